@@ -1,0 +1,268 @@
+//! The daemon: everything is bound, then started, then the ready line is printed; a signal ends it in order.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::Clock;
+use crate::config::{Config, Problems};
+use crate::desk::Desk;
+use crate::inbox::Inbox;
+use crate::receive::{Counters, Listener, Protocol, Shared};
+use crate::send::relay::Exit;
+use crate::send::{self, Destination, Sender};
+use crate::store::{Cmd, NodeId, Outcome};
+use crate::{http, pipeline, receive};
+
+use super::gate::DeskGate;
+use super::{AppError, Opened, tasks, tls};
+
+/// How long what is in hand may take after a signal.
+const GRACE: Duration = Duration::from_secs(9);
+
+/// A running daemon.
+pub(super) struct Running {
+    /// The desk.
+    pub(super) opened: Opened,
+    /// Real addresses: `smtp`, `lmtp`, `http`.
+    pub(super) addresses: Vec<(&'static str, String)>,
+    settings: Settings,
+    cancel: CancellationToken,
+    tasks: TaskTracker,
+    _lock: File,
+}
+
+/// What a reload replaces.
+struct Settings {
+    config: watch::Sender<Arc<Config>>,
+    desk: watch::Sender<Arc<Desk>>,
+    exit: watch::Sender<Arc<Exit>>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT. `reload` reads the configuration again, for SIGHUP.
+///
+/// # Errors
+/// Why it can't start.
+pub async fn run(
+    config: Config,
+    reload: impl Fn() -> Result<Config, Problems> + Send + Sync + 'static,
+    clock: Clock,
+) -> Result<(), AppError> {
+    let mut signals = Signals::new()?;
+    let running = start(config, clock).await?;
+    running.announce()?;
+    loop {
+        match signals.next().await {
+            Signal::Reload => running.reload(reload()).await,
+            Signal::End => break,
+        }
+    }
+    running.stop().await;
+    Ok(())
+}
+
+pub(super) enum Signal {
+    Reload,
+    End,
+}
+
+/// Signals are listened to before anything starts, so that none is missed.
+pub(super) struct Signals {
+    term: tokio::signal::unix::Signal,
+    int: tokio::signal::unix::Signal,
+    hup: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    pub(super) fn new() -> Result<Self, AppError> {
+        let listen = |kind| signal(kind).map_err(|e| AppError::Unavailable(format!("signals can't be listened to: {e}")));
+        Ok(Self { term: listen(SignalKind::terminate())?, int: listen(SignalKind::interrupt())?, hup: listen(SignalKind::hangup())? })
+    }
+
+    pub(super) async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.term.recv() => Signal::End,
+            _ = self.int.recv() => Signal::End,
+            _ = self.hup.recv() => Signal::Reload,
+        }
+    }
+}
+
+/// Opens and starts everything.
+pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppError> {
+    for warning in &config.warnings {
+        tracing::warn!("{warning}");
+    }
+    let lock = lock(&config)?;
+    Inbox::clear_spool(&config.desk.data);
+    let exit = exit(&config)?;
+    let certificate = tls::of(&config)?;
+    let config = Arc::new(config);
+    let opened = Opened::open(config.clone(), clock).await?;
+    let node = node(&opened).await?;
+    let (smtp, http) = bind(&config).await?;
+    let mut addresses: Vec<(&'static str, String)> = smtp.iter().map(|l| (word(l), l.address().to_owned())).collect();
+    addresses.extend(http.iter().map(|l| ("http", l.address().to_owned())));
+
+    let (settings, cancel, tasks) = (
+        Settings {
+            config: watch::Sender::new(config.clone()),
+            desk: watch::Sender::new(opened.desk.clone()),
+            exit: watch::Sender::new(Arc::new(exit)),
+        },
+        CancellationToken::new(),
+        TaskTracker::new(),
+    );
+    let inbox = Inbox::new(opened.store.clone(), clock);
+    let counters = Arc::new(Counters::default());
+    let certificates = watch::Sender::new(certificate);
+    let gate = DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
+    let shared = Shared::new(inbox.clone(), gate, settings.config.subscribe(), certificates.subscribe(), counters.clone());
+    let shared = Arc::new(shared);
+    for listener in smtp {
+        tasks.spawn(receive::serve(listener, shared.clone(), cancel.clone()));
+    }
+    let state = http::State {
+        store: opened.store.clone(),
+        clock,
+        desk: settings.desk.subscribe(),
+        inbox,
+        counters,
+        limits: pipeline::limits(&config),
+        started_at: clock.now(),
+        guards: http::Guards::default(),
+    };
+    for listener in http {
+        tasks.spawn(http::serve(listener, state.clone(), cancel.clone()));
+    }
+    let running = Running { opened, addresses, settings, cancel, tasks, _lock: lock };
+    running.spawn_loops(node, clock);
+    running.tasks.spawn(tls::renew(running.settings.config.subscribe(), certificates, running.cancel.clone()));
+    Ok(running)
+}
+
+impl Running {
+    fn spawn_loops(&self, node: NodeId, clock: Clock) {
+        let store = || self.opened.store.clone();
+        let desk = || self.settings.desk.subscribe();
+        let beat = watch::Sender::new(Instant::now());
+        let sender = Sender {
+            store: store(),
+            node,
+            desk: desk(),
+            exit: self.settings.exit.subscribe(),
+            destination: Arc::new(Destination::default()),
+            beat: beat.subscribe(),
+            clock,
+        };
+        self.tasks.spawn(send::run(sender, self.cancel.clone()));
+        self.tasks.spawn(pipeline::run(pipeline::Pipeline { store: store(), node, desk: desk(), clock }, self.cancel.clone()));
+        self.tasks.spawn(tasks::beat(store(), node, clock, beat, self.cancel.clone()));
+        self.tasks.spawn(tasks::sweep(store(), clock, self.cancel.clone()));
+        self.tasks.spawn(tasks::fire(store(), desk(), clock, self.cancel.clone()));
+    }
+
+    /// The first line on stdout says that every listener accepts, and where.
+    fn announce(&self) -> Result<(), AppError> {
+        let parts: Vec<_> = self.addresses.iter().map(|(name, address)| format!(" {name}={address}")).collect();
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "ready{}", parts.concat()).and_then(|()| out.flush()).map_err(|e| AppError::Unavailable(format!("stdout: {e}")))
+    }
+
+    /// Takes a new configuration, or keeps the old one and says why.
+    async fn reload(&self, read: Result<Config, Problems>) {
+        let new = match read {
+            Ok(new) => new,
+            Err(problems) => return tracing::error!("the new configuration is refused and the old one stays:\n{problems}"),
+        };
+        let old = self.settings.config.borrow().clone();
+        let fixed = old.needs_restart(&new);
+        if !fixed.is_empty() {
+            return tracing::error!(
+                "the new configuration is refused and the old one stays: {} can't change without a restart",
+                fixed.join(", ")
+            );
+        }
+        let exit = match exit(&new) {
+            Ok(exit) => exit,
+            Err(error) => return tracing::error!(%error, "the new configuration is refused and the old one stays"),
+        };
+        let new = Arc::new(new);
+        match self.opened.reload(new.clone()).await {
+            Ok(desk) => {
+                for warning in &new.warnings {
+                    tracing::warn!("{warning}");
+                }
+                self.settings.exit.send_replace(Arc::new(exit));
+                self.settings.desk.send_replace(desk);
+                self.settings.config.send_replace(new);
+                tracing::info!("the configuration was read again");
+            }
+            Err(error) => tracing::error!(%error, "the new configuration is refused and the old one stays"),
+        }
+    }
+
+    /// No new work; what is in hand is finished; the files are closed.
+    pub(super) async fn stop(self) {
+        tracing::info!("ending: no new work, finishing what is in hand");
+        self.cancel.cancel();
+        self.tasks.close();
+        if timeout(GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("not everything in hand was finished; the next start takes it up");
+        }
+        self.opened.store.close().await;
+    }
+}
+
+/// One daemon a data folder.
+fn lock(config: &Config) -> Result<File, AppError> {
+    let data = &config.desk.data;
+    let unusable = |e: std::io::Error| AppError::Config(format!("[desk] data: {}: {e}", data.display()));
+    std::fs::create_dir_all(data).map_err(unusable)?;
+    let file = File::create(data.join("serve.lock")).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(AppError::Running(data.display().to_string())),
+        Err(std::fs::TryLockError::Error(e)) => Err(unusable(e)),
+    }
+}
+
+fn exit(config: &Config) -> Result<Exit, AppError> {
+    Exit::new(&config.outbound.relay, &config.desk.hostname).map_err(|e| AppError::Config(e.to_string()))
+}
+
+async fn node(opened: &Opened) -> Result<NodeId, AppError> {
+    let name = format!("{}/{}", opened.config.desk.hostname, std::process::id());
+    match opened.store.run(Cmd::StartNode { name, now: opened.clock.now() }).await? {
+        Outcome::Node(node) => Ok(node),
+        _ => Err(AppError::Bug("the database gave this process no number".into())),
+    }
+}
+
+async fn bind(config: &Config) -> Result<(Vec<Listener>, Vec<http::Listener>), AppError> {
+    let mut mail = Vec::new();
+    let smtp = config.smtp.iter().flat_map(|s| &s.listen).map(|l| (l, Protocol::Smtp));
+    let lmtp = config.lmtp.iter().flat_map(|s| &s.listen).map(|l| (l, Protocol::Lmtp));
+    for (listen, protocol) in smtp.chain(lmtp) {
+        mail.push(Listener::bind(listen, protocol).await.map_err(|e| AppError::Bind(e.to_string()))?);
+    }
+    let mut web = Vec::new();
+    for listen in config.http.iter().flat_map(|h| &h.listen) {
+        web.push(http::Listener::bind(listen).await.map_err(|e| AppError::Bind(e.to_string()))?);
+    }
+    Ok((mail, web))
+}
+
+fn word(listener: &Listener) -> &'static str {
+    match listener.protocol() {
+        Protocol::Smtp => "smtp",
+        Protocol::Lmtp => "lmtp",
+    }
+}

@@ -1,0 +1,65 @@
+//! The certificate of STARTTLS; renewed files are picked up while the daemon runs.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, TlsFiles};
+
+use super::AppError;
+
+/// How often the files are looked at.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Reads certificate and key.
+pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, AppError> {
+    let bad = |path: &std::path::Path, why: String| AppError::Config(format!("[smtp] tls: {}: {why}", path.display()));
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect);
+    let chain = chain.map_err(|e| bad(&files.cert, e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| bad(&files.key, e.to_string()))?;
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    config.map(Arc::new).map_err(|e| bad(&files.cert, e.to_string()))
+}
+
+/// The certificate of a configuration, if it has one.
+pub(super) fn of(config: &Config) -> Result<Option<Arc<ServerConfig>>, AppError> {
+    config.smtp.as_ref().and_then(|s| s.tls.as_ref()).map(load).transpose()
+}
+
+/// Loads the files again when they change. One that can't be read leaves the old one in place.
+pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: watch::Sender<Option<Arc<ServerConfig>>>, cancel: CancellationToken) {
+    let mut seen = stamps(&config.borrow());
+    loop {
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        let config = config.borrow().clone();
+        let now = stamps(&config);
+        if now == seen {
+            continue;
+        }
+        match of(&config) {
+            Ok(found) => {
+                tls.send_replace(found);
+                seen = now;
+                tracing::info!("the certificate was loaded again");
+            }
+            Err(error) => tracing::error!(%error, "a new certificate can't be used; the old one stays"),
+        }
+    }
+}
+
+fn stamps(config: &Config) -> Vec<Option<SystemTime>> {
+    let files = config.smtp.as_ref().and_then(|s| s.tls.as_ref());
+    let stamp = |path: &std::path::PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
+    files.iter().flat_map(|f| [stamp(&f.cert), stamp(&f.key)]).collect()
+}

@@ -1,0 +1,150 @@
+//! `ombud agent set`: how somebody wants to work.
+
+use clap::ValueEnum;
+
+use crate::cli::failure::Failure;
+use crate::cli::input::words;
+use crate::model::people::{Notify, Settings};
+use crate::model::text::one_line;
+
+/// Longest name of a team, in characters.
+const TEAM: usize = 64;
+
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Set {
+    /// One of their addresses
+    pub(super) email: String,
+    /// Their team instead of those they had; may be given several times; "" for none
+    #[arg(long, value_name = "NAME")]
+    team: Vec<String>,
+    /// Which notifications they get
+    #[arg(long, value_parser = words(Notify::ALL, Notify::word))]
+    notify: Option<Notify>,
+    /// Which of their mails are receipted: all, or those that are more than a plain answer
+    #[arg(long)]
+    receipts: Option<Receipts>,
+    /// Their time zone, like Europe/Berlin; "" for none
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
+    /// Hours in which they are not mailed, like 18:00-08:00; "" for none
+    #[arg(long, value_name = "HOURS")]
+    quiet: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Receipts {
+    All,
+    Default,
+}
+
+impl Set {
+    /// The settings with what is asked for, and what is not acted on yet.
+    ///
+    /// # Errors
+    /// 64 when nothing is asked for, 65 for a value that can't be used.
+    pub(super) fn applied(self, mut settings: Settings) -> Result<(Settings, Vec<&'static str>), Failure> {
+        let asked = !self.team.is_empty() || self.notify.is_some() || self.receipts.is_some();
+        if !asked && self.timezone.is_none() && self.quiet.is_none() {
+            return Err(Failure::usage("nothing to set: give --team, --notify, --receipts, --timezone or --quiet"));
+        }
+        let mut notes = Vec::new();
+        if !self.team.is_empty() {
+            settings.teams = teams(&self.team)?;
+        }
+        settings.notify = self.notify.unwrap_or(settings.notify);
+        settings.receipts_all = self.receipts.map_or(settings.receipts_all, |receipts| receipts == Receipts::All);
+        if let Some(zone) = self.timezone {
+            settings.timezone = given(zone).map(timezone).transpose()?;
+            notes.extend(settings.timezone.as_ref().map(|_| "the time zone is kept; nothing uses it yet"));
+        }
+        if let Some(hours) = self.quiet {
+            settings.quiet = given(hours).map(quiet).transpose()?;
+            notes.extend(settings.quiet.as_ref().map(|_| "the quiet hours are kept; they are not acted on yet"));
+        }
+        Ok((settings, notes))
+    }
+}
+
+/// Teams as they are kept: each once, "" for none.
+///
+/// # Errors
+/// 65 for a name that is longer than a name.
+pub(super) fn teams(names: &[String]) -> Result<Vec<String>, Failure> {
+    let mut teams: Vec<String> = Vec::new();
+    for name in names {
+        if name.chars().count() > TEAM {
+            return Err(Failure::data(format!("a team's name has at most {TEAM} characters")));
+        }
+        let name = one_line(name, TEAM);
+        if !name.is_empty() && !teams.contains(&name) {
+            teams.push(name);
+        }
+    }
+    Ok(teams)
+}
+
+fn given(text: String) -> Option<String> {
+    Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+}
+
+fn timezone(name: String) -> Result<String, Failure> {
+    let zones = jiff::tz::db();
+    // A machine without a time zone database can't tell.
+    match zones.is_definitively_empty() || zones.get(&name).is_ok() {
+        true => Ok(name),
+        false => Err(Failure::data(format!("\"{name}\" is no time zone: write it like Europe/Berlin"))),
+    }
+}
+
+/// `18:00-08:00`.
+fn quiet(hours: String) -> Result<String, Failure> {
+    let clock = |text: &str| {
+        let (hour, minute) = text.split_once(':')?;
+        let digits = |part: &str, below: u8| {
+            part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < below)
+        };
+        (digits(hour, 24) && digits(minute, 60)).then_some(())
+    };
+    let good = hours.split_once('-').is_some_and(|(from, to)| from != to && clock(from).and(clock(to)).is_some());
+    if good { Ok(hours) } else { Err(Failure::data(format!("\"{hours}\" are no quiet hours: write them like 18:00-08:00"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    fn set() -> Set {
+        Set { email: "ann@x.test".into(), team: vec![], notify: None, receipts: None, timezone: None, quiet: None }
+    }
+
+    #[test]
+    fn what_is_not_asked_for_stays() {
+        let old = Settings { teams: vec!["sales".into()], receipts_all: true, quiet: Some("18:00-08:00".into()), ..Settings::default() };
+        let (new, notes) = Set { notify: Some(Notify::Mine), ..set() }.applied(old.clone()).unwrap();
+        assert_eq!(new, Settings { notify: Notify::Mine, ..old.clone() });
+        assert!(notes.is_empty());
+        let empty = || Some(String::new());
+        let (new, notes) =
+            Set { team: vec![String::new()], receipts: Some(Receipts::Default), quiet: empty(), ..set() }.applied(old).unwrap();
+        assert_eq!(new, Settings::default());
+        assert!(notes.is_empty());
+        assert_eq!(set().applied(Settings::default()).map_err(|f| f.code), Err(64));
+    }
+
+    #[test]
+    fn quiet_hours_are_two_times() {
+        assert_eq!(quiet("18:00-08:00".into()), Ok("18:00-08:00".into()));
+        for bad in ["18-8", "18:00", "24:00-08:00", "18:60-08:00", "8:00-18:00", "18:00-18:00", "+1:00-08:00", "18:00-08:00-09:00"] {
+            assert!(quiet(bad.into()).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn teams_stand_once() {
+        let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(teams(&names(&["sales", " sales ", "", "field\nservice"])), Ok(names(&["sales", "field service"])));
+        assert!(teams(&names(&[&"a".repeat(65)])).is_err());
+    }
+}

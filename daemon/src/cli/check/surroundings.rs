@@ -1,0 +1,196 @@
+//! What a configuration names and no file says: disks, keys, ports, certificates, the relay, people.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::{Report, State};
+use crate::app::Opened;
+use crate::config::{Config, Listen, Relay, TlsFiles};
+use crate::receive::{Listener, Protocol};
+use crate::send::relay::{Exit, Timeouts};
+use crate::store::keys;
+
+/// A person waits for this: no step of asking the relay takes longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The last bits of a mode that let others than the owner read.
+const OTHERS: u32 = 0o077;
+
+/// Data folder: writable, with room, keys for us alone.
+pub(super) fn data_folder(config: &Config, report: &mut Report) {
+    let data = &config.desk.data;
+    report.judge("data folder", writable(data).map(|()| data.display().to_string()));
+    report.judge("disk", room(data, config.limits.free_space));
+    report.judge("keys", signing_keys(data));
+}
+
+fn writable(data: &Path) -> Result<(), String> {
+    let probe = data.join(format!("check-{}.part", std::process::id()));
+    let made = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&probe);
+    let done = made.and_then(|file| file.sync_all()).and_then(|()| fs::remove_file(&probe));
+    done.map_err(|error| format!("{} cannot be written to: {error}", data.display()))
+}
+
+fn room(data: &Path, least: u64) -> Result<String, String> {
+    let disk = rustix::fs::statvfs(data).map_err(|error| format!("{} cannot be looked at: {error}", data.display()))?;
+    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let shown = format!("{} MiB free at {}", free >> 20, data.display());
+    if free < least { Err(format!("{shown}; below {} MiB no mail is taken", least >> 20)) } else { Ok(shown) }
+}
+
+fn signing_keys(data: &Path) -> Result<String, String> {
+    let keys = keys::load(data).map_err(|error| error.to_string())?;
+    for key in &keys {
+        let path = data.join(format!("keys/sign-{}.key", key.id));
+        let mode = fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.permissions().mode();
+        if mode & OTHERS != 0 {
+            return Err(format!("others may read {0}: chmod 600 {0}", path.display()));
+        }
+    }
+    Ok(match keys.len() {
+        1 => "1 signing key".to_owned(),
+        n => format!("{n} signing keys"),
+    })
+}
+
+/// Somebody has to answer.
+pub(super) async fn agents(opened: &Opened, report: &mut Report) {
+    match opened.store.staff().await {
+        Ok(staff) => match staff.iter().filter(|person| person.is_active_agent()).count() {
+            0 => report.add("agents", State::Note, "nobody answers mail here yet: see `ombud agent add --help`"),
+            1 => report.add("agents", State::Ok, "1 agent"),
+            n => report.add("agents", State::Ok, format!("{n} agents")),
+        },
+        Err(error) => report.add("agents", State::Bad, error.to_string()),
+    }
+}
+
+/// Ports and sockets: free, or held by the desk that runs on this data folder.
+pub(super) async fn listeners(config: &Config, report: &mut Report) {
+    let served = is_served(&config.desk.data);
+    let sections = [
+        ("smtp", config.smtp.as_ref().map(|s| s.listen.clone()).unwrap_or_default()),
+        ("lmtp", config.lmtp.as_ref().map(|l| l.listen.clone()).unwrap_or_default()),
+        ("http", config.http.as_ref().map(|h| h.listen.clone()).unwrap_or_default()),
+        ("submission", config.submission.as_ref().map(|s| submission(&s.listen)).unwrap_or_default()),
+    ];
+    for (section, listen) in sections.iter().flat_map(|(section, all)| all.iter().map(move |listen| (*section, listen))) {
+        report.judge(section, free(listen, served).await);
+    }
+}
+
+/// Whether a daemon runs on a data folder: it holds the lock.
+fn is_served(data: &Path) -> bool {
+    let lock = File::open(data.join("serve.lock"));
+    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
+fn submission(listen: &[String]) -> Vec<Listen> {
+    let address = |text: &String| text.split_once(':').and_then(|(_, address)| address.parse::<SocketAddr>().ok());
+    listen.iter().filter_map(address).map(Listen::Tcp).collect()
+}
+
+async fn free(listen: &Listen, served: bool) -> Result<String, String> {
+    // What the listener says when it is bound is not what was configured where port 0 or a free one is meant.
+    let (shown, exact) = match listen {
+        Listen::Tcp(address) => (address.to_string(), listen.clone()),
+        Listen::TcpOrFree(address) => (address.to_string(), Listen::Tcp(*address)),
+        Listen::Unix(path) => (format!("unix:{}", path.display()), listen.clone()),
+    };
+    let error = match Listener::bind(&exact, Protocol::Smtp).await {
+        Ok(_) => return Ok(format!("{shown} is free")),
+        Err(error) => error.source,
+    };
+    match (error.kind(), listen) {
+        (ErrorKind::AddrInUse, _) if served => Ok(format!("{shown} is in use; this desk is running")),
+        (ErrorKind::AddrInUse, Listen::TcpOrFree(_)) => Ok(format!("{shown} is in use; a free port is taken instead")),
+        (ErrorKind::AddrInUse, _) => Err(format!("{shown} is in use by another program: stop it, or listen elsewhere")),
+        (ErrorKind::PermissionDenied, _) => Err(format!("{shown}: this user may not listen there ({error})")),
+        _ => Err(format!("{shown}: {error}")),
+    }
+}
+
+/// Certificates and their keys.
+pub(super) fn certificates(config: &Config, report: &mut Report) {
+    let smtp = config.smtp.as_ref().and_then(|s| s.tls.as_ref());
+    let submission = config.submission.as_ref().and_then(|s| s.tls.as_ref());
+    for (item, files) in [("smtp tls", smtp), ("submission tls", submission)] {
+        if let Some(files) = files {
+            report.judge(item, certificate(files));
+        }
+    }
+}
+
+fn certificate(files: &TlsFiles) -> Result<String, String> {
+    let bad = |path: &Path, why: String| format!("{}: {why}", path.display());
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect);
+    let chain = chain.map_err(|error| bad(&files.cert, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| bad(&files.key, error.to_string()))?;
+    let pair = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
+    pair.map(|_| files.cert.display().to_string()).map_err(|error| bad(&files.cert, format!("{error} (with {})", files.key.display())))
+}
+
+/// Whether mail could leave now.
+pub(super) async fn relay(config: &Config, report: &mut Report) {
+    let way = match &config.outbound.relay {
+        Relay::Smtp(relay) => format!("{}:{}", relay.host, relay.port),
+        Relay::Maildir(folder) => format!("Maildir {}", folder.display()),
+        Relay::Mx => "straight to MX".to_owned(),
+    };
+    let exit = match Exit::new(&config.outbound.relay, &config.desk.hostname) {
+        Ok(exit) => exit,
+        Err(error) => return report.add("relay", State::Bad, error.to_string()),
+    };
+    let exit = exit.with_timeouts(Timeouts { connect: PATIENCE, reply: PATIENCE, ..Timeouts::default() });
+    match Box::pin(exit.probe()).await {
+        Ok(()) => report.add("relay", State::Ok, way),
+        Err(error) => report.add("relay", State::Bad, format!("{way}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_is_free_or_ours_or_somebody_else_s() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        assert!(free(&Listen::Tcp(address), false).await.unwrap_err().contains("another program"));
+        assert!(free(&Listen::Tcp(address), true).await.unwrap().contains("in use"));
+        assert!(free(&Listen::TcpOrFree(address), false).await.unwrap().contains("a free port"));
+        assert!(free(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), false).await.unwrap().contains("free"));
+        assert!(free(&Listen::Unix("/nonexistent/ombud/lmtp".into()), false).await.is_err());
+    }
+
+    #[test]
+    fn a_lock_says_that_a_daemon_runs() {
+        let folder = std::env::temp_dir().join(format!("ombud-check-lock-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        assert!(!is_served(&folder));
+        let lock = File::create(folder.join("serve.lock")).unwrap();
+        assert!(!is_served(&folder));
+        lock.lock().unwrap();
+        assert!(is_served(&folder));
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn submission_addresses_are_read() {
+        let listen = ["tls:0.0.0.0:465".to_owned(), "starttls:[::1]:587".to_owned()];
+        assert_eq!(submission(&listen), [Listen::Tcp("0.0.0.0:465".parse().unwrap()), Listen::Tcp("[::1]:587".parse().unwrap())]);
+    }
+}

@@ -1,0 +1,109 @@
+//! `ombud inbox`: every mail that was ever accepted, and what became of it.
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::input::{Paging, words};
+use super::json::{InboxView, List};
+use super::out::{Answer, Done};
+use super::table::{Table, time};
+use super::ticket::more;
+use crate::app::Opened;
+use crate::model::InboxId;
+use crate::model::changes::Fate;
+use crate::store::Cmd;
+use crate::store::read::{InboxFilter, InboxItem};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List accepted mails, newest first
+    List {
+        /// Only of this fate
+        #[arg(long, value_name = "KIND", value_parser = words(Fate::ALL, Fate::word))]
+        state: Option<Fate>,
+        /// Only with this Message-ID
+        #[arg(long, value_name = "ID")]
+        message_id: Option<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show one mail's envelope and fate
+    Show {
+        /// Its number in the list
+        id: i64,
+    },
+    /// Let a held mail through
+    Release {
+        /// Its number in the list
+        id: i64,
+    },
+    /// Understand a mail anew (not built yet)
+    Replay {
+        /// Its number in the list
+        id: i64,
+    },
+}
+
+pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
+    match command {
+        Command::List { state, message_id, paging } => {
+            let message_id = message_id.map(|id| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned());
+            let filter = InboxFilter { fate: state, message_id, cursor: paging.cursor.clone(), limit: paging.limit() };
+            list(opened, json, &filter).await
+        }
+        Command::Show { id } => {
+            let mail = mail(opened, InboxId(id)).await?;
+            Answer::of(json, &InboxView::from(&mail), || facts(&mail))
+        }
+        Command::Release { id } => {
+            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, now: opened.clock.now() }).await?;
+            let mail = mail(opened, InboxId(id)).await?;
+            Answer::of(json, &InboxView::from(&mail), || format!("mail {id} is let through"))
+        }
+        Command::Replay { .. } => Err(Failure::unbuilt("inbox replay")),
+    }
+}
+
+async fn mail(opened: &Opened, id: InboxId) -> Result<InboxItem, Failure> {
+    let found = opened.store.inbox_item(id).await?;
+    found.ok_or_else(|| Failure::missing(format!("there is no mail {id} in the inbox: see `ombud inbox list`")))
+}
+
+async fn list(opened: &Opened, json: bool, filter: &InboxFilter) -> Done {
+    let page = opened.store.inbox(filter).await?;
+    Answer::of(json, &List::page(&page, |mail| InboxView::from(mail)), || {
+        if page.items.is_empty() {
+            return "No mail is like that.".to_owned();
+        }
+        let mut table = Table::headed(["ID", "RECEIVED", "BY", "FATE", "TICKET", "REASON", "FROM", "SUBJECT"]);
+        for mail in &page.items {
+            let (id, received) = (mail.id.to_string(), time(mail.received_at));
+            let ticket = mail.ticket.map_or_else(String::new, |ticket| ticket.to_string());
+            let (by, from) = (mail.envelope.transport.word(), mail.sender.as_deref().unwrap_or_default());
+            table.row([&id, &received, by, mail.fate.word(), &ticket, &mail.reason, from, &mail.subject]);
+        }
+        table.text() + more(page.next.as_deref()).as_str()
+    })
+}
+
+fn facts(mail: &InboxItem) -> String {
+    let mut table = Table::default();
+    let sender = if mail.envelope.mail_from.is_empty() { "<>" } else { mail.envelope.mail_from.as_str() };
+    table.row(["Mail", &mail.id.to_string()]);
+    table.row(["Fate", mail.fate.word()]);
+    if let Some(ticket) = mail.ticket {
+        table.row(["Ticket", &format!("#{ticket}")]);
+    }
+    table.row(["Reason", &mail.reason]);
+    table.row(["In words", &mail.detail]);
+    table.row(["Received", &format!("{} by {}", time(mail.received_at), mail.envelope.transport.word())]);
+    if let Some(peer) = mail.envelope.peer {
+        table.row(["Client", &format!("{peer} ({})", mail.envelope.helo.as_deref().unwrap_or("no name"))]);
+    }
+    table.row(["Envelope", &format!("{sender} to {}", mail.envelope.recipients.join(", "))]);
+    table.row(["From", mail.sender.as_deref().unwrap_or_default()]);
+    table.row(["Subject", &mail.subject]);
+    table.row(["Message-ID", mail.message_id.as_deref().unwrap_or_default()]);
+    table.row(["Tries", &mail.attempts.to_string()]);
+    table.text()
+}

@@ -1,0 +1,113 @@
+//! `ombud queue`: mail that leaves.
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::input::{Paging, words};
+use super::json::{List, OutboxView, shown};
+use super::out::{Answer, Done};
+use super::table::{Table, time};
+use super::ticket::more;
+use crate::app::Opened;
+use crate::model::OutboxId;
+use crate::model::outgoing::{OutboxRow, OutboxState};
+use crate::store::Cmd;
+
+/// The states that people see.
+const STATES: &[OutboxState] = &[OutboxState::Waiting, OutboxState::Sent, OutboxState::Failed, OutboxState::Unknown];
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// List mails that leave or left, newest first
+    List {
+        /// Only in this state
+        #[arg(long, value_parser = words(STATES, OutboxState::word))]
+        state: Option<OutboxState>,
+        #[command(flatten)]
+        paging: Paging,
+    },
+    /// Show one mail
+    Show {
+        /// Its number in the list
+        id: i64,
+    },
+    /// Try a mail that waits or failed now
+    Retry {
+        /// Its number in the list
+        id: i64,
+    },
+    /// Give a mail that waits up
+    Drop {
+        /// Its number in the list
+        id: i64,
+    },
+}
+
+pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
+    let now = opened.clock.now();
+    match command {
+        Command::List { state, paging } => list(opened, json, state, &paging).await,
+        Command::Show { id } => {
+            let mail = mail(opened, OutboxId(id)).await?;
+            Answer::of(json, &OutboxView::from(&mail), || facts(&mail))
+        }
+        Command::Retry { id } => {
+            mail(opened, OutboxId(id)).await?;
+            opened.store.run(Cmd::RetryOutbox { id: OutboxId(id), now }).await?;
+            let mail = mail(opened, OutboxId(id)).await?;
+            Answer::of(json, &OutboxView::from(&mail), || format!("mail {id} is tried again now"))
+        }
+        Command::Drop { id } => {
+            mail(opened, OutboxId(id)).await?;
+            opened.store.run(Cmd::DropOutbox { id: OutboxId(id), now }).await?;
+            let mail = mail(opened, OutboxId(id)).await?;
+            Answer::of(json, &OutboxView::from(&mail), || format!("mail {id} is given up"))
+        }
+    }
+}
+
+async fn mail(opened: &Opened, id: OutboxId) -> Result<OutboxRow, Failure> {
+    let found = opened.store.outbox_row(id).await?;
+    found.ok_or_else(|| Failure::missing(format!("there is no mail {id} in the queue: see `ombud queue list`")))
+}
+
+async fn list(opened: &Opened, json: bool, state: Option<OutboxState>, paging: &Paging) -> Done {
+    let (cursor, limit) = (paging.cursor.as_deref(), paging.limit());
+    let page = match state {
+        Some(OutboxState::Waiting) => opened.store.outbox_open(cursor, limit).await?,
+        state => opened.store.outbox(state, cursor, limit).await?,
+    };
+    Answer::of(json, &List::page(&page, |mail| OutboxView::from(mail)), || {
+        if page.items.is_empty() {
+            return "No mail is like that.".to_owned();
+        }
+        let mut table = Table::headed(["ID", "STATE", "KIND", "TICKET", "TRIES", "NEXT", "TO", "LAST REPLY"]);
+        for mail in &page.items {
+            let (id, tries) = (mail.id.to_string(), mail.attempts.to_string());
+            let ticket = mail.ticket.map_or_else(String::new, |ticket| ticket.to_string());
+            let reply = mail.last_reply.as_deref().unwrap_or_default();
+            table.row([&id, shown(mail.state).word(), mail.kind.word(), &ticket, &tries, &next(mail), &mail.address, reply]);
+        }
+        table.text() + more(page.next.as_deref()).as_str()
+    })
+}
+
+fn next(mail: &OutboxRow) -> String {
+    if shown(mail.state) == OutboxState::Waiting { time(mail.due_at) } else { String::new() }
+}
+
+fn facts(mail: &OutboxRow) -> String {
+    let mut table = Table::default();
+    table.row(["Mail", &mail.id.to_string()]);
+    table.row(["To", &mail.address]);
+    table.row(["Kind", mail.kind.word()]);
+    if let Some(ticket) = mail.ticket {
+        table.row(["Ticket", &format!("#{ticket}")]);
+    }
+    table.row(["State", shown(mail.state).word()]);
+    table.row(["Tries", &mail.attempts.to_string()]);
+    table.row(["Next try", &next(mail)]);
+    table.row(["Created", &time(mail.created_at)]);
+    table.row(["Last reply", mail.last_reply.as_deref().unwrap_or_default()]);
+    table.text()
+}

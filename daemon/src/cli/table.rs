@@ -1,0 +1,103 @@
+//! Aligned columns for people. Every cell is cleaned: mail data must not steer a terminal.
+
+use crate::model::Address;
+use crate::model::text::one_line;
+
+/// Widest cell but the last of a row, in characters.
+const CELL: usize = 44;
+/// Widest last cell.
+const LAST: usize = 160;
+/// What an empty cell shows, so that columns stay columns for `awk`.
+const NOTHING: &str = "-";
+
+/// Rows of cells.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table whose first row says what the columns are.
+    pub(super) fn headed<const N: usize>(head: [&str; N]) -> Self {
+        let mut table = Self::default();
+        table.row(head);
+        table
+    }
+
+    /// Adds a row.
+    pub(super) fn row<const N: usize, T: AsRef<str>>(&mut self, cells: [T; N]) {
+        let cell = |(at, text): (usize, &T)| {
+            let text = one_line(text.as_ref(), if at + 1 == N { LAST } else { CELL });
+            if text.is_empty() { NOTHING.to_owned() } else { text }
+        };
+        self.rows.push(cells.iter().enumerate().map(cell).collect());
+    }
+
+    /// The lines.
+    pub(super) fn text(&self) -> String {
+        let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        let widths: Vec<usize> = (0..columns)
+            .map(|at| self.rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count()).max().unwrap_or(0))
+            .collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let line: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+            text.push_str(line.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A time in ms for people: `2026-11-21 10:00`, UTC.
+pub(super) fn time(ms: i64) -> String {
+    at(ms, "%Y-%m-%d %H:%M")
+}
+
+/// A time in ms by a strftime pattern, UTC.
+pub(super) fn at(ms: i64, pattern: &str) -> String {
+    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| ms.to_string(), |time| time.strftime(pattern).to_string())
+}
+
+/// A person as people write them: `Ann Example <ann@example.com>`.
+pub(super) fn person(address: &Address) -> String {
+    match &address.name {
+        Some(name) if !name.is_empty() => format!("{name} <{}>", address.address),
+        _ => address.address.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_stand_below_each_other() {
+        let mut table = Table::headed(["#", "STATUS", "SUBJECT"]);
+        table.row(["1", "open", "Hello"]);
+        table.row(["1000", "on_hold", ""]);
+        assert_eq!(table.text(), "#     STATUS   SUBJECT\n1     open     Hello\n1000  on_hold  -\n");
+    }
+
+    #[test]
+    fn characters_are_counted_and_not_octets() {
+        let mut table = Table::default();
+        table.row(["Jörg", "a"]);
+        table.row(["Anna", "b"]);
+        assert_eq!(table.text(), "Jörg  a\nAnna  b\n");
+    }
+
+    #[test]
+    fn a_cell_cannot_steer_the_terminal() {
+        let mut table = Table::default();
+        table.row(["\u{1b}]0;owned\u{7}\u{9b}31mhi", "two\r\nlines\u{202e}"]);
+        assert_eq!(table.text(), "]0;owned 31mhi  two lines\n");
+        assert!(table.text().trim_end().chars().all(|c| !c.is_control()));
+    }
+
+    #[test]
+    fn times_are_utc() {
+        assert_eq!(time(1_795_255_200_000), "2026-11-21 10:00");
+        assert_eq!(time(i64::MAX), i64::MAX.to_string());
+    }
+}

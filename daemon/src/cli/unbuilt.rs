@@ -1,0 +1,56 @@
+//! Commands whose part is not built yet: they say so and never pretend.
+
+use std::ffi::OsString;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+
+/// Whatever would be asked of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Rest {
+    #[arg(hide = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    _rest: Vec<OsString>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Take history from an mbox file or a Maildir (not built yet)
+    Import(Rest),
+    /// Search tickets and articles (not built yet)
+    Search(Rest),
+    /// Knowledge base (not built yet)
+    Kb(Rest),
+    /// Webhooks (not built yet)
+    Webhook(Rest),
+    /// Build the search index anew (not built yet)
+    Reindex(Rest),
+    /// Copy the desk into a folder (not built yet)
+    Backup(Rest),
+    /// Bring a copy back (not built yet)
+    Restore(Rest),
+    /// Check the chain of the event log (not built yet)
+    Audit(Rest),
+    /// Rotate the signing keys (not built yet)
+    Keys(Rest),
+    /// Privacy requests (not built yet)
+    Customer(Rest),
+}
+
+impl Command {
+    /// What every one of them answers.
+    pub(super) fn failure(&self) -> Failure {
+        Failure::unbuilt(match self {
+            Self::Import(_) => "import",
+            Self::Search(_) => "search",
+            Self::Kb(_) => "kb",
+            Self::Webhook(_) => "webhook",
+            Self::Reindex(_) => "reindex",
+            Self::Backup(_) => "backup",
+            Self::Restore(_) => "restore",
+            Self::Audit(_) => "audit",
+            Self::Keys(_) => "keys",
+            Self::Customer(_) => "customer",
+        })
+    }
+}

@@ -1,0 +1,22 @@
+//! Wall clock time as a parameter.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Where the time comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Clock {
+    ahead: i64,
+}
+
+impl Clock {
+    /// The system's clock, moved ahead by some ms (`serve --clock`, for tests of what takes days).
+    pub fn ahead(ms: i64) -> Self {
+        Self { ahead: ms }
+    }
+
+    /// Milliseconds since 1970, UTC.
+    pub fn now(&self) -> i64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(self.ahead)
+    }
+}

@@ -1,0 +1,42 @@
+//! The sections of the file, in its order.
+
+use super::problems::Origin;
+use super::raw::Table;
+use super::reader::{Notes, Section};
+use super::types::{Config, Webhooks};
+use super::{read_desk, read_limits, read_listen, read_mailboxes, read_outbound, values};
+
+/// Reads the whole tree. What comes out is a configuration only if no problem was noted.
+pub(super) fn config(root: Table, local: bool, notes: &mut Notes) -> Config {
+    notes.section("", (root, Origin::File), |s| {
+        let desk = s.section_or_empty("desk", "[desk]", read_desk::desk);
+        Config {
+            database: s.section_or_empty("database", "[database]", |s| read_desk::database(s, &desk)),
+            smtp: s.section("smtp", "[smtp]", read_listen::smtp),
+            submission: s.section("submission", "[submission]", read_listen::submission),
+            lmtp: s.section("lmtp", "[lmtp]", read_listen::lmtp),
+            http: s.section("http", "[http]", read_listen::http),
+            outbound: s.section_or_empty("outbound", "[outbound]", read_outbound::outbound),
+            authentication: s.section_or_empty("authentication", "[authentication]", read_outbound::authentication),
+            mailboxes: read_mailboxes::mailboxes(s, &desk.name),
+            webhooks: s.section_or_empty("webhooks", "[webhooks]", webhooks),
+            limits: s.section_or_empty("limits", "[limits]", read_limits::limits),
+            local,
+            warnings: Vec::new(),
+            desk,
+        }
+    })
+}
+
+fn webhooks(s: &mut Section<'_>) -> Webhooks {
+    let webhooks = Webhooks {
+        allow_http: s.boolean("allow_http").unwrap_or(false),
+        allow_networks: s.list("allow_networks", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect(),
+    };
+    for (key, set) in [("allow_http", webhooks.allow_http), ("allow_networks", !webhooks.allow_networks.is_empty())] {
+        if set {
+            s.warn(key, "webhooks are not built yet; nothing is sent");
+        }
+    }
+    webhooks
+}

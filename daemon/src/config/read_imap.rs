@@ -1,0 +1,91 @@
+//! `[mailboxes.imap]`, checked for shape: fetching is not built yet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::reader::Section;
+use super::secret::Secret;
+use super::types::Imap;
+use super::values;
+
+const POLL: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
+
+/// Reads one `[mailboxes.imap]`.
+pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
+    let server = s.parsed("server", values::imap_server);
+    if server.is_none() {
+        s.require("server", "like server = \"imaps://imap.example.com\"");
+    }
+    let user = s.parsed("user", values::one_line);
+    if user.is_none() {
+        s.require("user", "the name to log in with");
+    }
+    let with_password = s.has("password") || s.has("password_file");
+    let password = s.secret("password", "password_file");
+    let oauth = s.section("oauth", "[mailboxes.imap.oauth]", oauth);
+    match (with_password, oauth.is_some()) {
+        (false, false) => s.require("password_file", "password_file, password or oauth is needed to log in"),
+        (true, true) => s.bad("oauth", "stands beside a password; keep one of the two"),
+        _ => {}
+    }
+    let words = [("now", "now"), ("all", "all")];
+    let imap = Imap {
+        host: String::new(),
+        port: 0,
+        implicit_tls: true,
+        user: String::new(),
+        password,
+        oauth: oauth.unwrap_or_default(),
+        folders: folders(s),
+        after: s.parsed("after", after).unwrap_or_else(|| "keep".to_owned()),
+        start: s.word("start", &words).unwrap_or("now").to_owned(),
+        trust: s.parsed("trust", values::one_line),
+        ca: s.file("ca"),
+        poll: s.duration("poll", Duration::from_secs(1)..=HOUR).unwrap_or(POLL),
+    };
+    let (host, port, implicit_tls) = server?;
+    Some(Imap { host, port, implicit_tls, user: user?, ..imap })
+}
+
+fn folders(s: &mut Section<'_>) -> Vec<String> {
+    let both = s.has("folder") && s.has("folders");
+    let one = s.parsed("folder", values::one_line);
+    let many = s.list("folders", values::one_line);
+    if both {
+        s.bad("folders", "stands beside folder; keep one of the two");
+    }
+    match (one, many) {
+        (Some(folder), _) => vec![folder],
+        (None, Some(list)) if !list.is_empty() => list.into_iter().map(|(folder, _)| folder).collect(),
+        (None, Some(_)) => {
+            s.bad("folders", "must name at least one folder");
+            Vec::new()
+        }
+        (None, None) => vec!["INBOX".to_owned()],
+    }
+}
+
+fn after(text: &str) -> Result<String, String> {
+    let folder = text.strip_prefix("move:");
+    if matches!(text, "keep" | "seen" | "delete") || folder.is_some_and(|folder| values::one_line(folder).is_ok()) {
+        Ok(text.to_owned())
+    } else {
+        Err(format!("\"{text}\" is not one of \"keep\", \"seen\", \"move:FOLDER\", \"delete\""))
+    }
+}
+
+fn oauth(s: &mut Section<'_>) -> BTreeMap<String, Secret> {
+    let provider = s.word("provider", &[("google", "google"), ("microsoft", "microsoft")]);
+    if provider.is_none() {
+        s.require("provider", "\"google\" or \"microsoft\"");
+    }
+    let keys = [
+        ("provider", provider.map(Secret::new)),
+        ("tenant", s.parsed("tenant", values::one_line).map(Secret::new)),
+        ("client_id", s.parsed("client_id", values::one_line).map(Secret::new)),
+        ("client_secret", s.secret("client_secret", "client_secret_file")),
+        ("refresh_token", s.secret("refresh_token", "refresh_token_file")),
+    ];
+    keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}

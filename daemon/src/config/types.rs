@@ -1,0 +1,403 @@
+//! The checked configuration: what the rooms read. Made only by `check`.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::secret::Secret;
+
+/// Everything that a running desk needs to know.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// `[desk]`.
+    pub desk: DeskConfig,
+    /// `[database]`.
+    pub database: Database,
+    /// `[smtp]`; `None` when the section is absent.
+    pub smtp: Option<Smtp>,
+    /// `[submission]`.
+    pub submission: Option<Submission>,
+    /// `[lmtp]`.
+    pub lmtp: Option<Lmtp>,
+    /// `[http]`.
+    pub http: Option<Http>,
+    /// `[outbound]`.
+    pub outbound: Outbound,
+    /// `[authentication]`.
+    pub authentication: Authentication,
+    /// `[[mailboxes]]`, at least one.
+    pub mailboxes: Vec<Mailbox>,
+    /// `[webhooks]`.
+    pub webhooks: Webhooks,
+    /// `[limits]`.
+    pub limits: Limits,
+    /// Whether this is the built-in local desk (no configuration file at all).
+    pub local: bool,
+    /// Sentences to log at start: keys whose part is not built yet, risky combinations.
+    pub warnings: Vec<String>,
+}
+
+/// `[desk]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeskConfig {
+    /// Name in From lines.
+    pub name: String,
+    /// EHLO name and right side of our Message-IDs; a domain, lower case.
+    pub hostname: String,
+    /// Folder of index, blobs and keys.
+    pub data: PathBuf,
+    /// A solved ticket closes after this (30 days).
+    pub close_after: Duration,
+    /// A customer's mail opens a new ticket when the old one was solved longer ago than this (30 days).
+    pub reopen_within: Duration,
+    /// Digest of held mail goes out at most this often (15 minutes).
+    pub digest_every: Duration,
+    /// Mail of an address whose mail was marked `@spam` is held for this long (30 days).
+    pub spam_hold: Duration,
+}
+
+/// `[database] url`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Database {
+    /// `sqlite:PATH`.
+    Sqlite(PathBuf),
+    /// `postgres://…`, kept as written.
+    Postgres(Secret),
+}
+
+/// `[smtp]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Smtp {
+    /// Addresses to listen on.
+    pub listen: Vec<Listen>,
+    /// Certificate and key for STARTTLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// `[submission]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission {
+    /// As written, e.g. `tls:0.0.0.0:465`.
+    pub listen: Vec<String>,
+    /// Certificate and key; `[smtp] tls` stands in when absent.
+    pub tls: Option<TlsFiles>,
+}
+
+/// `[lmtp]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lmtp {
+    /// Addresses to listen on.
+    pub listen: Vec<Listen>,
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// Addresses to listen on.
+    pub listen: Vec<Listen>,
+    /// Whether `/` and `/metrics` need no token.
+    pub public: bool,
+}
+
+/// One address to listen on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// TCP; port 0 takes a free one.
+    Tcp(SocketAddr),
+    /// Unix socket.
+    Unix(PathBuf),
+    /// TCP, and a free port when this one is taken (the built-in local desk).
+    TcpOrFree(SocketAddr),
+}
+
+/// Certificate and key, PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificate chain.
+    pub cert: PathBuf,
+    /// Private key.
+    pub key: PathBuf,
+}
+
+/// `[outbound]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Outbound {
+    /// Where mail leaves.
+    pub relay: Relay,
+    /// How long an agent's answer waits so that it can be taken back.
+    pub undo: Duration,
+}
+
+/// `[outbound] relay`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Relay {
+    /// `smtp://` or `smtps://`.
+    Smtp(SmtpRelay),
+    /// `maildir:DIR`.
+    Maildir(PathBuf),
+    /// No relay: straight to the recipients' MX.
+    Mx,
+}
+
+/// A relay reached by SMTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SmtpRelay {
+    /// Host name or address.
+    pub host: String,
+    /// Port: 25 for `smtp://` (587 with a user), 465 for `smtps://` where none is given.
+    pub port: u16,
+    /// `smtps://`: TLS from the first octet.
+    pub implicit_tls: bool,
+    /// User for AUTH.
+    pub user: Option<String>,
+    /// Password for AUTH.
+    pub password: Option<Secret>,
+    /// Additional roots, PEM (`[outbound] ca`).
+    pub ca: Option<PathBuf>,
+}
+
+/// `[authentication]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Authentication {
+    /// `require = "none"`: every From counts as aligned.
+    pub require: Require,
+    /// DNS resolver.
+    pub resolver: Option<SocketAddr>,
+    /// Relays whose word is believed.
+    pub trusted_relays: Vec<TrustedRelay>,
+}
+
+/// `[authentication] require`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Require {
+    /// From must be proven (SPF or DKIM in its organizational domain).
+    Aligned,
+    /// A gateway before us has already verified.
+    None,
+}
+
+/// One of `trusted_relays`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrustedRelay {
+    /// Network in CIDR notation.
+    pub net: Net,
+    /// Whose Authentication-Results is believed.
+    pub trust: Option<String>,
+    /// Whether its ESMTPSA counts as submission through us.
+    pub submission: bool,
+}
+
+/// An IP network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Net {
+    /// Network address.
+    pub address: IpAddr,
+    /// Prefix length in bits.
+    pub prefix: u8,
+}
+
+impl Net {
+    /// Whether `ip` is in the network; an IPv4-mapped IPv6 address counts as IPv4.
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        match (self.address, ip.to_canonical()) {
+            (IpAddr::V4(net), IpAddr::V4(ip)) => {
+                let bits = u32::from(self.prefix).min(32);
+                let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
+                u32::from(net) & mask == u32::from(ip) & mask
+            }
+            (IpAddr::V6(net), IpAddr::V6(ip)) => {
+                let bits = u32::from(self.prefix).min(128);
+                let mask = u128::MAX.checked_shl(128 - bits).unwrap_or(0);
+                u128::from(net) & mask == u128::from(ip) & mask
+            }
+            _ => false,
+        }
+    }
+}
+
+/// One of `[[mailboxes]]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mailbox {
+    /// The support address, folded.
+    pub address: String,
+    /// Name in From lines of notifications; `[desk] name` stands in.
+    pub name: String,
+    /// `reply`: pattern of reply addresses with `{token}` in its local part.
+    pub reply: String,
+    /// Further addresses of this mailbox, folded.
+    pub aliases: Vec<String>,
+    /// Team whose agents hear of its tickets.
+    pub team: Option<String>,
+    /// Language of our own sentences (ISO 639-1).
+    pub language: Option<String>,
+    /// Signature below answers.
+    pub signature: Option<String>,
+    /// Name of an SLA.
+    pub sla: Option<String>,
+    /// Who is acknowledged.
+    pub auto_ack: AutoAck,
+    /// What a customer's mail to a closed ticket does.
+    pub reopen: Reopen,
+    /// What is quoted below an answer.
+    pub quote: Quote,
+    /// What happens to an outdated answer.
+    pub collision: Collision,
+    /// Addresses of contact forms, folded.
+    pub forms: Vec<String>,
+    /// Whether what comes from a form is acknowledged.
+    pub forms_ack: bool,
+    /// Whether a mail to this and another mailbox makes a ticket in each.
+    pub separate: bool,
+    /// Where its mail is fetched.
+    pub imap: Option<Imap>,
+}
+
+/// `auto_ack`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoAck {
+    /// Whoever proved their From, or answered a signed address of ours before.
+    Aligned,
+    /// Everybody.
+    Always,
+    /// Nobody.
+    Never,
+}
+
+/// `reopen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reopen {
+    /// Opens the old ticket again, however old.
+    Reopen,
+    /// Opens a new, linked ticket.
+    New,
+    /// Is held.
+    Refuse,
+}
+
+/// `quote`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quote {
+    /// The customer's last message.
+    Last,
+    /// Nothing.
+    None,
+}
+
+/// `collision`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collision {
+    /// Held with a "send anyway" address.
+    Hold,
+    /// Sent, and the agent is told.
+    Tell,
+    /// Sent.
+    Off,
+}
+
+/// `[mailboxes.imap]`, checked for shape; fetching is another room.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Imap {
+    /// Server host.
+    pub host: String,
+    /// Server port.
+    pub port: u16,
+    /// `imaps://`.
+    pub implicit_tls: bool,
+    /// User.
+    pub user: String,
+    /// Password, where no OAuth is used.
+    pub password: Option<Secret>,
+    /// OAuth keys as written; some are secrets, so all are kept as such.
+    pub oauth: BTreeMap<String, Secret>,
+    /// Folders.
+    pub folders: Vec<String>,
+    /// `keep`, `seen`, `move:FOLDER` or `delete`.
+    pub after: String,
+    /// `now` or `all`.
+    pub start: String,
+    /// Whose Authentication-Results is believed.
+    pub trust: Option<String>,
+    /// Additional roots, PEM.
+    pub ca: Option<PathBuf>,
+    /// Polling interval.
+    pub poll: Duration,
+}
+
+/// `[webhooks]`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Webhooks {
+    /// Whether `http://` receivers are allowed.
+    pub allow_http: bool,
+    /// Private networks that may be reached.
+    pub allow_networks: Vec<Net>,
+}
+
+/// `[limits]`: every number that people feel. Defaults stand in `config/ombud.toml`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// Largest message, in octets (50 MiB).
+    pub message_size: u64,
+    /// Most recipients of one mail (100).
+    pub recipients: usize,
+    /// Most messages of one connection from outside (1,000).
+    pub messages_per_connection: usize,
+    /// Most connections in all (1,024).
+    pub connections: usize,
+    /// Most connections of one address (20) from outside.
+    pub connections_per_ip: usize,
+    /// Most new connections of one address in a minute (100) from outside.
+    pub connections_per_minute: usize,
+    /// A command must be complete after this (60 s).
+    pub command_timeout: Duration,
+    /// A session ends after this (10 min; a trusted relay's after 30 min).
+    pub session_time: Duration,
+    /// DATA must be complete after this (10 min).
+    pub data_timeout: Duration,
+    /// After 30 s DATA must come at this rate or faster, in octets a second (500).
+    pub data_rate: u64,
+    /// Longest line of a mail, in octets (65,536).
+    pub line: usize,
+    /// Largest header block, in octets (256 KiB).
+    pub header_size: usize,
+    /// Most header fields (1,000).
+    pub header_fields: usize,
+    /// Most Received fields (50).
+    pub received: usize,
+    /// Deepest nesting of MIME parts (20).
+    pub mime_depth: usize,
+    /// Most MIME parts (500).
+    pub mime_parts: usize,
+    /// Largest HTML that is sanitized, in octets (512 KiB).
+    pub html_size: usize,
+    /// Deepest nesting of HTML elements (256).
+    pub html_depth: usize,
+    /// Largest text that is shown, in octets (1 MiB).
+    pub text_size: usize,
+    /// Most lines of the customer's words that are quoted below an answer (60).
+    pub quote_lines: usize,
+    /// A mail that could not be understood in this many attempts is held as `poison` (3).
+    pub attempts: u32,
+    /// Acknowledgements to one address in 10 minutes (3).
+    pub acks_per_10min: u32,
+    /// Acknowledgements to one address in a day (20).
+    pub acks_per_day: u32,
+    /// Acknowledgements to one domain in an hour (1,000).
+    pub acks_per_domain_hour: u32,
+    /// Tickets of one sender in an hour before agents get one digest (20).
+    pub tickets_per_sender_hour: u32,
+    /// Published answers of one agent in an hour before the rest is held (300).
+    pub answers_per_agent_hour: u32,
+    /// Life of an agent's address (30 days).
+    pub agent_token_life: Duration,
+    /// Life of a customer's address (180 days).
+    pub customer_token_life: Duration,
+    /// Life of a release or drop address (14 days).
+    pub confirm_token_life: Duration,
+    /// Life of a bounce address (14 days).
+    pub bounce_token_life: Duration,
+    /// A mail that could not be sent is given up after this (5 days).
+    pub give_up_after: Duration,
+    /// Free space on the data folder's disk below which no mail is taken, in octets (2 × message_size + 64 MiB).
+    pub free_space: u64,
+}

@@ -1,0 +1,186 @@
+//! Our own addresses: which mailbox, which token, or none of ours.
+
+use crate::config::{Config, Mailbox};
+use crate::model::address::{fold, split};
+use crate::model::{MailboxId, changes::MailboxRow};
+
+use super::token::{Grant, KeyRing, LETTERS, Token, looks_like_token};
+
+/// What a recipient's address is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recipient {
+    /// A mailbox, with the suffix that somebody added (RFC 5233 §4): `support+shop@`.
+    Mailbox(MailboxId, Option<String>),
+    /// `postmaster@` or `abuse@` of one of our domains (RFC 2142): a ticket for the admins.
+    Role(MailboxId),
+    /// A signed address.
+    Token(MailboxId, Token),
+    /// Looks like a signed address and is none.
+    BadToken,
+    /// Not ours.
+    Foreign,
+}
+
+/// All addresses of one configuration.
+#[derive(Clone, Debug)]
+pub struct Book {
+    entries: Vec<Entry>,
+    keys: KeyRing,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    id: MailboxId,
+    mailbox: Mailbox,
+    before: String,
+    after: String,
+    domain: String,
+}
+
+impl Book {
+    /// Joins the configured mailboxes with their rows.
+    pub fn new(config: &Config, rows: &[MailboxRow], keys: KeyRing) -> Self {
+        let entry = |mailbox: &Mailbox| {
+            let id = rows.iter().find(|r| r.address == mailbox.address)?.id;
+            let (local, domain) = split(&mailbox.reply)?;
+            let (before, after) = local.split_once("{token}")?;
+            Some(Entry { id, mailbox: mailbox.clone(), before: fold(before), after: fold(after), domain: fold(domain) })
+        };
+        Self { entries: config.mailboxes.iter().filter_map(entry).collect(), keys }
+    }
+
+    /// What this recipient is.
+    pub fn classify(&self, recipient: &str) -> Recipient {
+        let address = fold(recipient);
+        if let ("postmaster", Some(entry)) = (address.as_str(), self.entries.first()) {
+            // RFC 5321 §4.5.1: without a domain, too.
+            return Recipient::Role(entry.id);
+        }
+        let Some((local, domain)) = split(&address) else { return Recipient::Foreign };
+        if let Some(found) = self.signed(local, domain) {
+            return found;
+        }
+        for entry in &self.entries {
+            if entry.mailbox.address == address || entry.mailbox.aliases.contains(&address) {
+                return Recipient::Mailbox(entry.id, None);
+            }
+        }
+        if let Some((base, suffix)) = local.split_once('+') {
+            let base = format!("{base}@{domain}");
+            let found = self.entries.iter().find(|e| e.mailbox.address == base || e.mailbox.aliases.contains(&base));
+            if let Some(entry) = found {
+                return match looks_like_token(suffix) {
+                    true => Recipient::BadToken,
+                    false => Recipient::Mailbox(entry.id, Some(suffix.to_owned())),
+                };
+            }
+        }
+        let ours = self.entries.iter().find(|e| split(&e.mailbox.address).is_some_and(|(_, d)| d == domain));
+        match (local, ours) {
+            ("postmaster" | "abuse", Some(entry)) => Recipient::Role(entry.id),
+            _ => Recipient::Foreign,
+        }
+    }
+
+    fn signed(&self, local: &str, domain: &str) -> Option<Recipient> {
+        let mut looks = false;
+        for entry in self.entries.iter().filter(|e| e.domain == domain) {
+            let Some(text) = local.strip_prefix(entry.before.as_str()).and_then(|l| l.strip_suffix(entry.after.as_str())) else { continue };
+            if let Some(token) = self.keys.verify(text) {
+                return Some(Recipient::Token(entry.id, token));
+            }
+            looks |= looks_like_token(text);
+        }
+        looks.then_some(Recipient::BadToken)
+    }
+
+    /// A signed address of a mailbox; the first one stands in for a mailbox that is gone.
+    pub fn sign(&self, mailbox: MailboxId, grant: Grant) -> String {
+        let token = self.keys.sign(grant);
+        let entry = self.entries.iter().find(|e| e.id == mailbox).or(self.entries.first());
+        entry.map_or(String::new(), |e| format!("{}{token}{}@{}", e.before, e.after, e.domain))
+    }
+
+    /// The configuration of a mailbox.
+    pub fn mailbox(&self, id: MailboxId) -> Option<&Mailbox> {
+        self.entries.iter().find(|e| e.id == id).map(|e| &e.mailbox)
+    }
+
+    /// The mailbox that stands in where none is named.
+    pub fn first(&self) -> Option<MailboxId> {
+        self.entries.first().map(|e| e.id)
+    }
+
+    /// Whether an address is ours: a mailbox, an alias, a role or a signed address.
+    pub fn is_own(&self, address: &str) -> bool {
+        self.classify(address) != Recipient::Foreign
+    }
+
+    /// Whether an address is in a domain of ours.
+    pub fn is_own_domain(&self, address: &str) -> bool {
+        let domain = |a: &str| split(&fold(a)).map(|(_, d)| d.to_owned());
+        let asked = domain(address);
+        asked.is_some() && self.entries.iter().any(|e| asked.as_deref() == Some(e.domain.as_str()) || asked == domain(&e.mailbox.address))
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &KeyRing {
+        &self.keys
+    }
+
+    /// Whether a text holds something that looks like one of our signed addresses.
+    pub fn has_trace(&self, text: &str) -> bool {
+        let folded = text.to_lowercase();
+        let word = |c: char| !c.is_ascii_alphanumeric();
+        folded.split(word).any(|w| w.len() == LETTERS && looks_like_token(w) && self.keys.verify(w).is_some())
+            || self.entries.iter().any(|e| {
+                let at = format!("@{}", e.domain);
+                folded.match_indices(&at).any(|(i, _)| {
+                    let local: String = folded.get(..i).unwrap_or("").chars().rev().take_while(|c| c.is_ascii_alphanumeric()).collect();
+                    looks_like_token(&local)
+                })
+            })
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(super) mod tests {
+    use super::*;
+    use crate::desk::token::Purpose;
+    use crate::model::PersonId;
+
+    pub(in crate::desk) fn book() -> Book {
+        let config = Config::local(std::path::Path::new("/nowhere")).unwrap();
+        let rows = [MailboxRow { id: MailboxId(1), address: "support@desk.localhost".into() }];
+        Book::new(&config, &rows, KeyRing::new(&[(1, [7; 32])]).unwrap())
+    }
+
+    #[test]
+    fn every_kind_of_recipient() {
+        let book = book();
+        let grant = Grant { purpose: Purpose::Note, subject: 1, person: PersonId(2), epoch: 0, expires_at: i64::MAX / 2, turn: 1 };
+        let signed = book.sign(MailboxId(1), grant);
+        assert!(matches!(book.classify(&signed.to_uppercase()), Recipient::Token(MailboxId(1), t) if t.purpose() == Purpose::Note));
+        let mut forged = signed.clone();
+        forged.replace_range(20..21, if signed.get(20..21) == Some("a") { "b" } else { "a" });
+        assert_eq!(book.classify(&forged), Recipient::BadToken);
+        assert_eq!(book.classify("Support@Desk.Localhost"), Recipient::Mailbox(MailboxId(1), None));
+        assert_eq!(book.classify("support+shop@desk.localhost"), Recipient::Mailbox(MailboxId(1), Some("shop".into())));
+        assert_eq!(book.classify("postmaster@desk.localhost"), Recipient::Role(MailboxId(1)));
+        for foreign in ["nobody@desk.localhost", "support@elsewhere.example", "postmaster@elsewhere.example", "", "@", "x"] {
+            assert_eq!(book.classify(foreign), Recipient::Foreign, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_trace_is_seen_in_any_clothes() {
+        let book = book();
+        let grant = Grant { purpose: Purpose::Answer, subject: 1, person: PersonId(2), epoch: 0, expires_at: i64::MAX / 2, turn: 1 };
+        let signed = book.sign(MailboxId(1), grant);
+        for text in [format!("mail <{signed}> me"), format!("mailto:{}?x", signed.replace('+', "%2B")), signed.to_uppercase()] {
+            assert!(book.has_trace(&text), "{text}");
+        }
+        assert!(!book.has_trace("write to support@desk.localhost or support+shop@desk.localhost"));
+    }
+}

@@ -1,0 +1,120 @@
+//! What of an agent's mail goes to the customer: their own lines, and of what they quote only the customer's own words.
+
+use crate::model::Understood;
+use crate::model::understood::{Attachment, LineKind};
+
+use crate::understand::MARKER;
+
+use super::addresses::Book;
+
+/// Begins the line of the answer address in a notification.
+pub const ANSWER_LABEL: &str = "Answer:";
+/// Begins the line of the note address in a notification.
+pub const NOTE_LABEL: &str = "Note (stays inside):";
+
+/// The text of an agent's mail: own lines and, between them, quoted lines that are words of the customer (`theirs`).
+pub(super) fn text(u: &Understood, theirs: &str) -> String {
+    if u.facts.lines.is_empty() {
+        return u.reply_text.trim().to_owned();
+    }
+    let words = squeeze(theirs);
+    let keep = |text: &str| {
+        let quoted = squeeze(text.trim_start_matches(['>', ' ']));
+        !quoted.is_empty() && words.contains(&quoted)
+    };
+    let lines = u.facts.lines.iter().filter_map(|line| match line.kind {
+        LineKind::Own => Some(line.text.as_str()),
+        LineKind::Inline if keep(&line.text) => Some(line.text.as_str()),
+        _ => None,
+    });
+    let text = lines.collect::<Vec<_>>().join("\n");
+    blank_runs(text.trim())
+}
+
+/// Letters and digits alone: quoting re-wraps lines and changes white space.
+fn squeeze(text: &str) -> String {
+    text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn blank_runs(text: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    for line in text.lines().map(str::trim_end) {
+        if !(line.is_empty() && out.last().is_some_and(|last| last.is_empty())) {
+            out.push(line);
+        }
+    }
+    out.join("\n")
+}
+
+/// The line in which something of a notification is left; such an answer is held.
+pub(super) fn leak(book: &Book, text: &str) -> Option<&'static str> {
+    if book.has_trace(text) {
+        return Some("a signed address of this desk is left in it");
+    }
+    let marker: String = squeeze(MARKER);
+    let label = |line: &str| {
+        let line = line.trim_start_matches(['>', ' ', '*', '|']);
+        line.starts_with(NOTE_LABEL) || line.starts_with("Note (stays inside)") || squeeze(line).contains(&marker)
+    };
+    text.lines().any(label).then_some("a line of the notification is left in it")
+}
+
+/// Whether the HTML part shows other commands at its top than the text part does.
+pub(super) fn parts_disagree(u: &Understood) -> bool {
+    let Some(html) = &u.facts.html_text else { return false };
+    let top = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(str::trim).filter(|l| !l.is_empty());
+        lines.take_while(|l| l.starts_with('@')).map(squeeze).collect()
+    };
+    let (text, html) = (top(&u.text), top(html));
+    // HTML without the line ends that text has is no disagreement.
+    text.concat() != html.concat() && !(html.len() == 1 && html.concat().starts_with(&text.concat()) && !text.is_empty())
+}
+
+/// Attachments that go along: all but images that stand in the part that was cut off.
+pub(super) fn attachments(u: &Understood) -> Vec<Attachment> {
+    let html = u.html.as_deref().unwrap_or("");
+    let quote = html.find("<blockquote").or_else(|| html.find(MARKER)).unwrap_or(html.len());
+    let own_part = html.get(..quote).unwrap_or(html);
+    let goes = |a: &&Attachment| match &a.content_id {
+        Some(id) if a.inline && html.contains(id.as_str()) => own_part.contains(id.as_str()),
+        _ => true,
+    };
+    u.attachments.iter().filter(goes).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::addresses::tests::book;
+    use crate::model::understood::{Facts, Line};
+
+    fn mail(lines: &[(LineKind, &str)]) -> Understood {
+        let lines = lines.iter().map(|(kind, text)| Line { kind: *kind, text: (*text).into() }).collect();
+        Understood { facts: Facts { lines, ..Facts::default() }, ..Understood::default() }
+    }
+
+    #[test]
+    fn only_the_customers_words_stay_between_the_agents() {
+        let u = mail(&[
+            (LineKind::Own, "Hello Ann,"),
+            (LineKind::Inline, "> does it run on Linux?"),
+            (LineKind::Own, "Yes."),
+            (LineKind::Inline, "> our internal discount is 40%"),
+            (LineKind::Own, "Bye"),
+            (LineKind::Signature, "-- "),
+            (LineKind::Signature, "Jane, +49 30 1234"),
+            (LineKind::Quote, "> all of it"),
+        ]);
+        assert_eq!(text(&u, "Hi,\ndoes it run on\nLinux?"), "Hello Ann,\n> does it run on Linux?\nYes.\nBye");
+    }
+
+    #[test]
+    fn traces_of_the_notification_are_seen() {
+        let book = book();
+        for text in [format!("ok\n{MARKER}\n"), format!("> {NOTE_LABEL} x"), "*Note (stays inside)* : y".into()] {
+            assert!(leak(&book, &text).is_some(), "{text}");
+        }
+        assert_eq!(leak(&book, "Note: the answer: 42"), None);
+    }
+}

@@ -1,0 +1,286 @@
+//! Commands at the top of an agent's mail: `@word argument`, one a line. If any line is wrong, nothing of the mail is
+//! carried out or sent.
+
+use unicode_normalization::UnicodeNormalization as _;
+
+use crate::model::address::is_plain;
+use crate::model::text::is_deceptive;
+use crate::model::ticket::{Priority, Status};
+
+/// Every word of the command language.
+const WORDS: [&str; 24] = [
+    "note",
+    "assign",
+    "team",
+    "status",
+    "solve",
+    "close",
+    "reopen",
+    "spam",
+    "priority",
+    "tag",
+    "snooze",
+    "cc",
+    "requester",
+    "merge",
+    "split",
+    "macro",
+    "kb",
+    "search",
+    "history",
+    "undo",
+    "help",
+    "follow",
+    "unfollow",
+    "ticket",
+];
+/// Words that people use for a note: never taken for text.
+const SECRETIVE: [&str; 6] = ["internal", "private", "comment", "draft", "hold", "todo"];
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Command {
+    /// The whole mail is internal.
+    Note,
+    /// Who works it.
+    Assign(Assignee),
+    /// Whose agents hear of it.
+    Team(String),
+    /// Where it stands; `true` for the explicit word, which wins over what an answer does.
+    Status(Status),
+    /// How much it hurries.
+    Priority(Priority),
+    /// Tags to add (`true`) and to take away.
+    Tag(Vec<(bool, String)>),
+    /// People to add (`true`) or take off.
+    Cc(bool, String),
+    /// Hear of it, or no more.
+    Follow(bool),
+}
+
+/// Argument of `@assign`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Assignee {
+    /// Whoever writes.
+    Me,
+    /// Nobody.
+    Nobody,
+    /// An agent's address or name, as typed.
+    Agent(String),
+}
+
+/// What was read: commands, and the text without them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Block {
+    /// In order.
+    pub(super) commands: Vec<Command>,
+    /// What is left of the text.
+    pub(super) text: String,
+}
+
+/// Why nothing of the mail is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// Reason of RULES: `command_error` or `near_miss`.
+    pub(super) reason: &'static str,
+    /// The line.
+    pub(super) line: String,
+    /// What is wrong, and what is allowed.
+    pub(super) why: String,
+}
+
+/// Reads the block at the top of an agent's own text. `names` are words of the requester's and the agents' names.
+pub(super) fn parse(text: &str, names: &[String]) -> Result<Block, Wrong> {
+    let mut commands = Vec::new();
+    let mut rest = Vec::new();
+    let mut in_block = true;
+    for line in text.lines() {
+        if in_block && line.trim().is_empty() && rest.is_empty() {
+            continue;
+        }
+        match if in_block { kind(line, names) } else { Kind::Text } {
+            Kind::Command(word, argument) => {
+                let (command, more) = command(line, word, argument)?;
+                commands.push(command);
+                rest.extend(more);
+            }
+            Kind::Wrong(why) => return Err(Wrong { reason: "command_error", line: line.trim().to_owned(), why }),
+            Kind::Text => {
+                in_block = false;
+                if let Kind::Command(..) | Kind::Wrong(_) = kind(line, names)
+                    && looks_meant(line)
+                {
+                    let why = "a command stands below other text, where it is not carried out; put it at the very top".to_owned();
+                    return Err(Wrong { reason: "near_miss", line: line.trim().to_owned(), why });
+                }
+                rest.push(line.to_owned());
+            }
+        }
+    }
+    Ok(Block { commands, text: rest.join("\n").trim().to_owned() })
+}
+
+enum Kind<'l> {
+    Text,
+    Command(&'l str, &'l str),
+    Wrong(String),
+}
+
+fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
+    let line = line.trim();
+    if let Some(rest) = line.strip_prefix('@') {
+        let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
+        if WORDS.iter().any(|w| w.eq_ignore_ascii_case(word)) {
+            return Kind::Command(word, argument.trim());
+        }
+    }
+    let plain: String = line.nfkc().filter(|c| !is_deceptive(*c)).collect();
+    let Some(rest) = plain.trim_start().strip_prefix('@') else { return Kind::Text };
+    let word: String = rest.trim_start().chars().take_while(|c| c.is_alphanumeric() || "-_'.".contains(*c)).collect();
+    let word = word.trim_end_matches(['.', '\'', '-']).to_lowercase();
+    let near = WORDS.iter().map(|w| (strsim::damerau_levenshtein(w, &word), *w)).min();
+    let is_name = names.contains(&word) && near.is_some_and(|(edits, _)| edits > 2) && !SECRETIVE.contains(&word.as_str());
+    if is_name {
+        return Kind::Text;
+    }
+    let hint = near.filter(|(edits, _)| *edits <= 2).map_or(String::new(), |(_, w)| format!("; did you mean @{w}?"));
+    Kind::Wrong(format!("@{word} is no command as it stands{hint}"))
+}
+
+/// Below the block only a line that is a command by its first word counts: an `@` at the start of a sentence is text.
+fn looks_meant(line: &str) -> bool {
+    let plain: String = line.nfkc().filter(|c| !is_deceptive(*c)).collect();
+    let rest = plain.trim_start().strip_prefix('@').map(str::trim_start).unwrap_or_default();
+    let word = rest.split_whitespace().next().unwrap_or("");
+    WORDS.iter().any(|w| w.eq_ignore_ascii_case(word))
+}
+
+/// The command of a line, and text of the line that belongs to the mail (`@note like this`).
+fn command(line: &str, word: &str, argument: &str) -> Result<(Command, Option<String>), Wrong> {
+    let wrong = |why: String| Wrong { reason: "command_error", line: line.trim().to_owned(), why };
+    let bare = |command: Command| match argument {
+        "" => Ok((command, None)),
+        _ => Err(wrong(format!("@{} takes nothing behind it; text begins on the next line", word.to_lowercase()))),
+    };
+    let some = |why: &str| if argument.is_empty() { Err(wrong(why.to_owned())) } else { Ok(argument.to_owned()) };
+    match word.to_ascii_lowercase().as_str() {
+        "note" => Ok((Command::Note, (!argument.is_empty()).then(|| argument.to_owned()))),
+        "solve" => bare(Command::Status(Status::Solved)),
+        "close" => bare(Command::Status(Status::Closed)),
+        "reopen" => bare(Command::Status(Status::Open)),
+        "spam" => bare(Command::Status(Status::Spam)),
+        "follow" => bare(Command::Follow(true)),
+        "unfollow" => bare(Command::Follow(false)),
+        "assign" => Ok((
+            Command::Assign(match argument.to_lowercase().as_str() {
+                "" | "me" => Assignee::Me,
+                "nobody" => Assignee::Nobody,
+                _ => Assignee::Agent(argument.to_owned()),
+            }),
+            None,
+        )),
+        "team" => Ok((Command::Team(some("@team wants a team's name: @team billing")?), None)),
+        "status" => match Status::of(&argument.to_lowercase()).filter(|s| *s != Status::Spam) {
+            Some(status) => Ok((Command::Status(status), None)),
+            None => Err(wrong("@status takes one of open, pending, on_hold, solved, closed".into())),
+        },
+        "priority" => match Priority::of(&argument.to_lowercase()) {
+            Some(priority) => Ok((Command::Priority(priority), None)),
+            None => Err(wrong("@priority takes one of low, normal, high, urgent".into())),
+        },
+        "tag" => tags(&some("@tag wants tags: @tag vip, -trial")?).map(|t| (Command::Tag(t), None)).map_err(wrong),
+        "cc" => cc(argument).map(|c| (c, None)).map_err(wrong),
+        other => Err(wrong(format!("@{other} is not built yet; nothing of this mail was carried out"))),
+    }
+}
+
+fn tags(argument: &str) -> Result<Vec<(bool, String)>, String> {
+    let mut tags = Vec::new();
+    for word in argument.split(',').map(str::trim).filter(|w| !w.is_empty()) {
+        let (add, tag) = word.strip_prefix('-').map_or((true, word), |tag| (false, tag.trim()));
+        let fits = !tag.is_empty() && tag.chars().count() <= 40 && tag.chars().all(|c| c.is_alphanumeric() || "-_. ".contains(c));
+        if !fits {
+            return Err(format!("{word:?} can't be a tag: letters, digits, - and _, at most 40"));
+        }
+        tags.push((add, tag.to_lowercase()));
+    }
+    Ok(tags)
+}
+
+fn cc(argument: &str) -> Result<Command, String> {
+    let mut words = argument.split_whitespace();
+    let add = match words.next() {
+        Some("add") => true,
+        Some("remove") => false,
+        _ => return Err("@cc takes add or remove and an address: @cc add bob@example.com".into()),
+    };
+    match (words.next().filter(|a| is_plain(a)), words.next()) {
+        (Some(address), None) => Ok(Command::Cc(add, address.to_owned())),
+        _ => Err("@cc wants exactly one address: @cc add bob@example.com".into()),
+    }
+}
+
+/// What an agent may write, for the mail that says that something was wrong.
+pub fn allowed() -> &'static str {
+    "@note [text], @assign me|nobody|EMAIL, @team NAME, @status open|pending|on_hold|solved|closed, @solve, @close, @reopen, @spam, \
+     @priority low|normal|high|urgent, @tag a, -b, @cc add|remove EMAIL, @follow, @unfollow"
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Block, Wrong> {
+        parse(text, &["ann".into(), "smith".into()])
+    }
+
+    #[test]
+    fn the_block_ends_at_the_first_other_line() {
+        let block = read("\n@assign me\n@priority high\n\nDear Ann,\nit is fixed.\n").unwrap();
+        assert_eq!(block.commands, [Command::Assign(Assignee::Me), Command::Priority(Priority::High)]);
+        assert_eq!(block.text, "Dear Ann,\nit is fixed.");
+    }
+
+    #[test]
+    fn a_note_takes_the_rest_of_its_line_and_all_the_text() {
+        let block = read("@note she is angry\ncareful").unwrap();
+        assert_eq!((block.commands, block.text.as_str()), (vec![Command::Note], "she is angry\ncareful"));
+    }
+
+    #[test]
+    fn whatever_looks_like_a_command_and_is_none_is_wrong() {
+        for line in [
+            "@ntoe secret",
+            "@ note secret",
+            "＠note secret",
+            "@no\u{200b}te secret",
+            "@internal secret",
+            "@private",
+            "@xyzzy",
+            "@",
+            "@ann@note",
+        ] {
+            let wrong = read(&format!("{line}\nhello")).unwrap_err();
+            assert_eq!(wrong.reason, "command_error", "{line}");
+        }
+        for line in ["@status gone", "@priority", "@tag", "@cc bob", "@solve it", "@snooze 3d"] {
+            assert_eq!(read(line).unwrap_err().reason, "command_error", "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_text() {
+        assert_eq!(read("@Ann thank you").unwrap().text, "@Ann thank you");
+        assert_eq!(read("@Smith: see below").unwrap().text, "@Smith: see below");
+        // Two edits from @note.
+        assert!(parse("@Nate hello", &["nate".into()]).is_err());
+    }
+
+    #[test]
+    fn a_later_command_holds_the_mail() {
+        assert_eq!(read("Hello\n@close").unwrap_err().reason, "near_miss");
+        assert_eq!(read("Hello\n＠note this is secret").unwrap_err().reason, "near_miss");
+        assert_eq!(read("Hello\n@ann see you\nann@example.com").unwrap().text, "Hello\n@ann see you\nann@example.com");
+    }
+}

@@ -1,0 +1,98 @@
+//! What follows when a mail of ours has left, or could not be delivered: then the ticket shows it and its author
+//! hears of it.
+
+use crate::model::InboxId;
+use crate::model::changes::{Changes, MessageRef, NewEvent, NewMessage, NewOutbox, PersonRef, TicketRef};
+use crate::model::facts::{Facts, Keys, TicketFacts};
+use crate::model::outgoing::{MailKind, OutboxRow, Params};
+use crate::model::people::Person;
+use crate::model::ticket::MessageKind;
+
+use super::{Step, audience, draft, need};
+
+/// Decides what follows when the relay has refused a mail for good, or it was given up.
+pub fn failed(row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
+    let keys = Keys { staff: true, tickets: row.ticket.into_iter().collect(), ..Keys::default() };
+    match need(facts, keys) {
+        Err(keys) => Step::Need(keys),
+        Ok(()) => {
+            let mut changes = Changes { at: now, guard: draft::guard(facts), ..Changes::default() };
+            tell(&mut changes, facts, row, reply, now, None);
+            Step::Done(Box::new(changes))
+        }
+    }
+}
+
+/// What follows when an answer has left: the fact, for the log.
+pub fn sent(row: &OutboxRow, now: i64) -> Changes {
+    let mut data = serde_json::Map::new();
+    data.insert("outbox".into(), row.id.0.into());
+    let (ticket, message) = (row.ticket.map(TicketRef::Id), row.message.map(MessageRef::Id));
+    let event = NewEvent { kind: "message.sent", actor: "system".into(), ticket, message, data };
+    Changes { at: now, events: vec![event], ..Changes::default() }
+}
+
+/// A `system` message on the ticket, the event, and for an answer a mail to whoever wrote it (else to the admins), with
+/// the server's words.
+pub(super) fn tell(changes: &mut Changes, facts: &Facts, row: &OutboxRow, reply: &str, now: i64, report: Option<(InboxId, &[u8])>) {
+    let Some(t) = row.ticket.and_then(|id| facts.ticket(id)) else { return };
+    let id = TicketRef::Id(t.ticket.id);
+    changes.messages.push(system_message(t, row, reply, now, report));
+    let message = MessageRef::New(changes.messages.len() - 1);
+    let mut after = t.ticket.clone();
+    after.messages += 1;
+    after.updated_at = now;
+    changes.updates.push(after);
+    let mut data = serde_json::Map::new();
+    data.insert("outbox".into(), row.id.0.into());
+    data.insert("kind".into(), row.kind.word().into());
+    changes.events.push(NewEvent { kind: "message.failed", actor: "system".into(), ticket: Some(id), message: Some(message), data });
+    if row.kind != MailKind::Answer {
+        return;
+    }
+    for person in told(facts, row, t) {
+        changes.outbox.push(NewOutbox {
+            ticket: Some(id),
+            recipient: PersonRef::Id(person.id),
+            address: person.address.clone(),
+            kind: MailKind::Failed,
+            message: row.message.map(MessageRef::Id),
+            params: Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() },
+            due_at: now,
+            created_at: now,
+        });
+    }
+}
+
+fn told<'f>(facts: &'f Facts, row: &OutboxRow, t: &TicketFacts) -> Vec<&'f Person> {
+    let author = row.params.actor.or(t.ticket.assignee).and_then(|id| facts.person(id)).filter(|p| p.is_active_agent());
+    author.map_or_else(|| audience::admins(facts), |p| vec![p])
+}
+
+fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, report: Option<(InboxId, &[u8])>) -> NewMessage {
+    let what = match row.kind {
+        MailKind::Answer => "The answer",
+        MailKind::Ack => "The acknowledgement",
+        _ => "A notification",
+    };
+    let text = format!("{what} to {} could not be delivered. The server said:\n{reply}", row.address);
+    NewMessage {
+        ticket: TicketRef::Id(t.ticket.id),
+        turn: t.ticket.turn,
+        kind: MessageKind::System,
+        public: false,
+        author: None,
+        blob: report.map(|(_, blob)| blob.to_vec()),
+        inbox: report.map(|(id, _)| id),
+        message_id: None,
+        subject: "Delivery failed".into(),
+        automatic: None,
+        flags: Vec::new(),
+        verdict: None,
+        text: text.clone(),
+        reply_text: text,
+        html: None,
+        attachments: "[]".into(),
+        created_at: now,
+    }
+}

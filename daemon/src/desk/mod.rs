@@ -1,0 +1,197 @@
+//! Decisions, pure and without async: who acts, which ticket, what happens, who hears of it.
+//!
+//! [`decide`] is a step: it either needs to know more or is done. Nothing in this room reads a clock, a database or a
+//! random number, so every rule of the desk can be tried with values alone.
+
+pub mod addresses;
+mod agent;
+pub mod answer;
+mod audience;
+mod author;
+mod automatic;
+mod bounce;
+mod collision;
+pub mod commands;
+mod customer;
+pub mod delivery;
+mod draft;
+mod execute;
+mod hold;
+pub mod message_id;
+mod recipients;
+mod release;
+mod thread;
+pub mod timers;
+pub mod token;
+pub mod who;
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::model::changes::{Changes, Fate};
+use crate::model::facts::{CountKey, Facts, Keys};
+use crate::model::{Envelope, InboxId, Understood, Verdict};
+
+use addresses::Book;
+use author::Author;
+use draft::Draft;
+use recipients::Addressed;
+
+/// One snapshot of what the desk is: a decision takes it and keeps it.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Our addresses.
+    pub book: Book,
+}
+
+/// A mail to decide.
+#[derive(Clone, Copy, Debug)]
+pub struct Mail<'a> {
+    /// Its inbox row.
+    pub id: InboxId,
+    /// The node that has claimed it.
+    pub node: i64,
+    /// When it came in, in ms.
+    pub received_at: i64,
+    /// Its envelope.
+    pub envelope: &'a Envelope,
+    /// SHA-256 of its bytes.
+    pub blob: &'a [u8],
+    /// What it says.
+    pub understood: &'a Understood,
+    /// What the checks of its author found.
+    pub verdict: &'a Verdict,
+    /// Who let it through after it was held: a person, 0 for the command line.
+    pub released_by: Option<i64>,
+}
+
+/// What a decision says.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// It has to know this first.
+    Need(Keys),
+    /// This is what happens.
+    Done(Box<Changes>),
+}
+
+/// A value, or what is missing for it.
+type Known<T> = Result<T, Keys>;
+
+/// Decides one mail at `now` (ms) from what is known so far.
+pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
+    match run(desk, mail, facts, now) {
+        Ok(changes) => Step::Done(Box::new(changes)),
+        Err(keys) => Step::Need(keys),
+    }
+}
+
+/// A mail that was tried three times and took the desk down or failed each time: held without a look at it.
+pub fn poison(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
+    let result = need(facts, Keys { staff: true, ..Keys::default() }).map(|()| {
+        let detail = "understanding it failed three times; the raw mail is kept";
+        hold::for_admins(Draft::new(desk, mail, facts, now), "poison", detail)
+    });
+    match result {
+        Ok(changes) => Step::Done(Box::new(changes)),
+        Err(keys) => Step::Need(keys),
+    }
+}
+
+fn need(facts: &Facts, keys: Keys) -> Known<()> {
+    let missing = facts.missing(&keys);
+    if missing.is_empty() { Ok(()) } else { Err(missing) }
+}
+
+fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> {
+    let to = Addressed::read(desk, mail, now);
+    let author = Author::read(desk, mail);
+    need(facts, first_keys(desk, mail, &to, &author, now))?;
+    let draft = Draft::new(desk, mail, facts, now);
+    if let Some(first) = duplicate(mail, facts, &to) {
+        return Ok(draft.fate(Fate::Duplicate, None, "duplicate", &format!("a copy of mail {first}")));
+    }
+    if message_id::OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, mail.understood.message_id.as_deref().unwrap_or(""))
+        .is_some()
+    {
+        return Ok(draft.fate(Fate::Automatic, None, "own", "our own mail came back"));
+    }
+    if to.mailbox.is_none() {
+        return Ok(hold::for_admins(draft, "mailbox", "no recipient of it is a mailbox of this desk any more"));
+    }
+    if let Some(problem) = &mail.envelope.malformed {
+        return Ok(hold::for_admins(draft, "malformed", problem));
+    }
+    if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
+        return Ok(changes);
+    }
+    if let Some(token) = to.decision {
+        return release::decide(draft, facts, &author, token);
+    }
+    let place = thread::place(desk, mail, facts, &to, &author, now)?;
+    let released = mail.released_by.is_some();
+    let proof = match (released || mail.verdict.aligned, author.unproven) {
+        (_, true) => who::Proof::None,
+        (true, _) => who::Proof::Aligned,
+        (false, _) => who::Proof::None,
+    };
+    let automatic = mail.understood.automatic.is_some();
+    let from = author::class(facts, &author, &place, released);
+    let allow_spf = author.person(facts).is_some_and(|p| p.settings.allow_spf);
+    let outcome = who::outcome(who::Channel::Mail, proof, place.kind, from, automatic, allow_spf);
+    let draft = draft.decided_from(&format!("{:?} {:?} {:?} automatic={automatic} -> {outcome:?}", proof, place.kind, from));
+    let verified = proof == who::Proof::Aligned;
+    if author.person(facts).is_some_and(|p| p.spam_until.is_some_and(|until| until > now)) && !released {
+        return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
+    }
+    use who::Outcome;
+    match outcome {
+        // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
+        Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, &author, &place),
+        Outcome::Act => agent::act(draft, &to, &place),
+        Outcome::Confirm => Ok(hold::for_owner(draft, &place, "confirm", author::confirm_reason(&place))),
+        Outcome::Note => agent::note_by(draft, &author, &place),
+        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, place.kind))),
+        Outcome::Automatic => automatic::decide(draft, &to, &author, &place),
+        Outcome::Customer | Outcome::CustomerUnverified | Outcome::ThirdParty | Outcome::OnBehalf => {
+            let third_party = outcome == Outcome::ThirdParty;
+            customer::write(draft, &to, &author, &place, customer::As { verified, third_party, acknowledge: outcome == Outcome::Customer })
+        }
+    }
+}
+
+/// What every decision needs: the author, our people, the thread, copies of this mail.
+fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now: i64) -> Keys {
+    let mut keys = Keys { staff: true, ..Keys::default() };
+    keys.fingerprints.insert(mail.understood.facts.fingerprint.to_vec());
+    keys.refs.extend(thread::hashes(mail.understood));
+    if let Some(address) = &author.address {
+        keys.addresses.insert(address.key());
+        let day = 86_400_000;
+        keys.counts.insert(CountKey::AcksToAddress(address.key(), now - 600_000));
+        keys.counts.insert(CountKey::AcksToAddress(address.key(), now - day));
+        let domain = address.key().rsplit_once('@').map_or(String::new(), |(_, d)| d.to_owned());
+        keys.counts.insert(CountKey::AcksToDomain(domain, now - 3_600_000));
+    }
+    keys.addresses.extend(customer::copies(desk, mail.understood).iter().map(crate::model::Address::key));
+    if let Some(token) = to.token {
+        keys.tickets.insert(token.ticket());
+        keys.persons.insert(token.person());
+    }
+    if let Some(token) = to.decision {
+        keys.persons.insert(token.person());
+        keys.inbox.insert(InboxId(token.subject()));
+    }
+    keys.outbox.extend(bounce::reported(desk, mail, to));
+    keys.tickets.extend(thread::own_tickets(desk, mail.understood));
+    keys
+}
+
+/// The mail of which this one is a copy. A mail with the address of one ticket is no copy of one that was filed for
+/// another: an agent's mail to two tickets, split by a relay, must reach both.
+fn duplicate(mail: &Mail<'_>, facts: &Facts, to: &Addressed) -> Option<InboxId> {
+    let filed = facts.fingerprints.get(mail.understood.facts.fingerprint.as_slice())?;
+    let scope = to.scope();
+    filed.iter().find(|(s, id)| *id != mail.id && (scope == 0 || *s == scope)).map(|(_, id)| *id)
+}

@@ -1,0 +1,207 @@
+//! Who may act by mail: a total function from five closed sets of facts to an outcome.
+//!
+//! The rules are tried in order and the first that matches decides. Losing a proof never raises what a mail may do.
+
+/// How the mail came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// From outside, or through a relay.
+    Mail,
+    /// Handed over by an agent who authenticated (RFC 6409).
+    Submission,
+}
+
+/// What the checks of From say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// An aligned DKIM signature, or a gateway that has verified for us.
+    Aligned,
+    /// Aligned SPF alone.
+    Spf,
+    /// Nothing aligned, nothing published, or not checked.
+    None,
+    /// DMARC failed where nothing is to be done about it (`p=none`).
+    Fail,
+    /// DMARC failed where it is to be quarantined or rejected.
+    FailPolicy,
+    /// The checks could not be made now.
+    Temporary,
+    /// The records are broken.
+    Permanent,
+}
+
+/// The strongest of our recipients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A valid address of an agent.
+    Agent,
+    /// An expired one.
+    AgentExpired,
+    /// A revoked one.
+    AgentRevoked,
+    /// A valid address of a customer.
+    Customer,
+    /// An expired one: a hint.
+    CustomerExpired,
+    /// A mailbox.
+    Plain,
+}
+
+/// The author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum From {
+    /// The agent whose address it was sent to.
+    Owner,
+    /// Another active agent.
+    Agent,
+    /// Somebody who worked here once.
+    FormerAgent,
+    /// On the ticket.
+    Party,
+    /// Anybody else.
+    Stranger,
+    /// One of our own addresses.
+    Own,
+    /// Nobody that can be told.
+    Malformed,
+}
+
+/// What the mail may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Act as the agent whose address it was sent to.
+    Act,
+    /// An internal note by that (other) agent, never public.
+    Note,
+    /// A customer's message.
+    Customer,
+    /// The same, marked: nobody proved the author.
+    CustomerUnverified,
+    /// Shown to agents only.
+    ThirdParty,
+    /// A new ticket, by an agent who used no signed address.
+    OnBehalf,
+    /// Held until the agent confirms by a one-use address.
+    Confirm,
+    /// Held for a person.
+    Hold,
+    /// Automatic mail: another table decides.
+    Automatic,
+}
+
+/// Decides.
+pub fn outcome(channel: Channel, proof: Proof, kind: Kind, from: From, automatic: bool, allow_spf: bool) -> Outcome {
+    use Outcome::{Act, Automatic, Confirm, Customer, CustomerUnverified, Hold, Note, OnBehalf, ThirdParty};
+    let submitted = channel == Channel::Submission;
+    let agents = matches!(kind, Kind::Agent | Kind::AgentExpired);
+    match (kind, from, proof) {
+        (_, From::Malformed, _) | (Kind::AgentRevoked, ..) => Hold,
+        (_, _, Proof::FailPolicy) if !submitted => Hold,
+        (_, From::Own, _) if !submitted => Hold,
+        _ if automatic => Automatic,
+        _ if submitted => match (kind, from) {
+            (Kind::Agent, From::Owner) => Act,
+            (Kind::AgentExpired, From::Owner) => Confirm,
+            (Kind::Customer | Kind::CustomerExpired, From::Owner | From::Agent) => Note,
+            (Kind::Plain, From::Owner | From::Agent) => OnBehalf,
+            _ => Hold,
+        },
+        (Kind::Agent, From::Owner, _) => match proof {
+            Proof::Aligned => Act,
+            Proof::Spf if allow_spf => Act,
+            Proof::Fail | Proof::FailPolicy => Hold,
+            _ => Confirm,
+        },
+        (Kind::AgentExpired, From::Owner, Proof::Aligned) => Confirm,
+        (Kind::AgentExpired, From::Owner, _) => Hold,
+        (Kind::Agent, From::Agent, Proof::Aligned) => Note,
+        (_, From::Agent | From::FormerAgent, _) if agents => Hold,
+        (_, _, Proof::Fail | Proof::Permanent) if agents => Hold,
+        (_, From::Party, Proof::Aligned | Proof::Spf) if agents => Customer,
+        (_, From::Party, _) if agents => CustomerUnverified,
+        _ if agents => ThirdParty,
+        (_, _, Proof::Fail) => Hold,
+        (Kind::Customer, From::Party, Proof::Aligned | Proof::Spf) => Customer,
+        (Kind::Customer, From::Party, _) => CustomerUnverified,
+        (Kind::Customer, From::Owner | From::Agent, Proof::Aligned) => Note,
+        (Kind::Customer, From::Owner | From::Agent | From::FormerAgent, _) => Hold,
+        (Kind::Customer, ..) => ThirdParty,
+        (_, From::Owner | From::Agent, Proof::Aligned) => OnBehalf,
+        (_, From::Owner | From::Agent | From::FormerAgent, _) => CustomerUnverified,
+        (_, _, Proof::Aligned | Proof::Spf) => Customer,
+        _ => CustomerUnverified,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHANNELS: [Channel; 2] = [Channel::Mail, Channel::Submission];
+    const PROOFS: [Proof; 7] =
+        [Proof::Aligned, Proof::Spf, Proof::None, Proof::Fail, Proof::FailPolicy, Proof::Temporary, Proof::Permanent];
+    const KINDS: [Kind; 6] = [Kind::Agent, Kind::AgentExpired, Kind::AgentRevoked, Kind::Customer, Kind::CustomerExpired, Kind::Plain];
+    const FROMS: [From; 7] = [From::Owner, From::Agent, From::FormerAgent, From::Party, From::Stranger, From::Own, From::Malformed];
+
+    fn every(mut check: impl FnMut(Channel, Proof, Kind, From, bool, bool, Outcome)) -> usize {
+        let mut n = 0;
+        for c in CHANNELS {
+            for d in PROOFS {
+                for t in KINDS {
+                    for f in FROMS {
+                        for (x, spf) in [(false, false), (false, true), (true, false), (true, true)] {
+                            check(c, d, t, f, x, spf, outcome(c, d, t, f, x, spf));
+                            n += 1;
+                        }
+                    }
+                }
+            }
+        }
+        n
+    }
+
+    #[test]
+    fn only_the_owner_of_a_valid_address_acts_and_only_proven() {
+        let mut acting = 0;
+        let n = every(|c, d, t, f, x, spf, o| {
+            if o == Outcome::Act {
+                acting += 1;
+                assert!(t == Kind::Agent && f == From::Owner && !x, "{c:?} {d:?} {t:?} {f:?}");
+                assert!(c == Channel::Submission || d == Proof::Aligned || (d == Proof::Spf && spf), "{d:?}");
+            }
+        });
+        assert_eq!(n, 2 * 7 * 6 * 7 * 4);
+        // Aligned with and without allow_spf, SPF with it, and every proof over submission twice.
+        assert_eq!(acting, 2 + 1 + 14);
+    }
+
+    #[test]
+    fn a_revoked_address_and_an_unknown_author_are_held() {
+        every(|_, _, t, f, _, _, o| {
+            if t == Kind::AgentRevoked || f == From::Malformed {
+                assert_eq!(o, Outcome::Hold);
+            }
+        });
+    }
+
+    #[test]
+    fn losing_the_proof_never_raises_what_a_mail_may_do() {
+        every(|c, d, t, f, x, spf, o| {
+            if d == Proof::Aligned && matches!(o, Outcome::Confirm | Outcome::Hold) {
+                for less in PROOFS {
+                    assert_ne!(outcome(c, less, t, f, x, spf), Outcome::Act);
+                }
+            }
+            if d != Proof::Aligned && o == Outcome::Note {
+                assert_eq!(c, Channel::Submission);
+            }
+        });
+    }
+
+    #[test]
+    fn a_stranger_with_a_leaked_address_is_a_third_party() {
+        for t in [Kind::Agent, Kind::AgentExpired, Kind::Customer] {
+            assert_eq!(outcome(Channel::Mail, Proof::Aligned, t, From::Stranger, false, false), Outcome::ThirdParty);
+        }
+    }
+}

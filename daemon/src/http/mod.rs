@@ -1,0 +1,104 @@
+//! The HTTP side: status page, health, metrics and the API. Small, HTTP/1 only, and never on the way of a mail that
+//! comes in by another door.
+//!
+//! Every route stands in `routes` with what it takes to call it, so that none is open by oversight.
+
+mod attachments;
+mod auth;
+mod health;
+mod inbox;
+mod intake;
+mod listen;
+mod messages;
+mod metrics;
+mod numbers;
+mod outbox;
+mod page;
+mod problem;
+mod rate;
+mod routes;
+mod serve;
+mod status;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod tests;
+mod tickets;
+
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::inbox::Inbox;
+use crate::receive::Counters;
+use crate::store::Store;
+use crate::understand::Limits;
+
+pub use listen::{BindError, Listener};
+pub use serve::serve;
+
+/// Connections open at once, over all listeners.
+const CONNECTIONS: usize = 512;
+/// Mails that are read back at once: each may be as large as the largest mail.
+const READ_BACK: usize = 4;
+
+/// What the HTTP side works with. One value serves all listeners of a process.
+#[derive(Clone)]
+pub struct State {
+    /// The database.
+    pub store: Store,
+    /// The clock.
+    pub clock: Clock,
+    /// The desk as it is configured now.
+    pub desk: watch::Receiver<Arc<Desk>>,
+    /// The door for mail that is handed in here.
+    pub inbox: Inbox,
+    /// What the mail listeners count.
+    pub counters: Arc<Counters>,
+    /// Bounds for understanding a mail again.
+    pub limits: Limits,
+    /// When this process started, in ms.
+    pub started_at: i64,
+    /// Caps; `Guards::default()`.
+    pub guards: Guards,
+}
+
+/// Caps that all listeners share.
+#[derive(Clone)]
+pub struct Guards {
+    connections: Arc<Semaphore>,
+    read_back: Arc<Semaphore>,
+    rates: Arc<rate::Rates>,
+    counted: Arc<Mutex<Option<numbers::Counted>>>,
+}
+
+impl Default for Guards {
+    fn default() -> Self {
+        Self {
+            connections: Arc::new(Semaphore::new(CONNECTIONS)),
+            read_back: Arc::new(Semaphore::new(READ_BACK)),
+            rates: Arc::default(),
+            counted: Arc::default(),
+        }
+    }
+}
+
+/// What a handler gets.
+#[derive(Clone)]
+struct App {
+    state: State,
+    cancel: CancellationToken,
+}
+
+impl App {
+    /// The desk as it is now; a request keeps what it took.
+    fn desk(&self) -> Arc<Desk> {
+        Arc::clone(&self.state.desk.borrow())
+    }
+
+    fn now(&self) -> i64 {
+        self.state.clock.now()
+    }
+}

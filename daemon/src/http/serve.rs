@@ -1,0 +1,91 @@
+//! Connections in, requests to the routes. HTTP/1 only: one way to frame a request leaves nothing to smuggle between.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1::Builder;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{debug, warn};
+
+use super::listen::{Listener, Stream};
+use super::{App, State, routes};
+
+/// Largest header of a request, its first line included, in octets.
+const HEADER_SIZE: usize = 16 << 10;
+/// Most fields of it.
+const HEADER_FIELDS: usize = 64;
+/// A header must be complete after this; also how long an idle connection stays.
+const HEADER_TIME: Duration = Duration::from_secs(10);
+/// A connection ends after this, also one whose client reads its answer for ever.
+const LIFE: Duration = Duration::from_secs(15 * 60);
+/// How long requests in hand may take when we shut down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+/// After accept(2) has failed: with no file descriptor left it fails at once, for ever.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections until `cancel`; then no new ones, and requests in hand are answered within 8 s. Returns when all
+/// connections of this listener are over.
+pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) {
+    let slots = Arc::clone(&state.guards.connections);
+    let service = TowerToHyperService::new(routes::router(&App { state, cancel: cancel.clone() }));
+    let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
+    let next = async || {
+        // Whoever comes when all slots are taken waits in the kernel's queue.
+        let slot = Arc::clone(&slots).acquire_owned().await;
+        (listener.accept().await, slot)
+    };
+    while let Some((accepted, slot)) = cancel.run_until_cancelled(next()).await {
+        match accepted {
+            Ok(io) => {
+                let talk = talk(io, service.clone(), cancel.clone());
+                let cut = cut.clone();
+                connections.spawn(async move {
+                    let _slot = slot;
+                    cut.run_until_cancelled(talk).await
+                });
+            }
+            Err(error) => {
+                warn!(%error, listener = listener.address(), "cannot take a connection");
+                cancel.run_until_cancelled(sleep(ACCEPT_PAUSE)).await;
+            }
+        }
+    }
+    drop(listener);
+    connections.close();
+    if timeout(SHUTDOWN_GRACE, connections.wait()).await.is_err() {
+        warn!(connections = connections.len(), "HTTP connections were cut off at shutdown");
+        cut.cancel();
+        connections.wait().await;
+    }
+}
+
+/// One connection, from its first request to its end.
+async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel: CancellationToken) {
+    let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service));
+    let whole = async {
+        tokio::select! {
+            ended = connection.as_mut() => return ended,
+            () = cancel.cancelled() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        connection.await
+    };
+    match timeout(LIFE, whole).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => debug!(%error, "an HTTP connection ended early"),
+        Err(_) => debug!("an HTTP connection became too old"),
+    }
+}
+
+fn http1() -> Builder {
+    let mut http1 = Builder::new();
+    http1.timer(TokioTimer::new()).header_read_timeout(HEADER_TIME);
+    http1.max_header_size(HEADER_SIZE).max_headers(HEADER_FIELDS).max_buf_size(4 * HEADER_SIZE);
+    http1
+}

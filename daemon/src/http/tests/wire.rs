@@ -1,0 +1,143 @@
+//! Bytes that no honest client sends, and the end.
+
+use std::time::Duration;
+
+use super::*;
+
+#[tokio::test]
+async fn a_request_that_can_be_framed_in_two_ways_ends_the_connection() {
+    let served = Served::start().await;
+    let vectors: [&str; 11] = [
+        "Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        "Content-Length: +5\r\n\r\nhello",
+        "Content-Length: 5, 5x\r\n\r\nhello",
+        "Content-Length: 0x5\r\n\r\nhello",
+        "Content-Length: -1\r\n\r\n",
+        "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+        "Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        " X: folded\r\n\r\n",
+        "X: a\0b\r\n\r\n",
+        "X y: z\r\n\r\n",
+    ];
+    for vector in vectors {
+        let request = format!("POST /api/v1/inbox HTTP/1.1\r\nHost: x\r\n{vector}GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+        let answer = String::from_utf8(served.raw(request.as_bytes()).await).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("\"ok\""), "{vector:?}: {answer}");
+    }
+    let both = "POST /api/v1/inbox HTTP/1.1\r\nHost: x\r\nContent-Length: 60\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    let answer = String::from_utf8(served.raw(both.as_bytes()).await).unwrap();
+    assert!(!answer.contains("\"ok\""), "{answer}");
+}
+
+#[tokio::test]
+async fn headers_and_bodies_have_an_end() {
+    let served = Served::start().await;
+    let many = |n: usize| (0..n).map(|i| format!("X-{i}: y\r\n")).collect::<String>();
+    assert_eq!(served.ask("GET", "/healthz", &many(60), b"").await.status, 200);
+    assert_eq!(served.ask("GET", "/healthz", &many(65), b"").await.status, 431);
+    let long = |n: usize| format!("X: {}\r\n", "y".repeat(n));
+    assert_eq!(served.ask("GET", "/healthz", &long(15_000), b"").await.status, 200);
+    assert_eq!(served.ask("GET", "/healthz", &long(17_000), b"").await.status, 431);
+    let fields = format!("Authorization: Bearer {}\r\nContent-Length: 1048577\r\n", served.admin());
+    served.ask("POST", "/api/v1/inbox/1/release", &fields, b"").await.problem(413);
+}
+
+#[tokio::test]
+async fn nothing_of_the_inside_is_told() {
+    let served = Served::start().await;
+    let mut seed = 7_u64;
+    let mut random = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33) as usize
+    };
+    let pieces = [
+        "tickets",
+        "/",
+        "..",
+        "%2e%2e",
+        "%00",
+        "%ff",
+        "?",
+        "q=",
+        "'",
+        "\"",
+        ";--",
+        "limit=",
+        "9223372036854775808",
+        "-",
+        "&",
+        "cursor=",
+        "inbox",
+        "{}",
+        "attachments",
+        "messages",
+        "raw",
+        "state=",
+        "%F0%9F%98%80",
+        "a",
+    ];
+    for _ in 0..300 {
+        let target: String = (0..random() % 8).map(|_| pieces[random() % pieces.len()]).collect();
+        let answer = served
+            .raw(
+                format!(
+                    "GET /api/v1/{target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n\r\n",
+                    served.admin()
+                )
+                .as_bytes(),
+            )
+            .await;
+        let answer = String::from_utf8_lossy(&answer);
+        for inside in ["panicked", "src/", "SELECT", "sqlite", "Database("] {
+            assert!(!answer.contains(inside), "{target}: {answer}");
+        }
+        assert!(!answer.starts_with("HTTP/1.1 5"), "{target}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_waits_for_what_is_in_hand() {
+    let served = Served::start().await;
+    let mut idle = TcpStream::connect(&served.address).await.unwrap();
+    let mut busy = TcpStream::connect(&served.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/inbox?to=support@desk.localhost HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: message/rfc822\r\nContent-Length: 15\r\n\r\n",
+        served.write()
+    );
+    busy.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 25];
+    busy.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 100 Continue\r\n\r\n");
+    served.cancel.cancel();
+    let mut rest = Vec::new();
+    assert_eq!(idle.read_to_end(&mut rest).await.unwrap(), 0);
+    busy.write_all(b"Subject: x\r\n\r\ny").await.unwrap();
+    busy.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.starts_with(b"HTTP/1.1 201 "), "{}", String::from_utf8_lossy(&rest));
+    served.server.close();
+    tokio::time::timeout(Duration::from_secs(8), served.server.wait()).await.unwrap();
+    assert!(TcpStream::connect(&served.address).await.is_err());
+}
+
+#[tokio::test]
+async fn a_unix_socket_and_a_taken_port() {
+    let served = Served::start().await;
+    let taken = served.address.parse().unwrap();
+    assert!(Listener::bind(&Listen::Tcp(taken)).await.is_err());
+    assert_ne!(Listener::bind(&Listen::TcpOrFree(taken)).await.unwrap().address(), served.address);
+    let path = served.folder.0.join("http.sock");
+    let listener = Listener::bind(&Listen::Unix(path.clone())).await.unwrap();
+    assert_eq!(listener.address(), format!("unix:{}", path.display()));
+    let cancel = CancellationToken::new();
+    let server = tokio::spawn(serve(listener, served.state.clone(), cancel.clone()));
+    let mut io = tokio::net::UnixStream::connect(&path).await.unwrap();
+    io.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = Vec::new();
+    io.read_to_end(&mut answer).await.unwrap();
+    assert_eq!(Reply::parse(&answer).status, 200);
+    cancel.cancel();
+    server.await.unwrap();
+    assert!(!path.exists());
+}

@@ -1,0 +1,204 @@
+//! The only door in: nobody says "250" without a [`Receipt`].
+//!
+//! Mail is gathered in a [`Draft`] (small ones in memory, large ones in a file), admitted when there is room for it in
+//! flight, and accepted by one commit that is on disk before the receipt exists.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::model::{Envelope, InboxId, Reply};
+use crate::store::{Accepted, Cmd, Outcome, Store, StoreError};
+
+/// A draft larger than this, in octets, goes into a file while it arrives.
+const IN_MEMORY: usize = 256 * 1024;
+/// Mails and KiB that may be on their way into the database at once.
+const MAILS: usize = 512;
+const KIB: u32 = 64 * 1024;
+/// How long a mail waits for room.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Folder of drafts that are too large for memory.
+const SPOOL: &str = "spool";
+
+const NO_ROOM: Reply = Reply::new(451, "4.3.2", "Too much mail at once, please try again in a minute");
+const NOT_KEPT: Reply = Reply::new(451, "4.3.0", "The mail could not be stored, please try again later");
+const DISK_FULL: Reply = Reply::new(452, "4.3.1", "The disk is full, please try again later");
+
+/// The way into the inbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Inbox {
+    store: Store,
+    clock: Clock,
+    mails: Arc<Semaphore>,
+    kib: Arc<Semaphore>,
+}
+
+/// A mail on its way in: bytes are pushed while they arrive.
+pub struct Draft {
+    folder: PathBuf,
+    memory: Vec<u8>,
+    file: Option<Spool>,
+    len: u64,
+}
+
+/// The file of a large draft; gone when the draft is.
+struct Spool {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        // Nobody needs it any more; the next start takes what a crash leaves behind.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// A complete mail in memory, holding its share of what may be in flight.
+pub struct Mail {
+    bytes: Vec<u8>,
+    _permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+/// Proof that a mail is on disk. Only [`Inbox::accept`] makes one.
+#[derive(Debug)]
+pub struct Receipt {
+    id: InboxId,
+}
+
+impl Receipt {
+    /// The inbox row.
+    pub fn id(&self) -> InboxId {
+        self.id
+    }
+}
+
+impl Draft {
+    /// Adds bytes.
+    ///
+    /// # Errors
+    /// When the spool file can't be written.
+    pub async fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.len += bytes.len() as u64;
+        if self.file.is_none() && self.memory.len() + bytes.len() > IN_MEMORY {
+            self.spill().await?;
+        }
+        match &mut self.file {
+            Some(spool) => spool.file.write_all(bytes).await,
+            None => {
+                self.memory.extend_from_slice(bytes);
+                Ok(())
+            }
+        }
+    }
+
+    /// Octets so far.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether nothing came yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    async fn spill(&mut self) -> std::io::Result<()> {
+        static SPOOL: AtomicU64 = AtomicU64::new(0);
+        tokio::fs::create_dir_all(&self.folder).await?;
+        let path = self.folder.join(format!("{}-{}.spool", std::process::id(), SPOOL.fetch_add(1, Ordering::Relaxed)));
+        let file = File::options().create_new(true).read(true).write(true).mode(0o600).open(&path).await?;
+        let mut spool = Spool { file, path };
+        spool.file.write_all(&self.memory).await?;
+        self.memory = Vec::new();
+        self.file = Some(spool);
+        Ok(())
+    }
+
+    async fn read(mut self) -> std::io::Result<Vec<u8>> {
+        let Some(spool) = &mut self.file else { return Ok(std::mem::take(&mut self.memory)) };
+        let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
+        spool.file.flush().await?;
+        spool.file.rewind().await?;
+        spool.file.read_to_end(&mut bytes).await?;
+        Ok(bytes)
+    }
+}
+
+impl Mail {
+    /// The mail's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Inbox {
+    /// The door of a store.
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, mails: Arc::new(Semaphore::new(MAILS)), kib: Arc::new(Semaphore::new(KIB as usize)) }
+    }
+
+    /// Removes what a crash has left of mails that nobody was promised to keep. Only for the one daemon of a folder.
+    pub fn clear_spool(data: &Path) {
+        let Ok(files) = std::fs::read_dir(data.join(SPOOL)) else { return };
+        for file in files.flatten() {
+            if let Err(error) = std::fs::remove_file(file.path()) {
+                tracing::warn!(%error, "a left-over spool file could not be removed");
+            }
+        }
+    }
+
+    /// An empty draft.
+    pub fn draft(&self) -> Draft {
+        Draft { folder: self.store.data().join(SPOOL), memory: Vec::new(), file: None, len: 0 }
+    }
+
+    /// Waits for room in flight and brings the mail into memory.
+    ///
+    /// # Errors
+    /// 451 when there is no room in 5 s, or the spool can't be read.
+    pub async fn admit(&self, draft: Draft) -> Result<Mail, Reply> {
+        let kib = u32::try_from(draft.len().div_ceil(1024)).unwrap_or(KIB).clamp(1, KIB);
+        let permits =
+            timeout(PATIENCE, async { (self.mails.clone().acquire_owned().await, self.kib.clone().acquire_many_owned(kib).await) });
+        let Ok((Ok(mail), Ok(size))) = permits.await else { return Err(NO_ROOM) };
+        let bytes = draft.read().await.map_err(|error| {
+            tracing::error!(%error, "a mail could not be read back from its spool file");
+            NOT_KEPT
+        })?;
+        Ok(Mail { bytes, _permits: (mail, size) })
+    }
+
+    /// Keeps a mail: when this returns a receipt, it survives power loss.
+    ///
+    /// # Errors
+    /// 451 or 452: the sender keeps the mail and tries again.
+    pub async fn accept(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, Reply> {
+        let store = self.store.clone();
+        let (blob, _permits) = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits))
+            .await
+            .map_err(|e| refuse(&StoreError::Io(e.to_string())))?;
+        let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob.map_err(|e| refuse(&e))? };
+        match self.store.run(Cmd::Accept(Box::new(accepted))).await {
+            Ok(Outcome::Accepted(id)) => Ok(Receipt { id }),
+            Ok(_) => Err(NOT_KEPT),
+            Err(error) => Err(refuse(&error)),
+        }
+    }
+}
+
+/// Whatever went wrong, the sender still has the mail: never a 5xx.
+fn refuse(error: &StoreError) -> Reply {
+    tracing::error!(%error, "a mail could not be stored and was refused for now");
+    match error {
+        StoreError::Full => DISK_FULL,
+        _ => NOT_KEPT,
+    }
+}

@@ -1,0 +1,16 @@
+#![doc = include_str!("../README.md")]
+
+pub mod app;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod desk;
+pub mod http;
+pub mod inbox;
+pub mod model;
+pub mod pipeline;
+pub mod receive;
+pub mod send;
+pub mod store;
+pub mod understand;
+pub mod verify;

@@ -1,0 +1,91 @@
+//! Mail addresses as shown, compared and put into RCPT TO: the same bytes everywhere.
+
+use serde::{Deserialize, Serialize};
+
+/// A display name and an addr-spec (RFC 5322 §3.4).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Address {
+    /// The display name, decoded and cleaned; `None` when there is none.
+    pub name: Option<String>,
+    /// The addr-spec without angle brackets, as written by the sender.
+    pub address: String,
+}
+
+impl Address {
+    /// An address without a display name.
+    pub fn bare(address: impl Into<String>) -> Self {
+        Self { name: None, address: address.into() }
+    }
+
+    /// The key under which this address is compared and stored.
+    pub fn key(&self) -> String {
+        fold(&self.address)
+    }
+}
+
+/// Folds an addr-spec for comparison. The local part is folded too: mail systems that tell `Ann@` from `ann@`
+/// are extinct, and people who type either are not.
+pub fn fold(address: &str) -> String {
+    address.trim().to_lowercase()
+}
+
+/// Splits an addr-spec at its last `@` into local part and domain.
+pub fn split(address: &str) -> Option<(&str, &str)> {
+    let (local, domain) = address.rsplit_once('@')?;
+    (!local.is_empty() && !domain.is_empty()).then_some((local, domain))
+}
+
+/// Whether this is an addr-spec that we would put into RCPT TO: a dot-atom (ASCII or UTF-8) and a domain, at most
+/// 254 octets with at most 64 before the `@` (RFC 5321 §4.5.3.1). Quoted local parts, comments, groups and address
+/// literals are refused: they are how one parser is told one address and the next another.
+pub fn is_plain(address: &str) -> bool {
+    let Some((local, domain)) = split(address) else { return false };
+    address.len() <= 254 && local.len() <= 64 && is_dot_atom(local) && is_domain(domain)
+}
+
+fn is_dot_atom(local: &str) -> bool {
+    let atext = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c) || (!c.is_ascii() && c.is_alphanumeric());
+    local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(atext))
+}
+
+fn is_domain(domain: &str) -> bool {
+    let label = |l: &str| {
+        !l.is_empty()
+            && l.len() <= 63
+            && !l.starts_with('-')
+            && !l.ends_with('-')
+            && l.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || (!c.is_ascii() && c.is_alphanumeric()))
+    };
+    domain.len() <= 253 && domain.split('.').all(label)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_addresses_are_dot_atoms() {
+        for good in ["ann@example.com", "a.b+c@x-y.example", "jörg@bücher.example", "o'neil@localhost"] {
+            assert!(is_plain(good), "{good}");
+        }
+        for bad in [
+            "",
+            "ann",
+            "@example.com",
+            "ann@",
+            "a..b@example.com",
+            "\"a@b\"@example.com",
+            "ann@exa mple.com",
+            "ann@-x.example",
+            "ann@x..y",
+            "ann@example.com(c)",
+            "<ann@example.com>",
+            "ann@[127.0.0.1]",
+            "a\r\nb@example.com",
+            "a b@example.com",
+        ] {
+            assert!(!is_plain(bad), "{bad}");
+        }
+        assert!(!is_plain(&format!("{}@example.com", "a".repeat(65))));
+    }
+}

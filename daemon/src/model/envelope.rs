@@ -1,0 +1,58 @@
+//! What the transport knows of a mail beside its bytes.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+/// How a mail came in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Our own SMTP listener (RFC 5321).
+    Smtp,
+    /// Our own LMTP listener (RFC 2033).
+    Lmtp,
+    /// Fetched from a mailbox (RFC 9051).
+    Imap,
+    /// `ombud deliver`.
+    Pipe,
+    /// `POST /api/v1/inbox`.
+    Http,
+}
+
+impl Transport {
+    /// The word in the database, the API and the log.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Smtp => "smtp",
+            Self::Lmtp => "lmtp",
+            Self::Imap => "imap",
+            Self::Pipe => "pipe",
+            Self::Http => "http",
+        }
+    }
+}
+
+/// The envelope of one delivery and the facts of its connection (RFC 5321 §2.3.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// How it came in.
+    pub transport: Transport,
+    /// The client's address, where there was a connection.
+    pub peer: Option<IpAddr>,
+    /// The name the client gave in EHLO, HELO or LHLO.
+    pub helo: Option<String>,
+    /// MAIL FROM without angle brackets; empty for the null reverse-path.
+    pub mail_from: String,
+    /// RCPT TO of every accepted recipient, in order, as the client wrote them.
+    pub recipients: Vec<String>,
+    /// Whether the connection was encrypted.
+    pub tls: bool,
+    /// Who authenticated (RFC 4954), if somebody did.
+    pub auth_user: Option<String>,
+    /// Whether an outside client handed it over: neither LMTP, pipe or HTTP nor a trusted relay.
+    pub outside: bool,
+    /// What the receiver found wrong and kept all the same; such a mail is held.
+    #[serde(default)]
+    pub malformed: Option<String>,
+}

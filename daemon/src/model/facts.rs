@@ -1,0 +1,160 @@
+//! What a decision asks for and what it is told: `Keys` and `Facts`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::ids::{InboxId, OutboxId, PersonId, TicketId};
+use super::outgoing::OutboxRow;
+use super::people::Person;
+use super::ticket::{Participant, Ticket};
+
+/// What a decision needs to know before it can go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Keys {
+    /// People by id.
+    pub persons: BTreeSet<PersonId>,
+    /// People by folded address.
+    pub addresses: BTreeSet<String>,
+    /// Tickets with their people and answers.
+    pub tickets: BTreeSet<TicketId>,
+    /// Which tickets hold or name a Message-ID, by its hash.
+    pub refs: BTreeSet<String>,
+    /// Whether a mail with this fingerprint was filed.
+    pub fingerprints: BTreeSet<Vec<u8>>,
+    /// All staff.
+    pub staff: bool,
+    /// Held mails.
+    pub inbox: BTreeSet<InboxId>,
+    /// Outgoing mails.
+    pub outbox: BTreeSet<OutboxId>,
+    /// How much was sent to this address and its domain lately.
+    pub counts: BTreeSet<CountKey>,
+    /// The last words of a customer on a ticket at a turn.
+    pub last_words: BTreeSet<(TicketId, i64)>,
+}
+
+impl Keys {
+    /// Whether nothing is asked.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A question of "how many lately".
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CountKey {
+    /// Acknowledgements to an address (folded) since a time in ms.
+    AcksToAddress(String, i64),
+    /// Acknowledgements to a domain since a time in ms.
+    AcksToDomain(String, i64),
+    /// Tickets that a person opened since a time in ms.
+    TicketsOf(PersonId, i64),
+    /// Answers that a person published since a time in ms.
+    AnswersOf(PersonId, i64),
+}
+
+/// Where a Message-ID was seen.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RefHit {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// It is the id of a mail on that ticket; else a mail there only names it.
+    pub own: bool,
+}
+
+/// A ticket and what deciding about it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TicketFacts {
+    /// The row.
+    pub ticket: Ticket,
+    /// Its people.
+    pub participants: Vec<Participant>,
+    /// Turn of the last public answer of each agent.
+    pub answers: Vec<(PersonId, i64)>,
+    /// Agents who were notified of it.
+    pub told: Vec<PersonId>,
+}
+
+impl TicketFacts {
+    /// How `person` stands to the ticket.
+    pub fn participant(&self, person: PersonId) -> Option<&Participant> {
+        self.participants.iter().find(|p| p.person == person)
+    }
+}
+
+/// A mail that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldFacts {
+    /// Whether it is still held.
+    pub held: bool,
+    /// Why.
+    pub reason: String,
+}
+
+/// Everything that was read for one decision, "none" included. The commit reads it again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Facts {
+    /// Changes when staff changes.
+    pub people_version: i64,
+    /// Answers to `Keys::persons`.
+    pub persons: BTreeMap<PersonId, Option<Person>>,
+    /// Answers to `Keys::addresses`.
+    pub addresses: BTreeMap<String, Option<PersonId>>,
+    /// Answers to `Keys::tickets`.
+    pub tickets: BTreeMap<TicketId, Option<TicketFacts>>,
+    /// Answers to `Keys::refs`; empty for an unknown id.
+    pub refs: BTreeMap<String, Vec<RefHit>>,
+    /// Answers to `Keys::fingerprints`: the scopes in which such a mail was filed, with that mail.
+    pub fingerprints: BTreeMap<Vec<u8>, Vec<(i64, InboxId)>>,
+    /// Answer to `Keys::staff`; everyone who is no customer.
+    pub staff: Option<Vec<Person>>,
+    /// Answers to `Keys::inbox`.
+    pub inbox: BTreeMap<InboxId, Option<HeldFacts>>,
+    /// Answers to `Keys::outbox`.
+    pub outbox: BTreeMap<OutboxId, Option<OutboxRow>>,
+    /// Answers to `Keys::counts`.
+    pub counts: BTreeMap<CountKey, i64>,
+    /// Answers to `Keys::last_words`; empty when there are none.
+    pub last_words: BTreeMap<(TicketId, i64), String>,
+}
+
+impl Facts {
+    /// What of `keys` has not been answered yet.
+    pub fn missing(&self, keys: &Keys) -> Keys {
+        fn lack<K: Ord + Clone, V>(asked: &BTreeSet<K>, known: &BTreeMap<K, V>) -> BTreeSet<K> {
+            asked.iter().filter(|k| !known.contains_key(*k)).cloned().collect()
+        }
+        Keys {
+            persons: lack(&keys.persons, &self.persons),
+            addresses: lack(&keys.addresses, &self.addresses),
+            tickets: lack(&keys.tickets, &self.tickets),
+            refs: lack(&keys.refs, &self.refs),
+            fingerprints: lack(&keys.fingerprints, &self.fingerprints),
+            staff: keys.staff && self.staff.is_none(),
+            inbox: lack(&keys.inbox, &self.inbox),
+            outbox: lack(&keys.outbox, &self.outbox),
+            counts: lack(&keys.counts, &self.counts),
+            last_words: lack(&keys.last_words, &self.last_words),
+        }
+    }
+
+    /// The person with this folded address, if one is known.
+    pub fn person_at(&self, address: &str) -> Option<&Person> {
+        let id = (*self.addresses.get(address)?)?;
+        self.person(id)
+    }
+
+    /// The person with this id, if there is one.
+    pub fn person(&self, id: PersonId) -> Option<&Person> {
+        self.persons.get(&id)?.as_ref()
+    }
+
+    /// The ticket with this number, if there is one.
+    pub fn ticket(&self, id: TicketId) -> Option<&TicketFacts> {
+        self.tickets.get(&id)?.as_ref()
+    }
+
+    /// All staff; empty before it was asked for.
+    pub fn staff(&self) -> &[Person] {
+        self.staff.as_deref().unwrap_or_default()
+    }
+}

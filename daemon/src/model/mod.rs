@@ -1,0 +1,21 @@
+//! Plain values of the domain. No I/O, no clock, no randomness: time and ids come in as parameters.
+
+pub mod address;
+pub mod changes;
+pub mod envelope;
+pub mod facts;
+pub mod ids;
+pub mod outgoing;
+pub mod people;
+pub mod reply;
+pub mod text;
+pub mod ticket;
+pub mod understood;
+pub mod verdict;
+
+pub use address::Address;
+pub use envelope::{Envelope, Transport};
+pub use ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
+pub use reply::Reply;
+pub use understood::Understood;
+pub use verdict::Verdict;

@@ -1,0 +1,101 @@
+//! Mail that must leave, as intents: the mail itself is composed when it is first claimed.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{InboxId, MessageId, OutboxId, PersonId, TicketId};
+use super::ticket::words;
+
+words!(
+    /// What an outgoing mail is.
+    MailKind {
+        /// We have your mail (to the requester, once a ticket).
+        Ack = "ack",
+        /// A public answer (to requester and participants).
+        Answer = "answer",
+        /// Something new on a ticket (to an agent).
+        Notify = "notify",
+        /// Somebody has it now (to agents who were told of a new ticket).
+        Taken = "taken",
+        /// Your mail was held (to the agent who wrote it).
+        Held = "held",
+        /// What waits for a person (to admins).
+        Digest = "digest",
+        /// Your answer could not be delivered (to its author).
+        Failed = "failed",
+        /// What your mail did (to the agent who wrote it).
+        Receipt = "receipt",
+    }
+);
+
+impl MailKind {
+    /// Whether a second copy is better than none: only a person's words are. The rest becomes `unknown` when nobody
+    /// can say whether it left.
+    pub fn is_repeated(self) -> bool {
+        self == Self::Answer
+    }
+}
+
+words!(
+    /// Where an outbox row stands.
+    OutboxState {
+        /// Waits for its turn.
+        Waiting = "waiting",
+        /// Being sent.
+        Claimed = "claimed",
+        /// The next server has it.
+        Sent = "sent",
+        /// Refused or given up.
+        Failed = "failed",
+        /// May have left; not tried again.
+        Unknown = "unknown",
+    }
+);
+
+/// One row of the outbox.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutboxRow {
+    /// Row id; stands in the Message-ID and the bounce address.
+    pub id: OutboxId,
+    /// Ticket it belongs to; a digest has none.
+    pub ticket: Option<TicketId>,
+    /// Whom it goes to.
+    pub recipient: PersonId,
+    /// Their address when the row was written.
+    pub address: String,
+    /// What it is.
+    pub kind: MailKind,
+    /// The message it carries or reports.
+    pub message: Option<MessageId>,
+    /// What the composer needs beside that.
+    pub params: Params,
+    /// SHA-256 of the composed mail, once it was composed.
+    pub composed: Option<Vec<u8>>,
+    /// State.
+    pub state: OutboxState,
+    /// Not before this, in ms.
+    pub due_at: i64,
+    /// Tries so far, this one included.
+    pub attempts: i64,
+    /// When the intent was written, in ms.
+    pub created_at: i64,
+    /// The remote server's last words.
+    pub last_reply: Option<String>,
+}
+
+/// What a composer needs beside ticket, message and recipient.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Params {
+    /// The held mails that are told of.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inbox: Vec<InboxId>,
+    /// The outgoing mail that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outbox: Option<OutboxId>,
+    /// Who did it ("Bob has it").
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<PersonId>,
+    /// Sentences for a receipt.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<String>,
+}

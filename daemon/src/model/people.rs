@@ -1,0 +1,94 @@
+//! People: customers and those who work here.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::PersonId;
+use super::ticket::{Role, words};
+
+words!(
+    /// Which notifications an agent gets.
+    Notify {
+        /// Everything on every ticket of the desk.
+        All = "all",
+        /// New tickets of their teams, and what they have or follow.
+        Team = "team",
+        /// What they have or follow.
+        Mine = "mine",
+        /// Nothing.
+        None = "none",
+    }
+);
+
+/// One person as the desk knows them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Row id; stands in tokens.
+    pub id: PersonId,
+    /// Address as we mail to it.
+    pub address: String,
+    /// Display name.
+    pub name: Option<String>,
+    /// What they may do.
+    pub role: Role,
+    /// Raised to revoke every token of theirs.
+    pub epoch: i64,
+    /// Works here no more.
+    pub disabled: bool,
+    /// Has answered one of our signed addresses, which proves that they read mail there.
+    pub answered: bool,
+    /// Mail of theirs is held until then, in ms.
+    pub spam_until: Option<i64>,
+    /// How an agent wants to work; defaults for customers.
+    pub settings: Settings,
+    /// Further verified addresses, folded.
+    pub aliases: Vec<String>,
+}
+
+/// What an admin sets for an agent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Settings {
+    /// Teams; a team exists by being named.
+    pub teams: Vec<String>,
+    /// Which notifications they get.
+    pub notify: Notify,
+    /// Whether each answer is receipted.
+    pub receipts_all: bool,
+    /// Whether SPF alone proves them.
+    pub allow_spf: bool,
+    /// IANA time zone.
+    pub timezone: Option<String>,
+    /// Quiet hours, as written.
+    pub quiet: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { teams: Vec::new(), notify: Notify::Team, receipts_all: false, allow_spf: false, timezone: None, quiet: None }
+    }
+}
+
+impl Person {
+    /// Works tickets and is allowed to.
+    pub fn is_active_agent(&self) -> bool {
+        !self.disabled && matches!(self.role, Role::Agent | Role::Admin)
+    }
+
+    /// Works here or did: agent, admin or viewer.
+    pub fn is_staff(&self) -> bool {
+        self.role != Role::Customer
+    }
+
+    /// Whether `address` (folded) is theirs.
+    pub fn has_address(&self, address: &str) -> bool {
+        super::address::fold(&self.address) == address || self.aliases.iter().any(|a| a == address)
+    }
+
+    /// The name to show, else the local part of the address.
+    pub fn shown_name(&self) -> &str {
+        match &self.name {
+            Some(name) if !name.is_empty() => name,
+            _ => super::address::split(&self.address).map_or(self.address.as_str(), |(local, _)| local),
+        }
+    }
+}

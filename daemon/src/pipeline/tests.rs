@@ -1,0 +1,8 @@
+//! The desk's rules, through the real store: mail goes in by the inbox, its fate and what leaves are looked at.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod agents;
+mod customers;
+mod holds;
+mod store;
+mod world;

@@ -1,0 +1,173 @@
+//! Customers: new tickets, threads, acknowledgements, what is automatic.
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::config::Require;
+use crate::desk::token::Purpose;
+use crate::model::changes::Fate;
+use crate::model::ticket::{Priority, Status};
+
+#[tokio::test]
+async fn a_mail_opens_a_ticket_is_acknowledged_once_and_told_to_agents() {
+    let w = World::new().await;
+    let item = w.mail(ANN, SUPPORT, "", "It burns.").await;
+    assert_eq!((item.fate, item.ticket.map(|t| t.0)), (Fate::Ticket, Some(1)));
+    let ticket = w.ticket(1).await;
+    assert_eq!((ticket.subject.as_str(), ticket.status, ticket.messages), ("Printer on fire", Status::Open, 1));
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost", "ack ann@customer.test"]);
+
+    let reply_to = w.address(Purpose::Customer, w.person("ann@customer.test").await, 1).await;
+    let item = w.mail(ANN, &reply_to, "", "Still.").await;
+    assert_eq!((item.fate, item.ticket.map(|t| t.0)), (Fate::Message, Some(1)));
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost", "ack ann@customer.test", "notify agent@desk.localhost"]);
+}
+
+#[tokio::test]
+async fn the_same_mail_twice_is_one_message() {
+    let w = World::new().await;
+    let raw = b"From: ann@customer.test\r\nMessage-ID: <x@y.test>\r\nSubject: Hi\r\n\r\nHello\r\n";
+    assert_eq!(w.raw("ann@customer.test", &[SUPPORT], raw).await.fate, Fate::Ticket);
+    let again = [b"Received: from relay\r\n".as_slice(), raw].concat();
+    let item = w.raw("ann@customer.test", &[SUPPORT], &again).await;
+    assert_eq!((item.fate, item.detail.as_str()), (Fate::Duplicate, "a copy of mail 1"));
+    let other = b"From: eve@customer.test\r\nMessage-ID: <x@y.test>\r\nSubject: Hi\r\n\r\nSomething else\r\n";
+    assert_eq!(w.raw("eve@customer.test", &[SUPPORT], other).await.fate, Fate::Ticket);
+}
+
+#[tokio::test]
+async fn two_copies_decided_together_are_one_message() {
+    let w = World::new().await;
+    let raw = b"From: ann@customer.test\r\nMessage-ID: <x@y.test>\r\nSubject: Hi\r\n\r\nHello\r\n";
+    for _ in 0..2 {
+        w.accept("ann@customer.test", &[SUPPORT], raw).await;
+    }
+    let pipeline = w.pipeline();
+    let mails = pipeline.claim().await;
+    assert_eq!(mails.len(), 2);
+    let [a, b] = [mails[0].clone(), mails[1].clone()];
+    tokio::join!(pipeline.one(a), pipeline.one(b));
+    let fates: Vec<_> = [1, 2].map(crate::model::InboxId).to_vec();
+    let mut kinds = Vec::new();
+    for id in fates {
+        kinds.push(w.opened.store.inbox_item(id).await.unwrap().unwrap().fate);
+    }
+    kinds.sort();
+    assert_eq!(kinds, [Fate::Ticket, Fate::Duplicate]);
+}
+
+#[tokio::test]
+async fn a_reference_joins_only_whoever_is_on_the_ticket() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let known = "References: <m0@customer.test>\r\n";
+    assert_eq!(w.mail(ANN, SUPPORT, known, "More smoke.").await.ticket.unwrap().0, 1);
+    let item = w.mail("Eve <eve@evil.test>", SUPPORT, known, "Tell me all.").await;
+    assert_eq!((item.fate, item.ticket.unwrap().0), (Fate::Ticket, 2));
+    assert_eq!(w.messages(2).await[0].flags, ["related:1"]);
+}
+
+#[tokio::test]
+async fn unproven_mail_joins_by_our_own_id_alone_and_nobody_is_acknowledged() {
+    let w = World::with(|c| c.authentication.require = Require::Aligned).await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
+    let item = w.mail(ANN, SUPPORT, "References: <m0@customer.test>\r\n", "More smoke.").await;
+    assert_eq!(item.ticket.unwrap().0, 2);
+    let desk = &w.opened.desk;
+    let own = crate::desk::message_id::OwnId { ticket: crate::model::TicketId(1), outbox: crate::model::OutboxId(9) };
+    let id = own.sign(desk.book.keys(), &desk.config.desk.hostname);
+    let item = w.mail(ANN, SUPPORT, &format!("In-Reply-To: <{id}>\r\n"), "Gone.").await;
+    assert_eq!(item.ticket.unwrap().0, 1);
+    assert_eq!(w.messages(1).await[1].flags, ["unverified"]);
+    let forged = id.replace(id.get(..4).unwrap(), "aaaa");
+    let item = w.mail(ANN, SUPPORT, &format!("In-Reply-To: <{forged}>\r\n"), "Forged.").await;
+    assert_eq!(item.fate, Fate::Ticket);
+}
+
+#[tokio::test]
+async fn a_stranger_with_a_leaked_address_is_seen_by_agents_alone() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let reply_to = w.address(Purpose::Customer, w.person("ann@customer.test").await, 1).await;
+    let item = w.mail("Eve <eve@evil.test>", &reply_to, "Cc: friend@evil.test\r\n", "I am Ann's cousin.").await;
+    assert_eq!(item.reason, "third_party");
+    let messages = w.messages(1).await;
+    assert!(!messages[1].public);
+    assert_eq!(messages[1].flags, ["third_party"]);
+    let ticket = w.ticket(1).await;
+    assert_eq!(ticket.participants.len(), 1);
+    assert_eq!(ticket.requester.address, "ann@customer.test");
+}
+
+#[tokio::test]
+async fn a_child_that_came_first_is_joined_by_its_requester_alone() {
+    let w = World::new().await;
+    let child = "References: <parent@customer.test>\r\n";
+    w.mail(ANN, SUPPORT, child, "Second mail, first to arrive.").await;
+    let parent =
+        |from: &str| format!("From: {from}\r\nMessage-ID: <parent@customer.test>\r\nSubject: First\r\n\r\nFirst mail of {from}.\r\n");
+    assert_eq!(w.raw("eve@evil.test", &[SUPPORT], parent("eve@evil.test").as_bytes()).await.ticket.unwrap().0, 2);
+    assert_eq!(w.raw("ann@customer.test", &[SUPPORT], parent("ann@customer.test").as_bytes()).await.ticket.unwrap().0, 1);
+}
+
+#[tokio::test]
+async fn an_answer_to_a_solved_ticket_opens_it_and_to_a_closed_one_a_new_one() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    w.mail(JANES, &answer, "", "@solve\nDone.").await;
+    assert_eq!(w.ticket(1).await.status, Status::Solved);
+    let known = "References: <m0@customer.test>\r\n";
+    w.mail(ANN, SUPPORT, known, "It burns again.").await;
+    assert_eq!(w.ticket(1).await.status, Status::Open);
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    w.mail(JANES, &answer, "", "@close").await;
+    let item = w.mail(ANN, SUPPORT, known, "And again.").await;
+    assert_eq!((item.fate, item.ticket.unwrap().0), (Fate::Ticket, 2));
+    assert_eq!(w.ticket(1).await.status, Status::Closed);
+}
+
+#[tokio::test]
+async fn automatic_mail_is_never_acknowledged() {
+    let w = World::new().await;
+    let item = w.mail(ANN, SUPPORT, "Auto-Submitted: auto-replied\r\n", "I am away.").await;
+    assert_eq!((item.fate, item.ticket), (Fate::Automatic, None));
+    let item = w.mail(ANN, SUPPORT, "List-Id: <news.customer.test>\r\nPrecedence: bulk\r\n", "News!").await;
+    assert_eq!(item.fate, Fate::Ticket);
+    assert_eq!(w.ticket(1).await.priority, Priority::Low);
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
+}
+
+#[tokio::test]
+async fn acknowledgements_are_capped_and_tickets_are_not() {
+    let w = World::new().await;
+    for i in 0..6 {
+        assert_eq!(w.mail(ANN, SUPPORT, "", &format!("Number {i}")).await.fate, Fate::Ticket);
+    }
+    assert_eq!(w.outbox().await.iter().filter(|o| o.starts_with("ack")).count(), 3);
+}
+
+#[tokio::test]
+async fn a_flood_of_tickets_is_told_of_once() {
+    let w = World::with(|c| c.limits.tickets_per_sender_hour = 2).await;
+    for i in 0..5 {
+        assert_eq!(w.mail(ANN, SUPPORT, "", &format!("Number {i}")).await.fate, Fate::Ticket);
+    }
+    assert_eq!(w.outbox().await.iter().filter(|o| o.starts_with("notify")).count(), 3);
+    assert_eq!((w.ticket(2).await.tags.len(), w.ticket(3).await.tags), (0, vec!["flood".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_copy_joins_from_the_requester_alone() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "Cc: Bob <bob@customer.test>, support@desk.localhost\r\n", "It burns.").await;
+    let people: Vec<_> = w.ticket(1).await.participants.into_iter().map(|p| p.address).collect();
+    assert_eq!(people, ["ann@customer.test", "bob@customer.test"]);
+}
+
+#[tokio::test]
+async fn postmaster_is_told_to_admins_and_never_acknowledged() {
+    let w = World::new().await;
+    w.agent("bob@agents.test", "Bob").await;
+    w.mail(ANN, "postmaster@desk.localhost", "", "Your MX is odd.").await;
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
+}

@@ -1,0 +1,141 @@
+//! What is held, who is told, and how it goes on.
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::config::Require;
+use crate::desk::token::Purpose;
+use crate::model::InboxId;
+use crate::model::changes::Fate;
+use crate::store::{AgentChange, Cmd};
+
+async fn world() -> (World, String) {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    (w, answer)
+}
+
+#[tokio::test]
+async fn an_unclear_mail_is_held_told_and_let_through_once_as_it_stands() {
+    let (w, answer) = world().await;
+    let item = w.mail(JANES, &answer, "", "@ntoe he is a liar").await;
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "command_error"));
+    assert!(item.detail.contains("did you mean @note"), "{}", item.detail);
+    assert_eq!(w.outbox().await.last().unwrap(), "held agent@desk.localhost");
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    assert_eq!(w.mail("Eve <eve@evil.test>", &release, "", "yes").await.fate, Fate::Held);
+    assert_eq!(w.mail(JANES, &release, "", "").await.reason, "release");
+    assert_eq!(w.messages(1).await[1].text, "@ntoe he is a liar");
+    assert_eq!(w.mail(JANES, &release, "", "again").await.reason, "release");
+    assert_eq!(w.messages(1).await.len(), 2);
+    assert_eq!(w.outbox().await.last().unwrap(), "receipt agent@desk.localhost");
+}
+
+#[tokio::test]
+async fn a_dropped_mail_stays_in_the_inbox_list() {
+    let (w, answer) = world().await;
+    let item = w.mail(JANES, &answer, "", "@xyzzy").await;
+    let drop = w.address(Purpose::Drop, JANE, item.id.0).await;
+    w.mail(JANES, &drop, "", "").await;
+    let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Automatic, "dropped"));
+    assert_eq!(w.messages(1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn traces_of_the_notification_hold_an_answer() {
+    let (w, answer) = world().await;
+    let note = w.address(Purpose::Note, JANE, 1).await;
+    for text in [format!("See below\nNote (stays inside): {note}\nbye"), format!("write to {answer} please")] {
+        let item = w.mail(JANES, &answer, "", &text).await;
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"), "{text}");
+    }
+    assert!(!w.outbox().await.iter().any(|o| o.starts_with("answer")));
+}
+
+#[tokio::test]
+async fn an_empty_answer_never_leaves() {
+    let (w, answer) = world().await;
+    let item = w.mail(JANES, &answer, "", "\n\nOn Sat, 21 Nov 2026 at 10:00, Ann wrote:\n> It burns.").await;
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "command_error"));
+}
+
+#[tokio::test]
+async fn an_outdated_answer_is_held_and_a_newer_customer_mail_is_not_a_reason() {
+    let (w, answer) = world().await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    let bobs = w.address(Purpose::Answer, bob, 1).await;
+    w.mail(ANN, SUPPORT, "References: <m0@customer.test>\r\n", "It still burns.").await;
+    assert_eq!(w.mail("Bob <bob@agents.test>", &bobs, "", "Pull the plug.").await.reason, "answer");
+    assert!(w.outbox().await.contains(&"receipt bob@agents.test".to_owned()));
+    let item = w.mail(JANES, &answer, "", "Call the firemen.").await;
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "collision"));
+    let fresh = w.address(Purpose::Answer, JANE, 1).await;
+    assert_eq!(w.mail(JANES, &fresh, "", "Call the firemen, please.").await.reason, "answer");
+}
+
+#[tokio::test]
+async fn without_a_proof_an_agents_mail_waits_for_their_word() {
+    let w = World::with(|c| c.authentication.require = Require::Aligned).await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    let item = w.mail(JANES, &answer, "", "Pull the plug.").await;
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "confirm"));
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost", "held agent@desk.localhost"]);
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    w.mail(JANES, &release, "", "yes").await;
+    assert_eq!(w.outbox().await.last().unwrap(), "answer ann@customer.test");
+}
+
+#[tokio::test]
+async fn our_own_address_two_authors_and_former_agents_are_held_for_the_admins() {
+    let (w, _) = world().await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    let bobs = w.address(Purpose::Answer, bob, 1).await;
+    w.opened.store.run(Cmd::ChangeAgent { address: "bob@agents.test".into(), change: AgentChange::Disable }).await.unwrap();
+    assert_eq!(w.mail("support@desk.localhost", SUPPORT, "", "hi").await.reason, "own");
+    assert_eq!(w.mail("a@x.test\r\nFrom: b@y.test", SUPPORT, "", "hi").await.reason, "author");
+    assert_eq!(w.mail("Bob <bob@agents.test>", &bobs, "", "hi").await.reason, "author");
+    assert!(w.outbox().await.iter().all(|o| !o.starts_with("held")));
+    assert_eq!(w.opened.store.untold(10).await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_group_in_from_is_a_ticket_of_the_envelope_sender_unverified() {
+    let w = World::new().await;
+    let raw = b"From: team: a@x.test, b@x.test;\r\nSubject: Hi\r\n\r\nHello\r\n";
+    let item = w.raw("real@sender.test", &[SUPPORT], raw).await;
+    assert_eq!(item.fate, Fate::Ticket);
+    assert_eq!(w.ticket(1).await.requester.address, "real@sender.test");
+    assert_eq!(w.messages(1).await[0].flags, ["unverified"]);
+    assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
+}
+
+#[tokio::test]
+async fn a_poison_mail_is_held_the_fourth_time() {
+    let w = World::new().await;
+    let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
+    for _ in 0..3 {
+        assert_eq!(w.pipeline().claim().await.len(), 1);
+        // The process died with it in hand.
+        w.opened.store.run(Cmd::StartNode { name: "next".into(), now: 1 }).await.unwrap();
+    }
+    w.decide_all().await;
+    let item = w.opened.store.inbox_item(id).await.unwrap().unwrap();
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "poison"));
+    w.opened.store.run(Cmd::ReleaseInbox { id, by: None, now: 1 }).await.unwrap();
+    w.decide_all().await;
+    assert_eq!(w.opened.store.inbox_item(InboxId(1)).await.unwrap().unwrap().fate, Fate::Ticket);
+}
+
+#[tokio::test]
+async fn a_suspect_is_claimed_alone() {
+    let w = World::new().await;
+    for text in ["a", "b", "c"] {
+        w.accept(ANN, &[SUPPORT], format!("From: ann@customer.test\r\n\r\n{text}\r\n").as_bytes()).await;
+    }
+    assert_eq!(w.pipeline().claim().await.len(), 3);
+    w.opened.store.run(Cmd::StartNode { name: "next".into(), now: 1 }).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(w.pipeline().claim().await.len(), 1);
+    }
+}

@@ -1,0 +1,73 @@
+//! What the store promises: dense events, few statements, settled claims.
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::desk::token::Purpose;
+use crate::store::{Cmd, Settled, Settlement, StoreError, statements};
+
+#[tokio::test]
+async fn a_standard_mail_costs_few_statements() {
+    let w = World::new().await;
+    let mails = 32;
+    let before = statements();
+    for i in 0..mails {
+        let raw = format!(
+            "From: ann{i}@customer.test\r\nMessage-ID: <{i}@customer.test>\r\nReferences: <r{i}@x.test>\r\nSubject: Hi\r\n\r\nHello {i}\r\n"
+        );
+        w.accept(&format!("ann{i}@customer.test"), &[SUPPORT], raw.as_bytes()).await;
+    }
+    w.decide_all().await;
+    // Other tests of this process run statements, too, unless the runner gives each a process; the watch adds 4 a second.
+    let each = (statements() - before) / mails;
+    if std::env::var_os("NEXTEST").is_some() {
+        assert!(each <= 25, "{each} statements a mail");
+    }
+}
+
+#[tokio::test]
+async fn events_are_dense_and_hold_no_addresses() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "Cc: bob@customer.test\r\n", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    w.mail(JANES, &answer, "", "@solve\nPull the plug.").await;
+    let events = w.opened.store.events_after(0, 100).await.unwrap();
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=i64::try_from(events.len()).unwrap()).collect::<Vec<_>>());
+    let kinds: Vec<_> = events.iter().map(|e| e.kind.as_str()).collect();
+    assert_eq!(kinds.first(), Some(&"ticket.created"));
+    assert!(kinds.contains(&"ticket.status_changed"), "{kinds:?}");
+    assert!(events.iter().all(|e| !e.data.contains("customer.test") && !e.data.contains("plug")), "{events:?}");
+}
+
+#[tokio::test]
+async fn only_the_node_that_claimed_a_mail_settles_it() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let now = w.opened.clock.now();
+    let store = &w.opened.store;
+    store.run(Cmd::ClaimOutbox { node: w.node, now, limit: 1 }).await.unwrap();
+    let settle = |node| {
+        let changes = crate::model::changes::Changes { at: now, ..Default::default() };
+        let id = crate::model::OutboxId(1);
+        Cmd::Settle(Box::new(Settlement { node, id, settled: Settled::Sent("250 ok".into()), now, changes }))
+    };
+    let stranger = crate::store::NodeId(w.node.0 + 1);
+    assert!(matches!(store.run(settle(stranger)).await, Err(StoreError::Fenced)));
+    store.run(settle(w.node)).await.unwrap();
+    assert!(matches!(store.run(settle(w.node)).await, Err(StoreError::Fenced)));
+}
+
+#[tokio::test]
+async fn a_large_mail_goes_into_a_file_and_comes_back_whole() {
+    let w = World::new().await;
+    let mut noise = 1u32;
+    let body: String = (0..400_000)
+        .map(|_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from(noise >> 27).unwrap() % 26)
+        })
+        .collect();
+    let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
+    let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
+    assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
+    let files = std::fs::read_dir(w.opened.store.data().join("blobs")).unwrap().count();
+    assert_eq!(files, 1);
+}

@@ -1,0 +1,18 @@
+//! Receiving: a protocol comes in, raw bytes and an envelope go to the inbox. Knows SMTP and LMTP, never tickets.
+//!
+//! Nobody says "250" to a mail without the inbox's receipt: see `smtp::transfer`.
+
+pub mod counters;
+mod door;
+pub mod gate;
+mod limits;
+mod lmtp;
+mod peer;
+pub mod smtp;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+mod tests;
+
+pub use counters::Counters;
+pub use gate::Gate;
+pub use smtp::{BindError, Listener, Protocol, Shared, serve};

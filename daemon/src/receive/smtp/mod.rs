@@ -1,0 +1,178 @@
+//! The SMTP server (RFC 5321), which also speaks LMTP: connections in, sessions out.
+
+mod command;
+mod data;
+mod line;
+mod listen;
+mod path;
+mod reply;
+pub(super) mod session;
+mod transfer;
+mod verbs;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use super::counters::Counters;
+use super::door::Door;
+use super::gate::Gate;
+use super::limits::{Caps, Pass, open_files};
+use super::peer::Peer;
+use crate::config::Config;
+use crate::inbox::Inbox;
+use crate::model::Reply;
+use line::{Stream, Wire};
+pub use listen::{BindError, Listener};
+use session::Session;
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// RFC 5321.
+    Smtp,
+    /// RFC 2033.
+    Lmtp,
+}
+
+/// What all listeners and sessions of a process share.
+pub struct Shared<G, D = Inbox> {
+    inbox: D,
+    gate: G,
+    config: watch::Receiver<Arc<Config>>,
+    tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+    counters: Arc<Counters>,
+    caps: Arc<Caps>,
+}
+
+/// After accept(2) has failed, wait before the next try: with no file descriptor left it fails at once, for ever.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ACCEPT_PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How long sessions may finish what is in hand when we shut down.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
+/// How long a refusal may take to leave.
+const REFUSAL: Duration = Duration::from_secs(1);
+
+impl<G, D> Shared<G, D> {
+    /// A session takes the configuration as it is when its client comes. STARTTLS is offered on SMTP while `tls` holds
+    /// something. At most half of the process's file descriptors (as limited now) are used for sessions.
+    pub fn new(
+        inbox: D,
+        gate: G,
+        config: watch::Receiver<Arc<Config>>,
+        tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+        counters: Arc<Counters>,
+    ) -> Self {
+        Self { inbox, gate, config, tls, counters, caps: Arc::new(Caps::new(open_files())) }
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+}
+
+/// Takes connections until `cancel`; then no new ones, a command or mail in hand is finished within 8 s, everybody
+/// else hears 421. Returns when all sessions of this listener are over.
+pub async fn serve<G: Gate>(listener: Listener, shared: Arc<Shared<G>>, cancel: CancellationToken) {
+    serve_through(listener, shared, cancel).await;
+}
+
+pub(super) async fn serve_through<G: Gate, D: Door>(listener: Listener, shared: Arc<Shared<G, D>>, cancel: CancellationToken) {
+    let sessions = TaskTracker::new();
+    let cut = CancellationToken::new();
+    let mut pause = ACCEPT_PAUSE;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = cancel.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((io, ip)) => {
+                pause = ACCEPT_PAUSE;
+                admit(io, ip, listener.protocol(), &shared, &sessions, &cancel, &cut);
+            }
+            Err(error) => {
+                shared.counters.accept_errors.fetch_add(1, Relaxed);
+                warn!(%error, listener = %listener.address(), "cannot take a connection");
+                tokio::select! {
+                    () = cancel.cancelled() => break,
+                    () = sleep(pause) => pause = (pause * 2).min(ACCEPT_PAUSE_MAX),
+                }
+            }
+        }
+    }
+    drop(listener);
+    sessions.close();
+    if timeout(SHUTDOWN_GRACE, sessions.wait()).await.is_err() {
+        warn!(sessions = sessions.len(), "sessions were cut off at shutdown");
+        cut.cancel();
+        sessions.wait().await;
+    }
+}
+
+/// Starts a session for a new connection, or turns it away.
+fn admit<G: Gate, D: Door>(
+    io: Box<dyn Stream>,
+    ip: Option<IpAddr>,
+    protocol: Protocol,
+    shared: &Arc<Shared<G, D>>,
+    sessions: &TaskTracker,
+    cancel: &CancellationToken,
+    cut: &CancellationToken,
+) {
+    let config = Arc::clone(&shared.config.borrow());
+    let peer = Peer::new(ip, &config.authentication.trusted_relays);
+    match shared.caps.enter(&peer, &config.limits, Instant::now()) {
+        Ok(pass) => {
+            let session = Session::new(Arc::clone(shared), config, protocol, peer, io, cancel.clone());
+            let (cut, counters) = (cut.clone(), Arc::clone(&shared.counters));
+            sessions.spawn(async move {
+                let _open = Open::new(counters, pass);
+                cut.run_until_cancelled(session.run()).await;
+            });
+        }
+        Err(reply) => {
+            shared.counters.refused.fetch_add(1, Relaxed);
+            shared.counters.reply(reply.code);
+            info!(?peer.ip, %reply, "connection turned away");
+            sessions.spawn(refuse(io, reply));
+        }
+    }
+}
+
+/// Says why and hangs up at once: here descriptors are short.
+async fn refuse(io: Box<dyn Stream>, reply: Reply) {
+    let mut wire = Wire::new(io);
+    wire.say(&reply);
+    // Whoever does not hear it sees the connection close.
+    let _ = wire.flush(Instant::now() + REFUSAL).await;
+}
+
+/// One open session, counted until it ends in whatever way.
+struct Open {
+    counters: Arc<Counters>,
+    _pass: Pass,
+}
+
+impl Open {
+    fn new(counters: Arc<Counters>, pass: Pass) -> Self {
+        counters.open.fetch_add(1, Relaxed);
+        Self { counters, _pass: pass }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.counters.open.fetch_sub(1, Relaxed);
+    }
+}

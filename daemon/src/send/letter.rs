@@ -1,0 +1,124 @@
+//! One outgoing mail as a value, and its bytes. Headers are made from typed values only: nothing that a stranger wrote
+//! can begin a new one.
+
+use mail_builder::MessageBuilder;
+use mail_builder::headers::address::Address as Mailbox;
+use mail_builder::headers::message_id::MessageId;
+use mail_builder::headers::raw::Raw;
+use mail_builder::headers::text::Text;
+
+use crate::model::Address;
+use crate::model::text::{clean, one_line};
+use crate::understand::Part;
+
+/// Longest subject that leaves, in characters.
+const SUBJECT: usize = 250;
+
+/// A mail to one recipient.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Letter {
+    pub(super) from: Address,
+    pub(super) to: Address,
+    pub(super) reply_to: Option<String>,
+    pub(super) subject: String,
+    /// Message-ID without angle brackets.
+    pub(super) message_id: String,
+    /// References without angle brackets, oldest first; the last one is In-Reply-To.
+    pub(super) references: Vec<String>,
+    /// Date in s since 1970.
+    pub(super) date: i64,
+    pub(super) text: String,
+    pub(super) attachments: Vec<Part>,
+    /// Auto-Submitted (RFC 3834 §5); a person's answer has none.
+    pub(super) auto_submitted: Option<&'static str>,
+    /// X-Auto-Response-Suppress.
+    pub(super) suppress: Option<&'static str>,
+    /// The agent's desk address: List-Post and List-Unsubscribe (RFC 2369).
+    pub(super) desk_address: Option<String>,
+}
+
+impl Letter {
+    /// The mail as it leaves, with CRLF line ends.
+    ///
+    /// # Errors
+    /// None in practice: writing to memory does not fail.
+    pub(super) fn bytes(&self) -> std::io::Result<Vec<u8>> {
+        let mut mail = MessageBuilder::new()
+            .from(mailbox(&self.from))
+            .to(mailbox(&self.to))
+            .subject(one_line(&self.subject, SUBJECT))
+            .date(self.date)
+            .message_id(self.message_id.clone());
+        if let Some(reply_to) = &self.reply_to {
+            mail = mail.reply_to(reply_to.clone());
+        }
+        if let Some(last) = self.references.last() {
+            mail = mail.in_reply_to(last.clone());
+            mail = mail.references(MessageId::new_list(self.references.iter().cloned()));
+        }
+        if let Some(value) = self.auto_submitted {
+            mail = mail.header("Auto-Submitted", Text::new(value));
+        }
+        if let Some(value) = self.suppress {
+            mail = mail.header("X-Auto-Response-Suppress", Text::new(value));
+        }
+        if let Some(desk) = &self.desk_address {
+            mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
+            mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
+        }
+        mail = mail.text_body(crlf(&self.text));
+        for part in &self.attachments {
+            let name = part.meta.name.clone().unwrap_or_else(|| "attachment".into());
+            mail = mail.attachment(part.meta.content_type.clone(), one_line(&name, 128), part.bytes.clone());
+        }
+        mail.write_to_vec()
+    }
+}
+
+fn mailbox(address: &Address) -> Mailbox<'static> {
+    let name = address.name.as_deref().map(|n| one_line(n, 128)).filter(|n| !n.is_empty());
+    Mailbox::new_address(name, address.address.clone())
+}
+
+/// Text of ours and of others, with nothing in it that a mail can't carry.
+fn crlf(text: &str) -> String {
+    let mut out = clean(text, true).lines().map(str::trim_end).collect::<Vec<_>>().join("\r\n");
+    out.push_str("\r\n");
+    out
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn headers(letter: &Letter) -> Vec<String> {
+        let text = String::from_utf8(letter.bytes().unwrap()).unwrap();
+        let head = text.split("\r\n\r\n").next().unwrap().replace("\r\n ", " ").replace("\r\n\t", " ");
+        head.split("\r\n").map(|h| h.split(':').next().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn nothing_a_stranger_wrote_begins_a_header() {
+        let evil = "Hi\r\nBcc: eve@x.test\nX: y\u{2028}Z: w\r\rQ: v";
+        let plain = Letter { subject: "x".into(), message_id: "a@b".into(), references: vec!["r@b".into()], ..Letter::default() };
+        let letter = Letter {
+            from: Address { name: Some(evil.into()), address: "support@desk.test".into() },
+            to: Address { name: Some(evil.into()), address: "ann@x.test".into() },
+            subject: evil.into(),
+            ..plain.clone()
+        };
+        assert_eq!(headers(&letter), headers(&plain));
+    }
+
+    #[test]
+    fn a_letter_has_only_crlf_and_short_lines() {
+        let long = "word ".repeat(1000) + &"ö".repeat(3000);
+        let letter =
+            Letter { subject: "ü".repeat(300), text: format!("a\nb\r\nc\rd\n.\n{long}"), message_id: "a@b".into(), ..Letter::default() };
+        let bytes = letter.bytes().unwrap();
+        let text = String::from_utf8(bytes).unwrap();
+        assert!(!text.replace("\r\n", "").contains(['\r', '\n']));
+        assert!(text.split("\r\n").all(|l| l.len() <= 998), "a line over 998 octets");
+    }
+}

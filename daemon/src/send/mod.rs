@@ -1,0 +1,12 @@
+//! Mail out: the outbox worker, the composer, and the way to a relay or a Maildir.
+
+mod compose;
+mod destination;
+mod letter;
+mod outcome;
+pub mod relay;
+mod wording;
+mod worker;
+
+pub use destination::Destination;
+pub use worker::{Sender, run};

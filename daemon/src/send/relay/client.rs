@@ -1,0 +1,294 @@
+//! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail, one recipient.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpStream, lookup_host};
+use tokio::time::timeout;
+
+use super::auth::{self, Login};
+use super::reply::Answer;
+use super::tls::{Security, Tls};
+use super::wire::{Fault, Stream, Wire};
+use super::{Outcome, Timeouts, dot};
+
+/// Most addresses of one host that are tried.
+const ADDRESSES: usize = 5;
+
+/// What a connection needs to know.
+pub(super) struct Plan<'a> {
+    pub(super) host: &'a str,
+    pub(super) port: u16,
+    pub(super) implicit_tls: bool,
+    pub(super) login: Option<Login<'a>>,
+    pub(super) tls: &'a Tls,
+    pub(super) hostname: &'a str,
+    pub(super) timeouts: Timeouts,
+}
+
+/// What the server said in its answer to EHLO.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Offers {
+    pub(super) starttls: bool,
+    pub(super) eight_bit: bool,
+    pub(super) utf8: bool,
+    /// `Some(0)`: no fixed limit (RFC 1870 §4).
+    pub(super) size: Option<u64>,
+    /// Mechanisms, upper case.
+    pub(super) auth: Vec<String>,
+}
+
+impl Offers {
+    fn read(answer: &Answer) -> Self {
+        let mut offers = Self::default();
+        for line in answer.lines.iter().skip(1) {
+            // Old servers write "AUTH=LOGIN PLAIN".
+            let line = line.to_ascii_uppercase().replacen("AUTH=", "AUTH ", 1);
+            let mut words = line.split_ascii_whitespace();
+            match words.next() {
+                Some("STARTTLS") => offers.starttls = true,
+                Some("8BITMIME") => offers.eight_bit = true,
+                Some("SMTPUTF8") => offers.utf8 = true,
+                Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
+                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
+                _ => {}
+            }
+        }
+        offers
+    }
+}
+
+/// A session that is ready for a mail.
+pub(super) struct Session {
+    wire: Wire,
+    offers: Offers,
+}
+
+impl Session {
+    /// Connects, greets, starts TLS and logs in, as the plan asks.
+    pub(super) async fn open(plan: &Plan<'_>) -> Result<Self, Fault> {
+        let (stream, loopback) = dial(plan).await?;
+        Self::begin(plan, Box::new(stream), loopback).await
+    }
+
+    /// The same on a stream that is already there.
+    pub(super) async fn begin(plan: &Plan<'_>, stream: Box<dyn Stream>, loopback: bool) -> Result<Self, Fault> {
+        let security = Security::of(plan.implicit_tls, plan.login.is_some(), loopback);
+        let stream = if security == Security::Implicit { handshake(plan, security, stream).await? } else { stream };
+        let mut wire = Wire::new(stream, plan.timeouts);
+        let greeting = wire.answer("greeting", plan.timeouts.reply).await?;
+        if greeting.code != 220 {
+            return Err(Fault::refused("greeting", &greeting));
+        }
+        let offers = hello(&mut wire, plan.hostname).await?;
+        let mut session = Self { wire, offers };
+        if security != Security::Implicit {
+            session = session.start_tls(plan, security).await?;
+        }
+        if let Some(login) = plan.login {
+            auth::log_in(&mut session.wire, &session.offers, login).await?;
+        }
+        Ok(session)
+    }
+
+    async fn start_tls(mut self, plan: &Plan<'_>, security: Security) -> Result<Self, Fault> {
+        let required = security == Security::Required;
+        if !self.offers.starttls {
+            return if required { Err(Fault::NoTls) } else { Ok(self) };
+        }
+        let answer = self.wire.command("STARTTLS", "STARTTLS").await?;
+        if answer.code != 220 {
+            return if required { Err(Fault::refused("STARTTLS", &answer)) } else { Ok(self) };
+        }
+        let stream = handshake(plan, security, self.wire.into_stream("STARTTLS")?).await?;
+        let mut wire = Wire::new(stream, plan.timeouts);
+        // RFC 3207 §4.2: what was offered in clear is forgotten.
+        let offers = hello(&mut wire, plan.hostname).await?;
+        Ok(Self { wire, offers })
+    }
+
+    /// Hands over one mail. Addresses have been checked; the sender may be empty.
+    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8]) -> Outcome {
+        match self.transact(sender, recipient, mail).await {
+            Ok(reply) => Outcome::Sent { reply },
+            Err(outcome) => outcome,
+        }
+    }
+
+    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
+        let mail = dot::normalise(mail);
+        let line = mail_from(&self.offers, sender, recipient, &mail)?;
+        let answer = self.wire.command("MAIL", &line).await?;
+        if !answer.is_ok() {
+            return Err(mail_refused(&answer));
+        }
+        let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await?;
+        if !answer.is_ok() {
+            return Err(recipient_refused("RCPT", &answer));
+        }
+        let limit = self.wire.timeouts().data;
+        let answer = self.wire.command_within("DATA", "DATA", limit).await?;
+        if answer.code != 354 {
+            return Err(recipient_refused("DATA", &answer));
+        }
+        if let Err(fault) = self.write_mail(&dot::stuff(&mail)).await {
+            return Err(self.said_early(fault).await);
+        }
+        self.after_dot().await
+    }
+
+    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
+    async fn write_mail(&mut self, stuffed: &[u8]) -> Result<(), Fault> {
+        self.wire.write("mail", stuffed).await?;
+        self.wire.write("final dot", dot::FINAL_DOT).await
+    }
+
+    /// From here on silence means "it may have left": RFC 5321 §4.5.3.2.6 and RFC 1047.
+    async fn after_dot(&mut self) -> Result<String, Outcome> {
+        let limit = self.wire.timeouts().dot;
+        match self.wire.answer("after the final dot", limit).await {
+            Ok(answer) if answer.is_ok() => Ok(answer.to_string()),
+            Ok(answer) if answer.is_temporary() || answer.is_permanent() => Err(refused(&answer)),
+            Ok(answer) => Err(Outcome::Unknown { reply: format!("after the final dot: {answer}") }),
+            Err(fault @ Fault::Refused { .. }) => Err(fault.into()),
+            Err(fault) => Err(Outcome::Unknown { reply: fault.to_string() }),
+        }
+    }
+
+    /// A server that refuses in the middle of DATA and hangs up has often said why: without that word a mail that is too large
+    /// would look like a relay that is down, for ever.
+    async fn said_early(&mut self, fault: Fault) -> Outcome {
+        let limit = self.wire.timeouts().quit;
+        match self.wire.answer("mail", limit).await {
+            Ok(answer) if answer.is_temporary() || answer.is_permanent() => refused(&answer),
+            Err(told @ Fault::Refused { .. }) => told.into(),
+            _ => fault.into(),
+        }
+    }
+
+    /// Ends the session.
+    pub(super) async fn quit(self) {
+        self.wire.quit().await;
+    }
+}
+
+impl From<Fault> for Outcome {
+    fn from(fault: Fault) -> Self {
+        Self::Destination { reply: fault.to_string() }
+    }
+}
+
+/// The first address that answers, and whether it is this very machine.
+async fn dial(plan: &Plan<'_>) -> Result<(TcpStream, bool), Fault> {
+    let host = || plan.host.to_owned();
+    let limit = plan.timeouts.connect;
+    let found = timeout(limit, lookup_host((plan.host, plan.port))).await.map_err(|_| Fault::Timeout { when: "name look-up", limit })?;
+    let addresses: Vec<SocketAddr> = found.map_err(|source| Fault::Lookup { host: host(), source })?.take(ADDRESSES).collect();
+    let mut last = Fault::Lookup { host: host(), source: std::io::Error::other("no address") };
+    for address in addresses {
+        match timeout(limit, TcpStream::connect(address)).await {
+            Ok(Ok(stream)) => {
+                // Small commands in lockstep: waiting for more to send costs 40 ms each.
+                let _ = stream.set_nodelay(true);
+                return Ok((stream, address.ip().to_canonical().is_loopback()));
+            }
+            Ok(Err(source)) => last = Fault::Connect { host: host(), port: plan.port, source },
+            Err(_) => last = Fault::Timeout { when: "connect", limit },
+        }
+    }
+    Err(last)
+}
+
+async fn handshake(plan: &Plan<'_>, security: Security, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Fault> {
+    let limit = plan.timeouts.reply;
+    let done = timeout(limit, plan.tls.connect(security, stream)).await.map_err(|_| Fault::Timeout { when: "TLS handshake", limit })?;
+    done.map_err(|source| Fault::Tls { host: plan.host.to_owned(), source })
+}
+
+/// EHLO, or HELO for a server that knows no extensions (RFC 5321 §3.2).
+async fn hello(wire: &mut Wire, hostname: &str) -> Result<Offers, Fault> {
+    let answer = wire.command("EHLO", &format!("EHLO {hostname}")).await?;
+    if answer.code == 250 {
+        return Ok(Offers::read(&answer));
+    }
+    if !answer.is_permanent() {
+        return Err(Fault::refused("EHLO", &answer));
+    }
+    let answer = wire.command("HELO", &format!("HELO {hostname}")).await?;
+    if answer.code == 250 { Ok(Offers::default()) } else { Err(Fault::refused("HELO", &answer)) }
+}
+
+/// The MAIL command, or why this mail cannot go this way. A mail with 8-bit octets for a server without 8BITMIME is sent as
+/// it is: our own mail has none, and every server in use is 8-bit clean.
+fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
+    let refuse = |reply: String| Err(Outcome::Recipient { temporary: false, reply });
+    let size = mail.len() as u64;
+    let mut line = format!("MAIL FROM:<{sender}>");
+    if let Some(limit) = offers.size {
+        if limit > 0 && size > limit {
+            return refuse(format!("552 5.3.4 this mail has {size} octets, the relay takes {limit}"));
+        }
+        line.push_str(&format!(" SIZE={size}"));
+    }
+    if offers.eight_bit && !mail.is_ascii() {
+        line.push_str(" BODY=8BITMIME");
+    }
+    if !sender.is_ascii() || !recipient.is_ascii() {
+        if !offers.utf8 {
+            return refuse("550 5.6.7 the address is not ASCII and the relay does not offer SMTPUTF8".to_owned());
+        }
+        line.push_str(" SMTPUTF8");
+    }
+    Ok(line)
+}
+
+/// MAIL: a refused size is about this mail; any other lasting refusal is about us, our configuration or the relay's.
+fn mail_refused(answer: &Answer) -> Outcome {
+    match answer {
+        a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a),
+        a => Fault::refused("MAIL", a).into(),
+    }
+}
+
+/// RCPT and DATA: about this recipient and this mail, unless the server asks for AUTH or TLS first (RFC 4954 §6, RFC 3207 §4).
+fn recipient_refused(when: &'static str, answer: &Answer) -> Outcome {
+    match answer {
+        a if a.code != 530 && (a.is_temporary() || a.is_permanent()) => refused(a),
+        a => Fault::refused(when, a).into(),
+    }
+}
+
+fn refused(answer: &Answer) -> Outcome {
+    Outcome::Recipient { temporary: answer.is_temporary(), reply: answer.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offers(lines: &[&str]) -> Offers {
+        Offers::read(&Answer { code: 250, lines: lines.iter().map(|line| (*line).to_owned()).collect() })
+    }
+
+    #[test]
+    fn offers_are_read_as_written_by_old_and_new_servers() {
+        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "X-NEW"]);
+        assert_eq!(read.auth, ["LOGIN", "LOGIN", "PLAIN"]);
+        assert_eq!((read.starttls, read.eight_bit, read.utf8, read.size), (true, true, false, Some(0)));
+        assert!(!offers(&["STARTTLS"]).starttls, "the first line is the server's name");
+    }
+
+    #[test]
+    fn parameters_of_mail_only_when_offered() {
+        let all = offers(&["mx", "SIZE 10", "8BITMIME", "SMTPUTF8"]);
+        let none = Offers::default();
+        let line = |offers, to, mail: &str| mail_from(offers, "a@x.test", to, mail.as_bytes());
+        assert_eq!(line(&all, "b@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5".into()));
+        assert_eq!(line(&all, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=4 BODY=8BITMIME".into()));
+        assert_eq!(line(&all, "ü@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5 SMTPUTF8".into()));
+        assert_eq!(line(&none, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test>".into()));
+        assert_eq!(mail_from(&none, "", "b@x.test", b""), Ok("MAIL FROM:<>".into()));
+        for (refused, status) in [(line(&none, "ü@x.test", "a"), "5.6.7"), (line(&all, "b@x.test", "0123456789\r\n"), "5.3.4")] {
+            assert!(matches!(&refused, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains(status)), "{refused:?}");
+        }
+    }
+}

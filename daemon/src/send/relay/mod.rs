@@ -1,0 +1,220 @@
+//! How one composed mail leaves: by a relay over SMTP, or into a Maildir. Knows no tickets and no outbox; one call is one try.
+
+mod auth;
+mod client;
+mod dot;
+mod maildir;
+mod reply;
+mod tls;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::types::{Relay, SmtpRelay};
+use crate::model::address;
+
+use auth::Login;
+use client::{Plan, Session};
+use maildir::Letter;
+use tls::Tls;
+use wire::Fault;
+
+/// What became of one try to deliver one mail to one recipient.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The relay has it.
+    Sent {
+        /// The relay's last reply in one line, word for word.
+        reply: String,
+    },
+    /// This mail or this recipient was refused.
+    Recipient {
+        /// 4xx: try again later; otherwise it will never be taken.
+        temporary: bool,
+        /// The relay's reply in one line, word for word.
+        reply: String,
+    },
+    /// The relay cannot be used now: down, 421, or trouble with TLS, AUTH or the configuration. No mail is to blame.
+    Destination {
+        /// What happened, in one line, with the relay's reply where it gave one.
+        reply: String,
+    },
+    /// The final dot left and no reply came: it may have been delivered.
+    Unknown {
+        /// What happened instead.
+        reply: String,
+    },
+}
+
+/// How long each step may take (RFC 5321 §4.5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Name look-up, and the connection to each address (30 s).
+    pub connect: Duration,
+    /// Greeting, TLS handshake and each reply that is not named below (60 s).
+    pub reply: Duration,
+    /// Reply to DATA (120 s).
+    pub data: Duration,
+    /// Writing one block of the mail (180 s).
+    pub block: Duration,
+    /// Reply to the final dot (600 s); shorter makes duplicates.
+    pub dot: Duration,
+    /// Goodbyes and last words (5 s).
+    pub quit: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let s = Duration::from_secs;
+        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5) }
+    }
+}
+
+/// Why `[outbound]` cannot be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    /// `[desk] hostname` is no domain that could stand in EHLO.
+    #[error("[desk] hostname: `{0}` cannot stand in EHLO")]
+    Hostname(String),
+    /// The relay's host is neither a name nor an address.
+    #[error("[outbound] relay: `{0}` is no host name")]
+    Host(String),
+    /// A user without a password or with octets that AUTH cannot carry.
+    #[error("[outbound] relay: {0}")]
+    Login(&'static str),
+    /// The additional roots cannot be read.
+    #[error("[outbound] ca: {}: {why}", .path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No roots on this system, or the like.
+    #[error("[outbound] relay: TLS: {0}")]
+    Tls(#[from] rustls::Error),
+}
+
+/// Where mail leaves. Shared by all senders; holds no connection: each mail has its own.
+pub struct Exit {
+    hostname: String,
+    timeouts: Timeouts,
+    way: Way,
+}
+
+enum Way {
+    Smtp { relay: SmtpRelay, tls: Box<Tls> },
+    Maildir(PathBuf),
+    Mx,
+}
+
+impl Exit {
+    /// Prepares `[outbound] relay`; reads certificates, touches no network. `hostname` is the EHLO name.
+    pub fn new(relay: &Relay, hostname: &str) -> Result<Self, RelayError> {
+        if !hostname.is_ascii() || !address::is_plain(&format!("postmaster@{hostname}")) {
+            return Err(RelayError::Hostname(hostname.to_owned()));
+        }
+        let way = match relay {
+            Relay::Smtp(relay) => {
+                check_login(relay)?;
+                let verify = relay.implicit_tls || relay.user.is_some();
+                Way::Smtp { relay: relay.clone(), tls: Box::new(Tls::new(&relay.host, verify, relay.ca.as_deref())?) }
+            }
+            Relay::Maildir(folder) => Way::Maildir(folder.clone()),
+            Relay::Mx => Way::Mx,
+        };
+        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), way })
+    }
+
+    /// The same with other timeouts.
+    #[must_use]
+    pub fn with_timeouts(self, timeouts: Timeouts) -> Self {
+        Self { timeouts, ..self }
+    }
+
+    /// Tries once to hand `mail` over for `recipient`. `id` names the mail for ever (its outbox row): a Maildir keeps one file of
+    /// the same id and content. `envelope_sender` may be empty. Takes as long as [`Timeouts`] allow; when it is cancelled after
+    /// the final dot nobody knows whether the mail left.
+    pub async fn deliver(&self, id: &str, envelope_sender: &str, recipient: &str, mail: &[u8]) -> Outcome {
+        if !(envelope_sender.is_empty() || address::is_plain(envelope_sender)) {
+            return Outcome::Recipient { temporary: false, reply: "553 5.1.7 not an envelope sender that can be sent".to_owned() };
+        }
+        if !address::is_plain(recipient) {
+            return Outcome::Recipient { temporary: false, reply: "553 5.1.3 not an address that can be sent to".to_owned() };
+        }
+        match &self.way {
+            Way::Smtp { relay, tls } => match Session::open(&self.plan(relay, tls)).await {
+                Ok(mut session) => {
+                    let outcome = session.deliver(envelope_sender, recipient, mail).await;
+                    session.quit().await;
+                    outcome
+                }
+                Err(fault) => fault.into(),
+            },
+            Way::Maildir(folder) => into_maildir(folder.clone(), id, envelope_sender, recipient, mail).await,
+            Way::Mx => Outcome::Destination { reply: NO_MX.to_owned() },
+        }
+    }
+
+    /// Whether mail could leave now: the relay answers, with TLS and AUTH as configured; the Maildir can be written to.
+    /// The error is one line for a person.
+    pub async fn probe(&self) -> Result<(), String> {
+        match &self.way {
+            Way::Smtp { relay, tls } => {
+                let session = Session::open(&self.plan(relay, tls)).await.map_err(|fault: Fault| fault.to_string())?;
+                session.quit().await;
+                Ok(())
+            }
+            Way::Maildir(folder) => {
+                let (shown, folder) = (folder.display().to_string(), folder.clone());
+                blocking(move || maildir::probe(&folder)).await.map_err(|e| format!("cannot write to {shown}: {e}"))
+            }
+            Way::Mx => Err(NO_MX.to_owned()),
+        }
+    }
+
+    fn plan<'a>(&'a self, relay: &'a SmtpRelay, tls: &'a Tls) -> Plan<'a> {
+        let login = relay.user.as_deref().zip(relay.password.as_ref());
+        Plan {
+            host: &relay.host,
+            port: relay.port,
+            implicit_tls: relay.implicit_tls,
+            login: login.map(|(user, password)| Login { user, password: password.reveal() }),
+            tls,
+            hostname: &self.hostname,
+            timeouts: self.timeouts,
+        }
+    }
+}
+
+const NO_MX: &str = "sending straight to MX is not built yet: set [outbound] relay";
+
+fn check_login(relay: &SmtpRelay) -> Result<(), RelayError> {
+    match (&relay.user, &relay.password) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(RelayError::Login("it names a user, but there is no password (set password_file)")),
+        // RFC 4616 §2: NUL ends user and password.
+        (Some(user), Some(password)) if user.contains('\0') || password.reveal().contains('\0') => {
+            Err(RelayError::Login("NUL in user or password"))
+        }
+        (Some(_), Some(_)) => Ok(()),
+    }
+}
+
+async fn into_maildir(folder: PathBuf, id: &str, sender: &str, recipient: &str, mail: &[u8]) -> Outcome {
+    let shown = folder.display().to_string();
+    let (id, sender, recipient, mail) = (id.to_owned(), sender.to_owned(), recipient.to_owned(), mail.to_owned());
+    let letter = move || maildir::deliver(&folder, &Letter { id: &id, sender: &sender, recipient: &recipient, mail: &mail });
+    match blocking(letter).await {
+        Ok(name) => Outcome::Sent { reply: format!("250 2.0.0 kept as {name}") },
+        Err(e) => Outcome::Destination { reply: format!("cannot write to {shown}: {e}") },
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> std::io::Result<T> + Send + 'static) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}

@@ -1,0 +1,124 @@
+//! Every sentence that leaves in our own name. English; other languages come with templates.
+
+use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
+use crate::desk::commands;
+use crate::understand::MARKER;
+
+/// The acknowledgement: nothing in it comes from the mail that it answers.
+pub(super) fn ack(number: i64, mailbox: &str) -> String {
+    format!(
+        "We have received your mail, and a person will read it.\n\n\
+         Its number is #{number}. You need not do anything with it: to add something, answer this mail.\n\n\
+         {mailbox}\n"
+    )
+}
+
+/// The facts and addresses below the text of a notification.
+pub(super) struct Foot<'a> {
+    /// `Ann <ann@example.com>`.
+    pub(super) requester: &'a str,
+    /// Label and value, a line each.
+    pub(super) facts: &'a [(&'static str, String)],
+    /// Answer address.
+    pub(super) answer: &'a str,
+    /// Note address.
+    pub(super) note: &'a str,
+}
+
+/// A notification: the new message first, then the facts.
+pub(super) fn notification(text: &str, foot: &Foot<'_>) -> String {
+    let mut out = format!("{}\n\n{MARKER}\n\n", text.trim_end());
+    out.push_str(&format!("From: {}\n", foot.requester));
+    for (label, value) in foot.facts {
+        out.push_str(&format!("{label}: {value}\n"));
+    }
+    out.push_str(&format!("\n{ANSWER_LABEL} {}\n{NOTE_LABEL} {}\n", foot.answer, foot.note));
+    out.push_str("\nAnswer this mail and the customer gets your answer, without your address.\n");
+    out.push_str("Commands, one a line at the top: @assign me, @solve, @note, @tag urgent\n");
+    out
+}
+
+/// "Bob has it."
+pub(super) fn taken(owner: &str, by: &str, is_you: bool, answer: Option<&str>) -> String {
+    let head = match is_you {
+        true => format!("You have it now ({by} gave it to you)."),
+        false => format!("{owner} has it."),
+    };
+    match answer {
+        Some(text) => format!("{head} The customer was told:\n\n{text}"),
+        None => head,
+    }
+}
+
+/// An agent's mail was held.
+pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: &str) -> String {
+    let why = match reason {
+        "confirm" => "Nothing was sent: please confirm that this mail is yours",
+        "collision" => "Nothing was sent: your answer may be outdated",
+        "leak" => "Nothing was sent: something that the customer must not see is left in your mail",
+        "command_error" | "near_miss" => "Nothing was sent and nothing was carried out: a line of your mail is not clear",
+        "rate" => "Nothing was sent: too many answers within an hour",
+        _ => "Nothing was sent",
+    };
+    let allowed = match reason {
+        "command_error" | "near_miss" => format!("\n\nCommands are: {}", commands::allowed()),
+        _ => String::new(),
+    };
+    format!(
+        "{why}.\n\n  {detail}{allowed}\n\n\
+         To send your mail as it stands, commands as plain text, write to:\n{release}\n\n\
+         To drop it, write to:\n{drop}\n\nOr answer the notification again with a mended text.\n\nYour mail:\n\n{}\n",
+        quoted(text)
+    )
+}
+
+/// One held mail in the digest.
+pub(super) struct Waiting {
+    pub(super) sender: String,
+    pub(super) subject: String,
+    pub(super) reason: String,
+    pub(super) detail: String,
+    pub(super) release: String,
+    pub(super) drop: String,
+}
+
+/// What waits for a person.
+pub(super) fn digest(mails: &[Waiting]) -> String {
+    let mut out = String::from("These mails wait for a person. Nothing happens with them before somebody says so.\n");
+    for mail in mails {
+        out.push_str(&format!(
+            "\nFrom:    {}\nSubject: {}\nReason:  {}: {}\nRelease: {}\nDrop:    {}\n",
+            mail.sender, mail.subject, mail.reason, mail.detail, mail.release, mail.drop
+        ));
+    }
+    out.push_str("\nAn empty mail to one of the addresses is enough; each works once.\n");
+    out
+}
+
+/// An answer did not arrive.
+pub(super) fn failed(address: &str, reply: &str, text: &str) -> String {
+    format!("Your answer did not reach {address}. The server said:\n\n  {reply}\n\nYour answer:\n\n{}\n", quoted(text))
+}
+
+/// What an agent's mail did.
+pub(super) fn receipt(lines: &[String]) -> String {
+    match lines {
+        [] => "Done: your answer was sent.\n".into(),
+        [one] => format!("Done: {one}.\n"),
+        many => format!("Done:\n\n{}\n", many.iter().map(|l| format!("- {l}")).collect::<Vec<_>>().join("\n")),
+    }
+}
+
+/// Lines with `> ` before them.
+pub(super) fn quoted(text: &str) -> String {
+    text.trim().lines().map(|l| format!("> {l}")).collect::<Vec<_>>().join("\n")
+}
+
+/// `1.4 MB`.
+pub(super) fn size(octets: u64) -> String {
+    match octets {
+        0..1_000 => format!("{octets} bytes"),
+        1_000..1_000_000 => format!("{} kB", octets / 1_000),
+        _ => format!("{}.{} MB", octets / 1_000_000, octets / 100_000 % 10),
+    }
+}

@@ -1,0 +1,88 @@
+//! Claims of accepted mail: `attempts` is counted in the claim's own commit, before anything looks at the bytes.
+
+use crate::model::changes::Fate;
+use crate::model::{Envelope, InboxId, PersonId};
+
+use super::StoreError;
+use super::cmd::Outcome;
+use super::conn::{Conn, Sql};
+use super::nodes::NodeId;
+use super::value::{Row, Value};
+
+/// A mail that this node is to decide.
+#[derive(Clone, Debug)]
+pub struct ClaimedMail {
+    /// Row id.
+    pub id: InboxId,
+    /// When it came in, in ms.
+    pub received_at: i64,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// SHA-256 of its bytes.
+    pub blob: Vec<u8>,
+    /// Tries, this one included.
+    pub attempts: i64,
+    /// Who let it through after it was held: a person, 0 for the command line.
+    pub released_by: Option<i64>,
+}
+
+/// Takes mails that wait. One that was tried before is taken alone, so that a poison mail can't take others with it.
+pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
+    let sql = "SELECT id, attempts FROM inbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+    let waiting = conn.all(sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into()]).await?;
+    let mut ids = Vec::new();
+    for row in &waiting {
+        if row.int(1)? > 0 {
+            if ids.is_empty() {
+                ids.push(row.int(0)?);
+            }
+            break;
+        }
+        ids.push(row.int(0)?);
+    }
+    if ids.is_empty() {
+        return Ok(Outcome::Mails(Vec::new()));
+    }
+    let sql = Sql::list(
+        "UPDATE inbox SET state = 'claimed', claimed_by = $1, attempts = attempts + 1 WHERE state = 'waiting' AND id IN",
+        2,
+        ids.len(),
+        "RETURNING id, received_at, envelope, blob, attempts, released_by",
+    );
+    let args = std::iter::once(Value::Int(node.0)).chain(ids.into_iter().map(Value::Int)).collect();
+    let mut mails = conn.all(sql, args).await?.iter().map(mail).collect::<Result<Vec<_>, _>>()?;
+    mails.sort_by_key(|m| m.id);
+    Ok(Outcome::Mails(mails))
+}
+
+fn mail(row: &Row) -> Result<ClaimedMail, StoreError> {
+    Ok(ClaimedMail {
+        id: InboxId(row.int(0)?),
+        received_at: row.int(1)?,
+        envelope: row.json(2)?,
+        blob: row.bytes(3)?,
+        attempts: row.int(4)?,
+        released_by: row.opt_int(5)?,
+    })
+}
+
+/// Puts a claimed mail back.
+pub(super) async fn defer(conn: &mut Conn<'_>, node: NodeId, id: InboxId, due_at: i64, reason: &str) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE inbox SET state = 'waiting', claimed_by = NULL, due_at = $1, reason = $2 WHERE id = $3 AND claimed_by = $4";
+    match conn.exec(sql, vec![due_at.into(), reason.into(), id.into(), node.0.into()]).await? {
+        0 => Err(StoreError::Fenced),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// Lets a held mail through. A person's word resets the count of its tries.
+pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, now: i64) -> Result<Outcome, StoreError> {
+    let held = conn.opt("SELECT state FROM inbox WHERE id = $1", vec![id.into()]).await?;
+    let held = held.ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
+    if held.text(0)? != "held" {
+        return Err(StoreError::Refused(format!("mail {id} is not held")));
+    }
+    let sql = "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3 WHERE id = $4";
+    conn.exec(sql, vec![Fate::Waiting.word().into(), now.into(), by.map_or(0, |p| p.0).into(), id.into()]).await?;
+    Ok(Outcome::Done)
+}

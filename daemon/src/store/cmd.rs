@@ -1,0 +1,131 @@
+//! Every change of the database as a plain value.
+
+use crate::model::changes::{Changes, MailboxRow};
+use crate::model::outgoing::OutboxRow;
+use crate::model::{InboxId, OutboxId, PersonId};
+
+use super::accept::Accepted;
+use super::blobs::Prepared;
+use super::claim::ClaimedMail;
+use super::conn::Conn;
+use super::nodes::NodeId;
+use super::outbox::Settlement;
+use super::people::{AgentChange, NewAgent};
+use super::tokens::NewToken;
+use super::{StoreError, accept, claim, commit, desk_rows, nodes, outbox, people, tokens};
+
+/// A change. It checks all it depends on before its first write.
+#[expect(missing_docs, reason = "the variants say what their fields are")]
+#[derive(Debug)]
+pub enum Cmd {
+    /// Keeps a mail.
+    Accept(Box<Accepted>),
+    /// Takes mails to decide: `now` in ms, at most `limit`.
+    ClaimInbox { node: NodeId, now: i64, limit: usize },
+    /// Puts a claimed mail back until `due_at`.
+    DeferInbox { node: NodeId, id: InboxId, due_at: i64, reason: String },
+    /// Applies a decision.
+    Commit(Box<Changes>),
+    /// Lets a held mail through, for the command line and the API.
+    ReleaseInbox { id: InboxId, by: Option<PersonId>, now: i64 },
+    /// Takes mails to send.
+    ClaimOutbox { node: NodeId, now: i64, limit: usize },
+    /// Keeps the composed bytes of a claimed mail.
+    Composed { node: NodeId, id: OutboxId, blob: Box<Prepared> },
+    /// Says what became of a claimed mail.
+    Settle(Box<Settlement>),
+    /// Puts a waiting or failed mail at the head of its queue.
+    RetryOutbox { id: OutboxId, now: i64 },
+    /// Gives a waiting mail up.
+    DropOutbox { id: OutboxId, now: i64 },
+    /// Forgets composed bytes of mails settled before `before` (ms).
+    SweepOutbox { before: i64, limit: i64 },
+    /// Registers this process and frees what dead ones held.
+    StartNode { name: String, now: i64 },
+    /// A sign of life.
+    Beat { node: NodeId, now: i64 },
+    /// Makes rows for the configured mailboxes and retires the rest.
+    SyncMailboxes { addresses: Vec<String>, now: i64 },
+    /// A new agent, or a customer who becomes one.
+    AddAgent(Box<NewAgent>),
+    /// Changes an agent.
+    ChangeAgent { address: String, change: AgentChange },
+    /// A new API token.
+    CreateToken(Box<NewToken>),
+    /// Revokes an API token.
+    RevokeToken { id: i64, now: i64 },
+}
+
+/// What a command answers.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// The mail is kept.
+    Accepted(InboxId),
+    /// Mails to decide.
+    Mails(Vec<ClaimedMail>),
+    /// Mails to send.
+    Outbox(Vec<OutboxRow>),
+    /// This process.
+    Node(NodeId),
+    /// All mailboxes.
+    Mailboxes(Vec<MailboxRow>),
+    /// A row's number.
+    Id(i64),
+    /// Bodies whose files are not needed any more.
+    Swept(Vec<Vec<u8>>),
+}
+
+impl Cmd {
+    /// Runs it on a connection inside a transaction.
+    pub(super) async fn run(&self, conn: &mut Conn<'_>) -> Result<Outcome, StoreError> {
+        match self {
+            Self::Accept(mail) => accept::run(conn, mail).await,
+            Self::ClaimInbox { node, now, limit } => claim::run(conn, *node, *now, *limit).await,
+            Self::DeferInbox { node, id, due_at, reason } => claim::defer(conn, *node, *id, *due_at, reason).await,
+            Self::Commit(changes) => commit::run(conn, changes).await,
+            Self::ReleaseInbox { id, by, now } => claim::release(conn, *id, *by, *now).await,
+            Self::ClaimOutbox { node, now, limit } => outbox::claim(conn, *node, *now, *limit).await,
+            Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
+            Self::Settle(settlement) => outbox::settle(conn, settlement).await,
+            Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
+            Self::DropOutbox { id, now } => outbox::drop_row(conn, *id, *now).await,
+            Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
+            Self::StartNode { name, now } => nodes::start(conn, name, *now).await,
+            Self::Beat { node, now } => nodes::beat(conn, *node, *now).await,
+            Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,
+            Self::AddAgent(agent) => people::add(conn, agent).await,
+            Self::ChangeAgent { address, change } => people::change(conn, address, change).await,
+            Self::CreateToken(token) => tokens::create(conn, token).await,
+            Self::RevokeToken { id, now } => tokens::revoke(conn, *id, *now).await,
+        }
+    }
+
+    /// Roughly how much it writes, for the size of a group.
+    pub(super) fn octets(&self) -> usize {
+        match self {
+            Self::Accept(mail) => mail.blob.octets(),
+            Self::Composed { blob, .. } => blob.octets(),
+            _ => 1024,
+        }
+    }
+
+    /// Whether it may give the pipeline something to do.
+    pub(super) fn fills_inbox(&self) -> bool {
+        match self {
+            Self::Accept(_) | Self::ReleaseInbox { .. } => true,
+            Self::Commit(changes) => !changes.released.is_empty(),
+            _ => false,
+        }
+    }
+
+    /// Whether it may give the sender something to do.
+    pub(super) fn fills_outbox(&self) -> bool {
+        match self {
+            Self::Commit(changes) => !changes.outbox.is_empty(),
+            Self::Settle(_) | Self::RetryOutbox { .. } => true,
+            _ => false,
+        }
+    }
+}

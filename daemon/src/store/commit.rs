@@ -1,0 +1,84 @@
+//! The checked commit: what a decision read is read again before the first write; then everything is written.
+
+use crate::model::changes::{Changes, Guard, PersonRef, TicketRef};
+
+use super::cmd::Outcome;
+use super::conn::{Conn, Sql};
+use super::insert::{self, Made};
+use super::value::Value;
+use super::{StoreError, facts};
+
+/// Applies a decision, whole or not at all.
+pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
+    check(conn, &changes.guard).await?;
+    let mut made = Made::default();
+    insert::persons(conn, changes, &mut made).await?;
+    insert::tickets(conn, changes, &mut made).await?;
+    insert::updates(conn, changes).await?;
+    insert::messages(conn, changes, &mut made).await?;
+    insert::refs(conn, changes, &made).await?;
+    insert::participants(conn, changes, &made).await?;
+    insert::events(conn, changes, &made).await?;
+    insert::outbox(conn, changes, &made).await?;
+    insert::timers(conn, changes, &made).await?;
+    insert::people(conn, changes).await?;
+    insert::inbox(conn, changes, &made).await?;
+    Ok(made.tickets.first().map_or(Outcome::Done, |id| Outcome::Id(id.0)))
+}
+
+async fn check(conn: &mut Conn<'_>, guard: &Guard) -> Result<(), StoreError> {
+    let (id, node) = guard.inbox.map_or((0, 0), |(id, node)| (id.0, node));
+    let sql = "SELECT (SELECT COUNT(*) FROM inbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'), people_version FROM meta WHERE id = 1";
+    let row = conn.one(sql, vec![id.into(), node.into()]).await?;
+    if guard.inbox.is_some() && row.int(0)? == 0 {
+        return Err(StoreError::Fenced);
+    }
+    let people_version = row.int(1)?;
+    if guard.people_version.is_some_and(|version| version != people_version) {
+        return Err(StoreError::Conflict("people"));
+    }
+    let prints: Vec<_> = guard.fingerprints.iter().map(|(print, _)| print.clone()).collect();
+    if facts::filed(conn, &prints).await? != guard.fingerprints {
+        return Err(StoreError::Conflict("a copy of the mail"));
+    }
+    let hashes: Vec<_> = guard.refs.iter().map(|(hash, _)| hash.clone()).collect();
+    if facts::ref_hits(conn, &hashes).await? != guard.refs {
+        return Err(StoreError::Conflict("the thread"));
+    }
+    if !guard.tickets.is_empty() {
+        let sql = Sql::list("SELECT id, version FROM ticket WHERE id IN", 1, guard.tickets.len(), "ORDER BY id");
+        let rows = conn.all(sql, guard.tickets.iter().map(|(id, _)| Value::from(*id)).collect()).await?;
+        let found = rows.iter().map(|r| Ok((r.int(0)?, r.int(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+        if !found.iter().copied().eq(guard.tickets.iter().map(|(id, version)| (id.0, *version))) {
+            return Err(StoreError::Conflict("the ticket"));
+        }
+    }
+    let held = facts::held_mails(conn, &guard.held).await?;
+    if held.len() != guard.held.len() || held.iter().any(|(_, facts)| !facts.held) {
+        return Err(StoreError::Conflict("a held mail"));
+    }
+    Ok(())
+}
+
+impl Made {
+    /// The number of a ticket that exists or was just made.
+    pub(super) fn ticket(&self, ticket: TicketRef) -> Result<Value, StoreError> {
+        match ticket {
+            TicketRef::Id(id) => Ok(id.into()),
+            TicketRef::New(n) => self.tickets.get(n).map(|id| (*id).into()).ok_or_else(dangling),
+        }
+    }
+
+    /// The id of a person who exists or was just made.
+    pub(super) fn person(&self, person: PersonRef) -> Result<Value, StoreError> {
+        match person {
+            PersonRef::Id(id) => Ok(id.into()),
+            PersonRef::New(n) => self.persons.get(n).map(|id| (*id).into()).ok_or_else(dangling),
+        }
+    }
+}
+
+/// A decision named the n-th of something and made fewer: a bug, and nothing is written.
+pub(super) fn dangling() -> StoreError {
+    StoreError::Corrupt("a decision refers to something that it does not make".into())
+}

@@ -1,0 +1,69 @@
+//! What can go wrong between us and the database, and whether trying again helps.
+
+/// An error of the store.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// What a decision was made from has changed; nothing was written.
+    #[error("the desk changed meanwhile ({0})")]
+    Conflict(&'static str),
+    /// The row is no longer this node's to settle; nothing was written.
+    #[error("another node has taken it over")]
+    Fenced,
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// It exists already, or the request contradicts itself.
+    #[error("{0}")]
+    Refused(String),
+    /// The disk is full.
+    #[error("the disk of the database is full")]
+    Full,
+    /// Another process holds the database.
+    #[error("the database is locked by another process")]
+    Busy,
+    /// A row does not hold what the schema promises.
+    #[error("the database holds a row that this version can't read: {0}")]
+    Corrupt(String),
+    /// Anything else the database says.
+    #[error("the database failed: {0}")]
+    Database(String),
+    /// The data folder.
+    #[error("the data folder failed: {0}")]
+    Io(String),
+    /// The store is closing.
+    #[error("the desk is shutting down")]
+    Closed,
+}
+
+impl StoreError {
+    /// Whether the same command may succeed later.
+    pub fn is_temporary(&self) -> bool {
+        !matches!(self, Self::NotFound(_) | Self::Refused(_) | Self::Fenced | Self::Corrupt(_))
+    }
+
+    /// Whether the command itself said no before its first write, so that its neighbours in a group are unharmed.
+    pub(super) fn is_clean(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Fenced | Self::NotFound(_) | Self::Refused(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let Some(db) = error.as_database_error() else { return Self::Database(error.to_string()) };
+        // SQLite's primary result code is the low byte of the extended one.
+        match db.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff) {
+            Some(5 | 6) => Self::Busy,
+            Some(13) => Self::Full,
+            _ => Self::Database(db.message().to_owned()),
+        }
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}

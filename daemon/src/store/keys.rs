@@ -1,0 +1,64 @@
+//! Key files: made on the first start, readable by the desk alone.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+use super::{StoreError, hex, random};
+
+/// Octets of a key.
+const KEY: usize = 32;
+
+/// One signing key of the desk.
+#[derive(Clone)]
+pub struct KeyFile {
+    /// Its number, which stands in what it signs.
+    pub id: u8,
+    /// Its octets.
+    pub bytes: [u8; KEY],
+}
+
+/// All keys in `data/keys`, the newest last; makes the first one when there is none.
+///
+/// # Errors
+/// When the folder can't be read or written, or a file in it is no key.
+pub fn load(data: &Path) -> Result<Vec<KeyFile>, StoreError> {
+    let folder = data.join("keys");
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+    let mut keys = Vec::new();
+    for entry in std::fs::read_dir(&folder)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).unwrap_or_default();
+        if let Some(id) = name.strip_prefix("sign-").and_then(|n| n.strip_suffix(".key")).and_then(|n| n.parse().ok()) {
+            keys.push(KeyFile { id, bytes: read(&path)? });
+        }
+    }
+    if keys.is_empty() {
+        keys.push(make(&folder, 1)?);
+    }
+    keys.sort_by_key(|k| k.id);
+    Ok(keys)
+}
+
+fn read(path: &Path) -> Result<[u8; KEY], StoreError> {
+    let mut text = String::new();
+    File::open(path)?.take(1024).read_to_string(&mut text)?;
+    let bytes = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).ok();
+    bytes.and_then(|b| b.try_into().ok()).ok_or_else(|| StoreError::Corrupt(format!("{} is no key file: 64 hex digits", path.display())))
+}
+
+/// Writes beside, syncs and links: two programs that start at once agree on one key.
+fn make(folder: &Path, id: u8) -> Result<KeyFile, StoreError> {
+    let path = folder.join(format!("sign-{id}.key"));
+    let part = folder.join(format!("sign-{id}.{}.part", std::process::id()));
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part)?;
+    file.write_all(hex(&random::<KEY>()?).as_bytes())?;
+    file.sync_all()?;
+    match std::fs::hard_link(&part, &path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(error.into()),
+        _ => std::fs::remove_file(&part)?,
+    }
+    File::open(folder)?.sync_all()?;
+    Ok(KeyFile { id, bytes: read(&path)? })
+}

@@ -1,0 +1,179 @@
+//! The outbox: intents that are claimed, composed once, tried, and settled by the node that claimed them.
+
+use crate::model::changes::Changes;
+use crate::model::outgoing::{MailKind, OutboxRow, OutboxState};
+use crate::model::{MessageId, OutboxId, PersonId, TicketId};
+
+use super::blobs::{self, Prepared};
+use super::cmd::Outcome;
+use super::conn::{Conn, Sql};
+use super::nodes::NodeId;
+use super::value::{Row, Value};
+use super::{StoreError, commit};
+
+/// What became of one claimed mail.
+#[derive(Debug)]
+pub struct Settlement {
+    /// The node that claimed it.
+    pub node: NodeId,
+    /// Which mail.
+    pub id: OutboxId,
+    /// What became of it.
+    pub settled: Settled,
+    /// In ms.
+    pub now: i64,
+    /// What follows on the desk: the event, the news for the author.
+    pub changes: Changes,
+}
+
+/// The end of a mail, or of one try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The next server has it; its words.
+    Sent(String),
+    /// Refused for now; tried again at a time in ms.
+    Retry(String, i64),
+    /// The destination is down, which is not this mail's fault: it waits without being charged.
+    Postponed(String, i64),
+    /// Refused for good, or given up.
+    Failed(String),
+    /// It may have left, and a second copy would be worse than none.
+    Unknown(String),
+}
+
+/// Takes mails that are due and whose lane is free.
+pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
+    let sql = "SELECT o.id FROM outbox o WHERE o.state = 'waiting' AND o.due_at <= $1
+        AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
+        ORDER BY o.due_at, o.id LIMIT $2";
+    let ids = conn.all(sql, vec![now.into(), i64::try_from(limit).unwrap_or(1).into()]).await?;
+    let ids = ids.iter().map(|r| r.int(0)).collect::<Result<Vec<_>, _>>()?;
+    if ids.is_empty() {
+        return Ok(Outcome::Outbox(Vec::new()));
+    }
+    let sql = Sql::list(
+        "UPDATE outbox SET state = 'claimed', claimed_by = $1, attempts = attempts + 1 WHERE state = 'waiting' AND id IN",
+        2,
+        ids.len(),
+        "",
+    );
+    conn.exec(sql, std::iter::once(Value::Int(node.0)).chain(ids.iter().map(|id| Value::Int(*id))).collect()).await?;
+    let ids: Vec<_> = ids.into_iter().map(OutboxId).collect();
+    Ok(Outcome::Outbox(rows(conn, &ids).await?))
+}
+
+/// Rows by id, in order.
+pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = Sql::list(
+        "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply
+         FROM outbox WHERE id IN",
+        1,
+        ids.len(),
+        "ORDER BY id",
+    );
+    conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(row).collect()
+}
+
+/// Reads a row of the columns of [`rows`].
+pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
+    Ok(OutboxRow {
+        id: OutboxId(row.int(0)?),
+        ticket: row.opt_int(1)?.map(TicketId),
+        recipient: PersonId(row.int(2)?),
+        address: row.text(3)?,
+        kind: row.word(4, MailKind::of)?,
+        message: row.opt_int(5)?.map(MessageId),
+        params: row.json(6)?,
+        composed: row.opt_bytes(7)?,
+        state: row.word(8, OutboxState::of)?,
+        due_at: row.int(9)?,
+        attempts: row.int(10)?,
+        created_at: row.int(11)?,
+        last_reply: row.opt_text(12)?,
+    })
+}
+
+/// Keeps the composed bytes, so that every try sends the same.
+pub(super) async fn composed(conn: &mut Conn<'_>, node: NodeId, id: OutboxId, blob: &Prepared) -> Result<Outcome, StoreError> {
+    fence(conn, node, id).await?;
+    blobs::insert(conn, blob).await?;
+    conn.exec("UPDATE outbox SET composed = $1 WHERE id = $2", vec![blob.sha.clone().into(), id.into()]).await?;
+    Ok(Outcome::Done)
+}
+
+async fn fence(conn: &mut Conn<'_>, node: NodeId, id: OutboxId) -> Result<Row, StoreError> {
+    let sql = "SELECT lane, composed FROM outbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'";
+    conn.opt(sql, vec![id.into(), node.0.into()]).await?.ok_or(StoreError::Fenced)
+}
+
+pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcome, StoreError> {
+    let row = fence(conn, s.node, s.id).await?;
+    commit::run(conn, &s.changes).await?;
+    let end = |state: OutboxState, reply: &str| -> (&'static str, Vec<Value>) {
+        (
+            "UPDATE outbox SET state = $1, last_reply = $2, settled_at = $3, claimed_by = NULL WHERE id = $4",
+            vec![state.word().into(), reply.into(), s.now.into(), s.id.into()],
+        )
+    };
+    let (sql, args) = match &s.settled {
+        Settled::Sent(reply) => end(OutboxState::Sent, reply),
+        Settled::Failed(reply) => end(OutboxState::Failed, reply),
+        Settled::Unknown(reply) => end(OutboxState::Unknown, reply),
+        Settled::Retry(reply, due_at) => (
+            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, last_reply = $1, due_at = $2 WHERE id = $3",
+            vec![reply.into(), (*due_at).into(), s.id.into()],
+        ),
+        Settled::Postponed(reply, due_at) => (
+            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, last_reply = $1, due_at = $2, attempts = attempts - 1 WHERE id = $3",
+            vec![reply.into(), (*due_at).into(), s.id.into()],
+        ),
+    };
+    conn.exec(sql, args).await?;
+    if let Settled::Retry(_, due_at) = &s.settled {
+        // The followers of the lane wait with it, or every poll would look at them in vain.
+        let sql = "UPDATE outbox SET due_at = $1 WHERE lane = $2 AND state = 'waiting' AND due_at < $1";
+        conn.exec(sql, vec![(*due_at).into(), row.text(0)?.into()]).await?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// A person's word: try again now, with the same bytes as long as they are kept.
+pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE outbox SET state = 'waiting', due_at = $1, created_at = CASE WHEN state = 'waiting' THEN created_at ELSE $1 END, settled_at = NULL
+        WHERE id = $2 AND state IN ('waiting', 'failed', 'unknown')";
+    match conn.exec(sql, vec![now.into(), id.into()]).await? {
+        0 => Err(StoreError::NotFound(format!("mail {id} neither waits nor failed: see `ombud queue list`"))),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// A person's word: give it up.
+pub(super) async fn drop_row(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE outbox SET state = 'failed', last_reply = 'dropped by an admin', settled_at = $1 WHERE id = $2 AND state = 'waiting'";
+    match conn.exec(sql, vec![now.into(), id.into()]).await? {
+        0 => Err(StoreError::NotFound(format!("mail {id} does not wait: see `ombud queue list`"))),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// Forgets the bytes of mails that were settled before `before` (ms); answers with those that stand in files.
+pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Result<Outcome, StoreError> {
+    let sql = "SELECT o.id, o.composed, b.place FROM outbox o LEFT JOIN blob b ON b.sha = o.composed
+        WHERE o.composed IS NOT NULL AND o.settled_at IS NOT NULL AND o.settled_at < $1 AND o.state IN ('sent', 'failed', 'unknown')
+        ORDER BY o.settled_at LIMIT $2";
+    let mut files = Vec::new();
+    for row in conn.all(sql, vec![before.into(), limit.into()]).await? {
+        let sha = row.bytes(1)?;
+        conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
+        // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
+        let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";
+        let gone = conn.exec(sql, vec![sha.clone().into()]).await? > 0;
+        if gone && row.opt_int(2)? == Some(1) {
+            files.push(sha);
+        }
+    }
+    Ok(Outcome::Swept(files))
+}

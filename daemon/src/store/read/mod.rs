@@ -1,0 +1,33 @@
+//! Reading for people: lists and pages of the API, the command line and the status page.
+
+mod events;
+mod inbox;
+mod messages;
+mod outbox;
+mod status;
+mod tickets;
+
+pub use events::EventItem;
+pub use inbox::{InboxFilter, InboxItem};
+pub use messages::{MessageItem, Ref};
+pub use status::{Counts, Epochs, Oldest};
+pub use tickets::{TicketFilter, TicketItem};
+
+/// One page of a list; `next` continues it.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Cursor of the next page; `None` on the last one.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Cuts a list that was read with one item too many.
+    fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(cursor) } else { None };
+        Self { items, next }
+    }
+}

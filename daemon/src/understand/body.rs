@@ -1,0 +1,294 @@
+//! Which parts are the body, and its text.
+
+use super::charset;
+use super::html_text::{self, TextLine};
+use super::limits::Limits;
+use super::mime::{Part, Tree};
+
+/// Most lines of text that are kept.
+const LINES: usize = 50_000;
+
+/// The body of a mail.
+#[derive(Debug, Default)]
+pub struct Body {
+    /// The text that is shown.
+    pub text: String,
+    /// Its lines, with the hints of the HTML they were made from.
+    pub lines: Vec<TextLine>,
+    /// HTML as it came, if any part of the body is HTML.
+    pub html: Option<String>,
+    /// Text of the HTML where the mail has both.
+    pub html_text: Option<String>,
+    /// Parts that are not the body, in order.
+    pub attachments: Vec<usize>,
+    /// Whether something was cut.
+    pub cut: bool,
+}
+
+/// One stretch of the body: the same words as text, as HTML, or as both.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    text: Option<usize>,
+    html: Option<usize>,
+}
+
+/// Reads the body of a mail.
+pub fn read(tree: &Tree, limits: &Limits) -> Body {
+    let mut found = Found::default();
+    walk(tree, 0, false, &mut found);
+    let mut body = Body { attachments: found.attachments, ..Body::default() };
+    body.attachments.sort_unstable();
+    let texts = found.pieces.iter().any(|p| p.text.is_some());
+    let htmls = found.pieces.iter().any(|p| p.html.is_some());
+    let (mut html, mut shadow) = (String::new(), Vec::new());
+    for piece in &found.pieces {
+        let plain = piece.text.and_then(|i| tree.parts.get(i)).map(plain_lines);
+        let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
+        let rich = markup.as_deref().map(html_text::lines);
+        if let Some(rich) = rich.as_ref().filter(|_| shadow.len() <= LINES) {
+            shadow.extend(rich.iter().cloned());
+        }
+        if htmls {
+            html.push_str(&markup.unwrap_or_else(|| escaped(plain.as_deref().unwrap_or_default())));
+        }
+        let filled = |lines: &Vec<TextLine>| lines.iter().any(|l| !l.text.trim().is_empty());
+        let lines = plain.clone().filter(filled).or(rich).or(plain).unwrap_or_default();
+        if !body.lines.is_empty() && filled(&lines) {
+            body.lines.push(TextLine::default());
+        }
+        if body.lines.len() <= LINES {
+            body.lines.extend(lines);
+        }
+    }
+    body.cut = shorten(&mut body.lines, limits.text_size);
+    body.text = html_text::join(&body.lines);
+    body.html = htmls.then_some(html);
+    shorten(&mut shadow, limits.text_size);
+    body.html_text = (texts && htmls).then(|| html_text::join(&shadow));
+    body
+}
+
+/// The lines of text that stand in `raw` behind its header, without any tree: for a mail that is too much to take apart.
+pub fn unread(raw: &[u8], limits: &Limits) -> Body {
+    let most = raw.get(..limits.text_size).unwrap_or(raw);
+    let mut lines = to_lines(&charset::decode(most, None));
+    let cut = shorten(&mut lines, limits.text_size) || raw.len() > most.len();
+    Body { text: html_text::join(&lines), lines, cut, ..Body::default() }
+}
+
+/// Gives a body without words the ones that were found elsewhere.
+pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limits: &Limits) {
+    let plain = text.filter(|t| !t.trim().is_empty());
+    body.html_text = plain.is_some().then(|| html.as_deref().map(|h| html_text::join(&html_text::lines(h)))).flatten();
+    body.lines = plain.as_deref().map(to_lines).or_else(|| html.as_deref().map(html_text::lines)).unwrap_or_default();
+    body.cut |= shorten(&mut body.lines, limits.text_size);
+    body.text = html_text::join(&body.lines);
+    body.html = html;
+}
+
+fn to_lines(text: &str) -> Vec<TextLine> {
+    text.split('\n').take(LINES + 1).map(|l| TextLine { text: l.trim_end().to_owned(), ..TextLine::default() }).collect()
+}
+
+fn escaped(lines: &[TextLine]) -> String {
+    let text = html_text::join(lines).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("<div>{}</div>", text.replace('\n', "<br>"))
+}
+
+/// Cuts the lines to a size; whether anything was cut.
+fn shorten(lines: &mut Vec<TextLine>, most: usize) -> bool {
+    let mut size = 0;
+    let keep = lines
+        .iter()
+        .take(LINES)
+        .take_while(|l| {
+            size += l.text.len() + 1;
+            size <= most
+        })
+        .count();
+    let cut = keep < lines.len();
+    if let Some(line) = lines.get(keep).filter(|_| keep == 0) {
+        // One endless line is better shown in part than not at all.
+        let mut end = line.text.len().min(most);
+        while !line.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let text = line.text.get(..end).unwrap_or_default().to_owned();
+        *lines = vec![TextLine { text, ..TextLine::default() }];
+    } else {
+        lines.truncate(keep);
+    }
+    cut
+}
+
+#[derive(Default)]
+struct Found {
+    pieces: Vec<Piece>,
+    attachments: Vec<usize>,
+}
+
+/// Recursion is bounded: the tree is never deeper than `Limits::depth`.
+fn walk(tree: &Tree, index: usize, alternative: bool, found: &mut Found) {
+    let Some(part) = tree.parts.get(index) else { return };
+    if !part.is_multipart() {
+        return leaf(part, index, alternative, found);
+    }
+    match part.kind.value.as_str() {
+        "multipart/alternative" => alternatives(tree, part, found),
+        "multipart/encrypted" => attach_all(tree, part, found),
+        "multipart/related" => {
+            for (n, child) in part.children.iter().enumerate() {
+                // The first part is the root (RFC 2387 §3.2), what it refers to follows.
+                match n {
+                    0 => walk(tree, *child, alternative, found),
+                    _ => related(tree, *child, found),
+                }
+            }
+        }
+        _ => part.children.iter().for_each(|child| walk(tree, *child, alternative, found)),
+    }
+}
+
+/// A part of multipart/related beside the root: an attachment, unless the root was none.
+fn related(tree: &Tree, index: usize, found: &mut Found) {
+    let Some(part) = tree.parts.get(index) else { return };
+    let text = part.is_multipart() || matches!(part.kind.value.as_str(), "text/plain" | "text/html") && !part.headers.has("content-id");
+    if text { walk(tree, index, false, found) } else { found.attachments.push(index) }
+}
+
+/// The plainest and the richest of some alternatives are one piece (RFC 2046 §5.1.4).
+fn alternatives(tree: &Tree, part: &Part, found: &mut Found) {
+    let mut inner = Found::default();
+    for child in &part.children {
+        walk(tree, *child, true, &mut inner);
+    }
+    let mut piece = Piece::default();
+    for p in inner.pieces {
+        piece.text = piece.text.or(p.text);
+        // The last one is the best that the sender had.
+        piece.html = p.html.or(piece.html);
+    }
+    if piece.text.is_some() || piece.html.is_some() {
+        found.pieces.push(piece);
+    }
+    found.attachments.extend(inner.attachments);
+}
+
+fn attach_all(tree: &Tree, part: &Part, found: &mut Found) {
+    for child in &part.children {
+        match tree.parts.get(*child) {
+            Some(inner) if inner.is_multipart() => attach_all(tree, inner, found),
+            _ => found.attachments.push(*child),
+        }
+    }
+}
+
+fn leaf(part: &Part, index: usize, alternative: bool, found: &mut Found) {
+    let kind = part.kind.value.as_str();
+    let attached = part.disposition.value == "attachment" && part.parent.is_some();
+    let named = part.disposition.get("filename").is_some() && part.parent.is_some();
+    let unnamed_or_first = part.name().is_none() || found.pieces.is_empty() && !named;
+    let html = kind == "text/html";
+    let text = kind == "text/plain"
+        || kind.starts_with("multipart/")
+        || matches!(kind, "text/enriched" | "text/richtext" | "text/markdown") && !alternative;
+    match () {
+        () if attached || !(html || text) => found.attachments.push(index),
+        () if !alternative && (named || !unnamed_or_first) => found.attachments.push(index),
+        () if html => found.pieces.push(Piece { html: Some(index), text: None }),
+        () => found.pieces.push(Piece { text: Some(index), html: None }),
+    }
+}
+
+/// The lines of a text part; flowed ones are joined (RFC 3676).
+fn plain_lines(part: &Part) -> Vec<TextLine> {
+    let text = part.text();
+    if part.kind.value == "text/enriched" || part.kind.value == "text/richtext" {
+        return html_text::lines(&text.replace("<<", "&lt;"));
+    }
+    match part.kind.get("format") {
+        Some(f) if f.eq_ignore_ascii_case("flowed") => unflow(&text, part.kind.get("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes"))),
+        _ => to_lines(&text),
+    }
+}
+
+fn unflow(text: &str, delete_space: bool) -> Vec<TextLine> {
+    let mut out: Vec<TextLine> = Vec::new();
+    let mut open: Option<usize> = None;
+    for line in text.split('\n').take(LINES + 1) {
+        let depth = line.bytes().take_while(|b| *b == b'>').count();
+        let content = line.get(depth..).unwrap_or_default();
+        let content = content.strip_prefix(' ').unwrap_or(content);
+        let signature = content == "-- ";
+        let flows = content.ends_with(' ') && !signature;
+        let kept = if flows && delete_space { content.get(..content.len() - 1).unwrap_or_default() } else { content };
+        match out.last_mut() {
+            Some(last) if open == Some(depth) && !signature => last.text.push_str(kept),
+            _ => {
+                let marks = if depth > 0 { format!("{} ", ">".repeat(depth)) } else { String::new() };
+                out.push(TextLine { text: format!("{marks}{kept}"), ..TextLine::default() });
+            }
+        }
+        open = flows.then_some(depth);
+    }
+    for line in &mut out {
+        line.text.truncate(line.text.trim_end().len());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::understand::mime::tree;
+
+    fn body(raw: &str) -> Body {
+        read(&tree(raw.as_bytes(), &Limits::default()), &Limits::default())
+    }
+
+    fn multipart(kind: &str, parts: &[&str]) -> String {
+        let parts: String = parts.iter().map(|p| format!("--{kind}\n{p}\n")).collect();
+        format!("Content-Type: multipart/{kind}; boundary={kind}\n\n{parts}--{kind}--\n")
+    }
+
+    #[test]
+    fn alternatives_are_one_piece() {
+        let b =
+            body(&multipart("alternative", &["\nplain", "Content-Type: text/html\n\n<p>rich</p>", "Content-Type: text/calendar\n\nBEGIN"]));
+        assert_eq!((b.text.as_str(), b.html.as_deref(), b.html_text.as_deref()), ("plain", Some("<p>rich</p>"), Some("rich")));
+        assert_eq!(b.attachments, [3]);
+    }
+
+    #[test]
+    fn texts_of_a_mixed_mail_are_joined_and_named_ones_are_attached() {
+        let b = body(&multipart(
+            "mixed",
+            &["\none", "Content-Disposition: attachment; filename=a.txt\n\nfile", "Content-Type: text/html\n\n<b>two</b>"],
+        ));
+        assert_eq!((b.text.as_str(), b.html.as_deref()), ("one\n\ntwo", Some("<div>one</div><b>two</b>")));
+        assert_eq!(b.attachments, [2]);
+    }
+
+    #[test]
+    fn encrypted_mail_is_only_attached() {
+        let b = body(&multipart("encrypted", &["Content-Type: application/pgp-encrypted\n\nVersion: 1", "Content-Type: text/plain\n\nx"]));
+        assert_eq!((b.text.as_str(), b.attachments.len()), ("", 2));
+    }
+
+    #[test]
+    fn an_empty_text_gives_way_to_html() {
+        assert_eq!(body(&multipart("alternative", &["\n \n", "Content-Type: text/html\n\n<p>rich</p>"])).text, "rich");
+    }
+
+    #[test]
+    fn flowed_lines_are_joined() {
+        let b = body("Content-Type: text/plain; format=flowed\n\nHello \nyou\n> a \n> b\n -- x\n-- \nAnn\n");
+        assert_eq!(b.text, "Hello you\n> a b\n-- x\n--\nAnn");
+    }
+
+    #[test]
+    fn an_endless_line_is_cut() {
+        let b = body(&format!("\n{}", "x".repeat(3 << 20)));
+        assert!(b.cut && b.text.len() == 1 << 20);
+    }
+}

@@ -1,0 +1,168 @@
+//! Dates of headers and of quoted header blocks (RFC 5322 §3.3, with its obsolete forms and what else is written).
+
+use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::Offset;
+
+use super::headers::without_comments;
+
+const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/// A Date field as RFC 3339 in UTC; `None` when it names no instant. A missing zone is UTC (RFC 5322 §4.3).
+pub fn header(value: &str) -> Option<String> {
+    let value = without_comments(value);
+    parse(&value, true).or_else(|| value.parse::<Timestamp>().ok().map(show))
+}
+
+/// A date that a person's mail program wrote into a quoted header block; only with a zone does it name an instant.
+pub fn quoted(value: &str) -> Option<String> {
+    parse(value, false)
+}
+
+fn show(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+#[derive(Default)]
+struct Seen {
+    day: Option<i8>,
+    month: Option<i8>,
+    year: Option<i16>,
+    clock: Option<(i8, i8, i8)>,
+    offset: Option<i32>,
+    pm: Option<bool>,
+}
+
+fn parse(value: &str, zone_optional: bool) -> Option<String> {
+    let mut seen = Seen::default();
+    for word in value.split(|c: char| c.is_whitespace() || c == ',').filter(|w| !w.is_empty()).take(16) {
+        seen.take(word);
+    }
+    let (mut hour, minute, second) = seen.clock.or(zone_optional.then_some((0, 0, 0)))?;
+    match seen.pm {
+        Some(true) if hour < 12 => hour += 12,
+        Some(false) if hour == 12 => hour = 0,
+        _ => {}
+    }
+    let offset = match seen.offset {
+        Some(seconds) => Offset::from_seconds(seconds).ok()?,
+        None if zone_optional => Offset::UTC,
+        None => return None,
+    };
+    let (year, month, day) = (seen.year?, seen.month?, seen.day?);
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9998).contains(&year) {
+        return None;
+    }
+    let day = jiff::civil::Date::new(year, month, day).ok()?;
+    let time = jiff::civil::Time::new(hour, minute, second.min(59), 0).ok()?;
+    let at = offset.to_timestamp(day.to_datetime(time)).ok()?;
+    (day > date(1970, 1, 1)).then(|| show(at))
+}
+
+impl Seen {
+    fn take(&mut self, word: &str) {
+        let lower = word.to_ascii_lowercase();
+        if let Some(clock) = clock(word) {
+            self.clock.get_or_insert(clock);
+        } else if let Some(offset) = offset(word) {
+            self.offset.get_or_insert(offset);
+        } else if let Ok(number) = word.trim_end_matches(['.', 't', 'h', 's', 'n', 'd', 'r']).parse::<i16>() {
+            self.number(number, word.len());
+        } else if let Some(month) = MONTHS.iter().position(|m| lower.starts_with(m)).filter(|_| lower.len() >= 3) {
+            self.month.get_or_insert(i8::try_from(month + 1).unwrap_or(1));
+        } else if let [day, month, year] = lower.split('-').collect::<Vec<_>>().as_slice() {
+            // 21-Nov-2026, as some mailers before 1990 wrote it.
+            for part in [day, month, year] {
+                if !part.contains('-') {
+                    self.take(part);
+                }
+            }
+        } else if matches!(lower.as_str(), "am" | "pm") {
+            self.pm = Some(lower == "pm");
+        }
+    }
+
+    fn number(&mut self, number: i16, digits: usize) {
+        match self.day {
+            None if (1..=31).contains(&number) && digits <= 4 => self.day = i8::try_from(number).ok(),
+            _ if digits == 4 || self.year.is_none() => {
+                // Two digits before 50 are of this century, three digits count from 1900 (RFC 5322 §4.3).
+                let year = match (digits, number) {
+                    (1 | 2, n) if n < 50 => 2000 + n,
+                    (2 | 3, n) => 1900 + n,
+                    (_, n) => n,
+                };
+                self.year.get_or_insert(year);
+            }
+            _ => {}
+        }
+    }
+}
+
+fn clock(word: &str) -> Option<(i8, i8, i8)> {
+    let mut parts = word.split([':', '.']);
+    let hour = parts.next()?.parse().ok()?;
+    let minute = parts.next()?.parse().ok()?;
+    let second = parts.next().map_or(Some(0), |s| s.parse().ok())?;
+    ((0..24).contains(&hour) && (0..60).contains(&minute) && (0..=60).contains(&second)).then_some((hour, minute, second))
+}
+
+fn offset(word: &str) -> Option<i32> {
+    let hours = match word {
+        "GMT" | "UT" | "UTC" | "Z" => Some(0),
+        "EDT" => Some(-4),
+        "EST" | "CDT" => Some(-5),
+        "CST" | "MDT" => Some(-6),
+        "MST" | "PDT" => Some(-7),
+        "PST" => Some(-8),
+        "BST" | "CET" | "MET" | "WEST" => Some(1),
+        "CEST" | "MEST" | "EET" => Some(2),
+        "EEST" | "MSK" => Some(3),
+        "JST" | "KST" => Some(9),
+        _ => None,
+    };
+    if let Some(hours) = hours {
+        return Some(hours * 3600);
+    }
+    let word = word.trim_start_matches("GMT").trim_start_matches("UTC");
+    let (sign, digits) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+        (Some(digits), _) => (1, digits),
+        (_, Some(digits)) => (-1, digits),
+        _ => return None,
+    };
+    let digits = digits.replace(':', "");
+    let number: i32 = digits.parse().ok().filter(|_| digits.len() == 4)?;
+    (number / 100 <= 14 && number % 100 < 60).then(|| sign * (number / 100 * 3600 + number % 100 * 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_in_the_forms_people_send() {
+        for (raw, want) in [
+            ("Sat, 21 Nov 2026 10:00:00 +0000", "2026-11-21T10:00:00Z"),
+            ("21 Nov 2026 10:00 +0130 (IST)", "2026-11-21T08:30:00Z"),
+            ("Sat, 21 Nov 26 02:00:00 PST", "2026-11-21T10:00:00Z"),
+            ("Sat Nov 21 10:00:00 2026", "2026-11-21T10:00:00Z"),
+            ("Sat, 21 Nov 2026 10:00:60 GMT", "2026-11-21T10:00:59Z"),
+            ("2026-11-21T12:00:00+02:00", "2026-11-21T10:00:00Z"),
+            ("21-Nov-2026 10:00:00 +0000", "2026-11-21T10:00:00Z"),
+        ] {
+            assert_eq!(header(raw).as_deref(), Some(want), "{raw}");
+        }
+        for bad in [
+            "",
+            "yesterday",
+            "Sat, 32 Nov 2026 10:00:00 +0000",
+            "Sat, 31 Feb 2026 10:00:00 +0000",
+            "Nov 2026",
+            "Sat, 21 Nov 0000 10:00:00 +0000",
+        ] {
+            assert_eq!(header(bad), None, "{bad}");
+        }
+        assert_eq!(quoted("Sat, Nov 21, 2026 at 10:00 AM"), None);
+        assert_eq!(quoted("Sat, 21 Nov 2026 10:00:00 +0100").as_deref(), Some("2026-11-21T09:00:00Z"));
+    }
+}

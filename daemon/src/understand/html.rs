@@ -1,0 +1,192 @@
+//! HTML that cannot act: no script, no style, no form, nothing fetched from anywhere.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
+
+use ammonia::{Builder, UrlRelative};
+
+use super::html_scan::is_simple;
+use super::limits::Limits;
+
+/// HTML that went through [`SafeHtml::sanitize`]; there is no other way to make one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SafeHtml(String);
+
+const TAGS: [&str; 51] = [
+    "a",
+    "abbr",
+    "b",
+    "blockquote",
+    "br",
+    "caption",
+    "center",
+    "cite",
+    "code",
+    "col",
+    "colgroup",
+    "dd",
+    "del",
+    "div",
+    "dl",
+    "dt",
+    "em",
+    "h1",
+    "h2",
+    "h3",
+    "h4",
+    "h5",
+    "h6",
+    "hr",
+    "i",
+    "img",
+    "ins",
+    "kbd",
+    "li",
+    "mark",
+    "ol",
+    "p",
+    "pre",
+    "q",
+    "s",
+    "samp",
+    "small",
+    "span",
+    "strike",
+    "strong",
+    "sub",
+    "sup",
+    "table",
+    "tbody",
+    "td",
+    "tfoot",
+    "th",
+    "thead",
+    "tr",
+    "u",
+    "ul",
+];
+
+/// Elements that go with all that is in them; of others only the tags go.
+const DROPPED: [&str; 19] = [
+    "script",
+    "style",
+    "title",
+    "textarea",
+    "noscript",
+    "template",
+    "iframe",
+    "select",
+    "svg",
+    "math",
+    "object",
+    "embed",
+    "applet",
+    "audio",
+    "video",
+    "noembed",
+    "noframes",
+    "xmp",
+    "plaintext",
+];
+
+static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    let mut builder = Builder::empty();
+    let attributes = [
+        ("a", vec!["href"]),
+        ("img", vec!["src", "alt", "width", "height"]),
+        ("td", vec!["colspan", "rowspan", "align", "valign"]),
+        ("th", vec!["colspan", "rowspan", "align", "valign"]),
+        ("ol", vec!["start"]),
+    ];
+    builder
+        .tags(HashSet::from(TAGS))
+        .clean_content_tags(HashSet::from(DROPPED))
+        .tag_attributes(attributes.into_iter().map(|(tag, names)| (tag, HashSet::from_iter(names))).collect::<HashMap<_, _>>())
+        .generic_attributes(HashSet::from(["dir", "lang", "title"]))
+        .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid"]))
+        .url_relative(UrlRelative::Deny)
+        .link_rel(Some("noopener noreferrer nofollow"))
+        .strip_comments(true)
+        .attribute_filter(filter);
+    builder
+});
+
+/// Links lead out, images only into the mail itself (RFC 2392).
+fn filter<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>> {
+    let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
+    match (tag, name) {
+        ("img", "src") => (scheme == "cid").then_some(Cow::Borrowed(value)),
+        ("a", "href") => matches!(scheme.as_str(), "http" | "https" | "mailto" | "tel").then_some(Cow::Borrowed(value)),
+        _ => Some(Cow::Borrowed(value)),
+    }
+}
+
+impl SafeHtml {
+    /// Makes HTML safe; `None` when that would cost too much, or the result is too large.
+    pub fn sanitize(html: &str, limits: &Limits) -> Option<Self> {
+        if !is_simple(html, limits) {
+            return None;
+        }
+        let clean = BUILDER.clean(html).to_string();
+        (clean.len() <= limits.html_output).then_some(Self(clean))
+    }
+
+    /// The HTML.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The HTML.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use proptest::prelude::*;
+
+    fn clean(html: &str) -> String {
+        SafeHtml::sanitize(html, &Limits::default()).unwrap().into_string()
+    }
+
+    #[test]
+    fn nothing_acts() {
+        assert_eq!(clean("<script>x</script><p onclick=x style=y id=z class=c>hi</p><style>a</style>"), "<p>hi</p>");
+        assert_eq!(
+            clean("<img src=\"https://x.test/a.png\" alt=a><img src=\"cid:b@c\"><img src=//x.test/y>"),
+            "<img alt=\"a\"><img src=\"cid:b@c\"><img>"
+        );
+        assert_eq!(clean("<a href=\"javascript:x\">a</a><a href=\"//x.test\">b</a>").matches("href").count(), 0);
+        assert_eq!(
+            clean("<a href=\"HTTPS://x.test/\" target=_top name=n>a</a>"),
+            "<a href=\"HTTPS://x.test/\" rel=\"noopener noreferrer nofollow\">a</a>"
+        );
+        for tag in ["svg", "math", "form", "iframe", "title", "textarea", "noscript", "template", "select", "style"] {
+            assert!(!clean(&format!("<{tag}><b>x</b></{tag}>")).contains(&format!("<{tag}")), "{tag}");
+        }
+        assert!(!clean("<a href=\"cid:x\">a</a>").contains("cid"));
+    }
+
+    #[test]
+    fn what_costs_too_much_is_refused() {
+        assert!(SafeHtml::sanitize(&"<div>".repeat(100_000), &Limits::default()).is_none());
+        assert!(SafeHtml::sanitize(&"x".repeat((512 << 10) + 1), &Limits::default()).is_none());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn cleaning_twice_changes_nothing(parts in proptest::collection::vec(prop_oneof![
+            Just("<p>"), Just("</p>"), Just("<table>"), Just("<td>"), Just("<b x='"), Just("'>"), Just("<svg>"), Just("<style>"), Just("</style>"),
+            Just("<math><mi>"), Just("<a href=\"http://x.test/?a&b\">"), Just("<img src=cid:x>"), Just("&lt;script&gt;"), Just("<!--"), Just("-->"), Just("x"),
+            Just("<form>"), Just("<select>"), Just("<template>"), Just("<noscript>"), Just("<pre>\n"), Just("</"), Just("\0")], 0..30)) {
+            let once = clean(&parts.concat());
+            prop_assert_eq!(clean(&once), once);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The header block that mail programs put above what they quote or forward (`From: … Sent: … To: … Subject: …`), in
+//! the languages they are translated to.
+
+/// What a line of such a block names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Label {
+    /// The author.
+    From,
+    /// When.
+    Date,
+    /// The recipients.
+    To,
+    /// The subject.
+    Subject,
+    /// Anything else that stands in such blocks (Cc, Reply-To, Importance, …).
+    Other,
+}
+
+const FROM: [&str; 28] = [
+    "from",
+    "von",
+    "de",
+    "da",
+    "van",
+    "från",
+    "fra",
+    "lähettäjä",
+    "od",
+    "от",
+    "от кого",
+    "feladó",
+    "kimden",
+    "gönderen",
+    "差出人",
+    "送信者",
+    "发件人",
+    "寄件者",
+    "寄件人",
+    "보낸 사람",
+    "보낸사람",
+    "expéditeur",
+    "remitente",
+    "mittente",
+    "afzender",
+    "avsändare",
+    "від",
+    "de la",
+];
+const DATE: [&str; 40] = [
+    "sent",
+    "date",
+    "gesendet",
+    "datum",
+    "envoyé",
+    "envoyé le",
+    "fecha",
+    "enviado",
+    "enviado el",
+    "enviada",
+    "enviada em",
+    "enviado em",
+    "data",
+    "inviato",
+    "verzonden",
+    "skickat",
+    "sendt",
+    "dato",
+    "lähetetty",
+    "päiväys",
+    "päivämäärä",
+    "wysłano",
+    "wysłane",
+    "odesláno",
+    "dátum",
+    "отправлено",
+    "дата",
+    "elküldve",
+    "küldve",
+    "tarih",
+    "gönderildi",
+    "送信日時",
+    "日時",
+    "日付",
+    "发送时间",
+    "日期",
+    "傳送日期",
+    "寄件日期",
+    "보낸 날짜",
+    "날짜",
+];
+const TO: [&str; 25] = [
+    "to",
+    "an",
+    "à",
+    "para",
+    "a",
+    "aan",
+    "till",
+    "til",
+    "vastaanottaja",
+    "do",
+    "komu",
+    "кому",
+    "címzett",
+    "kime",
+    "alıcı",
+    "宛先",
+    "收件人",
+    "收件者",
+    "받는 사람",
+    "받는사람",
+    "destinataire",
+    "destinatario",
+    "destinatário",
+    "pro",
+    "pentru",
+];
+const SUBJECT: [&str; 24] = [
+    "subject",
+    "betreff",
+    "objet",
+    "asunto",
+    "assunto",
+    "oggetto",
+    "onderwerp",
+    "ämne",
+    "emne",
+    "aihe",
+    "temat",
+    "předmět",
+    "predmet",
+    "тема",
+    "tárgy",
+    "konu",
+    "件名",
+    "主题",
+    "主旨",
+    "제목",
+    "sujet",
+    "subiect",
+    "θέμα",
+    "títol",
+];
+const OTHER: [&str; 20] = [
+    "cc",
+    "kopie",
+    "copie",
+    "copia",
+    "kopia",
+    "kopio",
+    "dw",
+    "копия",
+    "másolat",
+    "bilgi",
+    "抄送",
+    "副本",
+    "참조",
+    "reply-to",
+    "répondre à",
+    "antwort an",
+    "importance",
+    "attachments",
+    "anlagen",
+    "priority",
+];
+
+/// The label of a line and what stands behind it; stars, bars and quote marks around are ignored.
+pub fn label(line: &str) -> Option<(Label, &str)> {
+    let line = line.trim_start_matches(|c: char| c.is_whitespace() || "*>|_".contains(c));
+    let (name, value) = line.split_once([':', '：'])?;
+    if name.len() > 40 {
+        return None;
+    }
+    let name = name.trim_matches(|c: char| c.is_whitespace() || c == '*').to_lowercase();
+    let of = |names: &[&str], label| names.contains(&name.as_str()).then_some(label);
+    let label = of(&FROM, Label::From)
+        .or_else(|| of(&DATE, Label::Date))
+        .or_else(|| of(&TO, Label::To))
+        .or_else(|| of(&SUBJECT, Label::Subject))
+        .or_else(|| of(&OTHER, Label::Other))?;
+    Some((label, value.trim_matches(|c: char| c.is_whitespace() || c == '*')))
+}
+
+/// A header block that was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Block {
+    /// The line behind it.
+    pub end: usize,
+    /// The author as written.
+    pub from: Option<String>,
+    /// The date as written.
+    pub date: Option<String>,
+    /// The subject.
+    pub subject: Option<String>,
+    kinds: usize,
+    to: bool,
+    to_address: bool,
+}
+
+impl Block {
+    fn take(&mut self, label: Label, value: &str) {
+        let slot = match label {
+            Label::From => &mut self.from,
+            Label::Date => &mut self.date,
+            Label::Subject => &mut self.subject,
+            Label::To => {
+                self.to_address |= value.contains('@');
+                self.kinds += usize::from(!std::mem::replace(&mut self.to, true));
+                return;
+            }
+            Label::Other => return,
+        };
+        if slot.is_none() {
+            *slot = Some(value.to_owned());
+            self.kinds += 1;
+        }
+    }
+
+    fn wrap(&mut self, label: Label, more: &str) {
+        let slot = match label {
+            Label::From => &mut self.from,
+            Label::Date => &mut self.date,
+            Label::Subject => &mut self.subject,
+            Label::To | Label::Other => return,
+        };
+        if let Some(value) = slot {
+            if !value.is_empty() {
+                value.push(' ');
+            }
+            value.push_str(more);
+        }
+    }
+}
+
+/// Reads the block that begins at `lines[at]`. `announced` says that a separator stands above, which makes two
+/// labels enough; otherwise it takes the author and two more.
+pub fn block(lines: &[&str], at: usize, announced: bool) -> Option<Block> {
+    let (first, _) = label(lines.get(at)?)?;
+    if first == Label::Other && !announced {
+        return None;
+    }
+    let mut found = Block::default();
+    let mut last = None;
+    let mut gap = 0;
+    for (i, line) in lines.iter().enumerate().skip(at).take(24) {
+        match label(line) {
+            Some((kind, value)) => {
+                found.take(kind, value);
+                last = Some(kind);
+                gap = 0;
+                found.end = i + 1;
+            }
+            None if line.trim_matches(|c: char| c == '>' || c.is_whitespace()).is_empty() => {
+                // Some programs put an empty line between the labels.
+                gap += 1;
+                let more = lines.get(i + 1).and_then(|next| label(next)).is_some();
+                if gap > 1 || !more || found.kinds >= 4 {
+                    break;
+                }
+            }
+            // A long list of recipients or a long subject is wrapped; its second line has no label.
+            None => {
+                let Some(kind) = last.filter(|_| gap == 0) else { break };
+                let labels_follow = lines.iter().skip(i + 1).take(8).any(|next| label(next).is_some());
+                if !labels_follow && !line.starts_with([' ', '\t']) {
+                    break;
+                }
+                found.wrap(kind, line.trim());
+                found.end = i + 1;
+            }
+        }
+    }
+    let needed = if announced { 2 } else { 3 };
+    let addressed = found.from.as_ref().is_some_and(|f| f.contains('@')) && found.date.is_some();
+    // The author may stand elsewhere; a date and a recipient's address are enough to know it.
+    let sent =
+        found.kinds == 2 && found.to_address && found.date.as_ref().is_some_and(|d| d.chars().filter(char::is_ascii_digit).count() >= 6);
+    (found.from.is_some() && (found.kinds >= needed || found.kinds >= 2 && addressed) || sent).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_of_outlook_and_apple() {
+        let lines =
+            ["*Von:* Ann <ann@x.test>", "*Gesendet:* Samstag, 21. November 2026", "*An:* Bob;", " Cleo", "*Betreff:* Hallo", "", "Text"];
+        let found = block(&lines, 0, false);
+        assert_eq!(found.as_ref().map(|b| b.end), Some(5));
+        assert_eq!(found.and_then(|b| b.subject).as_deref(), Some("Hallo"));
+        assert!(block(&["Subject: x", "Date: y", "From: z", "To: w"], 0, false).is_some());
+    }
+
+    #[test]
+    fn a_list_in_a_text_is_no_block() {
+        assert_eq!(block(&["From: Berlin", "we go there", "and back"], 0, false), None);
+        assert_eq!(block(&["To: you", "Date: today"], 0, false), None);
+    }
+}

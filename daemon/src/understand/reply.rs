@@ -1,0 +1,295 @@
+//! Every line of a body is the writer's own, a quote, a signature or a forwarded mail; this decides which.
+
+use super::attribution::{self, Separator, separator};
+use super::html_text::{Hint, TextLine};
+use super::quoted_header::{self, Block};
+use super::signature;
+use crate::model::understood::{Line, LineKind};
+
+/// The line above which people answer our mails. From it on everything is quoted, wherever it stands.
+pub const MARKER: &str = "— Ombud · please answer above this line —";
+
+/// What is known beside the text.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Context {
+    /// The subject begins with a forward prefix.
+    pub forwarded: bool,
+}
+
+/// A text taken apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Split {
+    /// All lines.
+    pub lines: Vec<Line>,
+    /// What was written this time.
+    pub reply: String,
+    /// What was quoted or forwarded.
+    pub quoted: String,
+    /// The signature with its delimiter.
+    pub signature: String,
+    /// Header block of the forwarded mail, and the line where its text begins.
+    pub forward: Option<(Block, usize)>,
+}
+
+/// Takes a text apart.
+pub fn split(lines: &[TextLine], context: Context) -> Split {
+    let mut kinds = vec![LineKind::Own; lines.len()];
+    let tail = tail(lines, context);
+    let end = tail.as_ref().map_or(lines.len(), |t| t.at);
+    if let Some(tail) = &tail {
+        fill(&mut kinds, tail.at, lines.len(), tail.kind);
+    }
+    let head = lines.get(..end).unwrap_or_default();
+    let blocks = quotes(head);
+    for block in &blocks {
+        fill(&mut kinds, block.start, block.end, LineKind::Quote);
+    }
+    signatures(head, &mut kinds);
+    inline(head, &blocks, &mut kinds);
+    trim_rules(head, &mut kinds);
+    let lines: Vec<Line> = lines.iter().zip(kinds).map(|(line, kind)| Line { kind, text: line.text.clone() }).collect();
+    Split {
+        reply: pick(&lines, &[LineKind::Own, LineKind::Inline]),
+        quoted: pick(&lines, &[LineKind::Quote, LineKind::Forward]),
+        signature: sign(&lines),
+        forward: tail.and_then(|t| t.forward),
+        lines,
+    }
+}
+
+fn fill(kinds: &mut [LineKind], from: usize, to: usize, kind: LineKind) {
+    for slot in kinds.iter_mut().take(to).skip(from) {
+        *slot = kind;
+    }
+}
+
+/// `> `, or with the initials that some programs put before it.
+fn is_quoted(line: &str) -> bool {
+    let line = line.trim_start();
+    let initials = line.bytes().take(3).take_while(u8::is_ascii_uppercase).count();
+    line.get(initials..).is_some_and(|l| l.starts_with('>'))
+}
+
+fn is_blank(line: &str) -> bool {
+    line.trim().is_empty()
+}
+
+/// Where everything that follows is somebody else's.
+struct Tail {
+    at: usize,
+    kind: LineKind,
+    forward: Option<(Block, usize)>,
+}
+
+fn tail(lines: &[TextLine], context: Context) -> Option<Tail> {
+    let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
+    let attributions = attribution::find(lines);
+    for (i, line) in lines.iter().enumerate() {
+        let text = line.text.as_str();
+        if is_marker(&texts, i) && !is_quoted(text) {
+            return Some(Tail { at: above(&texts, &attributions, i), kind: LineKind::Quote, forward: None });
+        }
+        if is_quoted(text) {
+            continue;
+        }
+        if line.hint == Hint::Cut {
+            let found = first_block(&texts, i + 1);
+            return Some(announced(&texts, i, found, context.forwarded));
+        }
+        if let Some(kind) = separator(text) {
+            let found = first_block(&texts, i + 1);
+            return Some(announced(&texts, i, found, kind == Separator::Forward || context.forwarded && has_subject(&texts, i + 1)));
+        }
+        if let Some(block) = quoted_header::block(&texts, i, false) {
+            // A header block below nothing is a mail that was passed on without a word.
+            let alone = texts.iter().take(i).all(|l| is_blank(l)) && block.subject.is_some();
+            return Some(announced(&texts, rule_above(&texts, i), Some(block), context.forwarded || alone));
+        }
+        if let Ok(found) = attributions.binary_search_by_key(&i, |(start, _)| *start)
+            && let Some((_, behind)) = attributions.get(found)
+            && !next_is_quoted(&texts, *behind)
+        {
+            return Some(Tail { at: i, kind: LineKind::Quote, forward: None });
+        }
+    }
+    None
+}
+
+/// Our marker, also where a line end was put into it.
+fn is_marker(texts: &[&str], i: usize) -> bool {
+    let clean = |line: &str| line.trim_matches(|c: char| "> *_".contains(c)).split_whitespace().collect::<Vec<_>>().join(" ");
+    let Some(line) = texts.get(i) else { return false };
+    if !line.contains("Ombud") && !line.contains("above this line") {
+        return false;
+    }
+    let one = clean(line);
+    let two = format!("{one} {}", texts.get(i + 1).map(|l| clean(l)).unwrap_or_default());
+    let core = MARKER.trim_matches(['—', ' ']);
+    one.contains(core) || one.starts_with('—') && two.contains(core) || attribution::is_answer_above(&one) && one.chars().count() <= 80
+}
+
+/// An attribution right above belongs to what it introduces.
+fn above(texts: &[&str], attributions: &[(usize, usize)], at: usize) -> usize {
+    let before = attributions.partition_point(|(_, behind)| *behind <= at);
+    let near = before.checked_sub(1).and_then(|n| attributions.get(n));
+    near.filter(|(_, behind)| texts.get(*behind..at).is_some_and(|between| between.iter().all(|l| is_blank(l))))
+        .map_or(at, |(start, _)| *start)
+}
+
+fn first_block(texts: &[&str], from: usize) -> Option<Block> {
+    let at = texts.iter().enumerate().skip(from).take(6).find(|(_, l)| !is_blank(l) && separator(l).is_none()).map(|(i, _)| i)?;
+    quoted_header::block(texts, at, true)
+}
+
+fn has_subject(texts: &[&str], from: usize) -> bool {
+    first_block(texts, from).is_some_and(|b| b.subject.is_some())
+}
+
+fn announced(texts: &[&str], at: usize, found: Option<Block>, forward: bool) -> Tail {
+    let at = rule_above(texts, at);
+    match (forward, found) {
+        (true, Some(block)) => {
+            let behind = block.end;
+            Tail { at, kind: LineKind::Forward, forward: Some((block, behind)) }
+        }
+        (true, None) => Tail { at, kind: LineKind::Forward, forward: Some((Block::default(), at + 1)) },
+        (false, _) => Tail { at, kind: LineKind::Quote, forward: None },
+    }
+}
+
+/// A drawn rule right above a header block belongs to it.
+fn rule_above(texts: &[&str], at: usize) -> usize {
+    let mut i = at;
+    while let Some(line) = i.checked_sub(1).and_then(|n| texts.get(n)) {
+        if is_blank(line) && at - i < 2 {
+            i -= 1;
+            continue;
+        }
+        let bare = line.trim();
+        let rule = bare.len() >= 3 && bare.chars().all(|c| "-_=*".contains(c));
+        return if rule { i - 1 } else { at };
+    }
+    at
+}
+
+fn next_is_quoted(texts: &[&str], from: usize) -> bool {
+    texts.get(from..).unwrap_or_default().iter().find(|l| !is_blank(l)).is_some_and(|l| is_quoted(l))
+}
+
+/// A stretch of quoted lines with its attribution.
+struct Stretch {
+    start: usize,
+    /// First line that begins with a quote mark.
+    marks: usize,
+    end: usize,
+    /// Holds our own marker, so it is our notification.
+    ours: bool,
+}
+
+fn quotes(lines: &[TextLine]) -> Vec<Stretch> {
+    let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
+    let attributions = attribution::find(lines);
+    let mut out: Vec<Stretch> = Vec::new();
+    let mut i = 0;
+    while i < texts.len() {
+        if !texts.get(i).is_some_and(|l| is_quoted(l)) {
+            i += 1;
+            continue;
+        }
+        let marks = i;
+        let mut end = i;
+        while texts.get(i).is_some_and(|l| is_quoted(l) || is_blank(l)) {
+            if texts.get(i).is_some_and(|l| is_quoted(l)) {
+                end = i + 1;
+            }
+            i += 1;
+        }
+        let start = above(&texts, &attributions, marks);
+        let ours = (marks..end).any(|n| is_marker(&texts, n));
+        out.push(Stretch { start, marks, end, ours });
+    }
+    out
+}
+
+/// First and last line of the writer's own words.
+fn own_span(lines: &[TextLine], kinds: &[LineKind]) -> Option<(usize, usize)> {
+    let own = |(kind, line): (&LineKind, &TextLine)| *kind == LineKind::Own && !is_blank(&line.text);
+    let first = kinds.iter().zip(lines).position(own)?;
+    Some((first, kinds.iter().zip(lines).rposition(own)?))
+}
+
+/// Marks signatures in the stretches of own lines, from the last to the first: below what is only a signature there are
+/// no more own words.
+fn signatures(lines: &[TextLine], kinds: &mut [LineKind]) {
+    let mut last = true;
+    let mut end = lines.len();
+    while end > 0 {
+        let own = kinds.get(..end).unwrap_or_default().iter().rev().take_while(|k| **k == LineKind::Own).count();
+        let from = end - own;
+        let stretch = lines.get(from..end).unwrap_or_default();
+        let texts: Vec<&str> = stretch.iter().map(|l| l.text.as_str()).collect();
+        let at = signature::begins(&texts, last).unwrap_or(own);
+        fill(kinds, from + at, end, LineKind::Signature);
+        for (n, _) in stretch.iter().enumerate().filter(|(_, line)| line.hint == Hint::Signature) {
+            fill(kinds, from + n, from + n + 1, LineKind::Signature);
+        }
+        last &= texts.iter().take(at).all(|l| is_blank(l));
+        end = from.saturating_sub(usize::from(own == 0)).min(end - 1);
+    }
+}
+
+/// Quotes between own lines are an interleaved answer, unless they are our own notification. A quote above all of them is
+/// one, too, when it has no attribution; with one, it is what the whole mail answers. A few closing words below the only
+/// quote do not make it interleaved.
+fn inline(lines: &[TextLine], blocks: &[Stretch], kinds: &mut [LineKind]) {
+    let Some((first, last)) = own_span(lines, kinds) else { return };
+    let only = blocks.len() == 1;
+    for block in blocks.iter().filter(|b| !b.ours && last >= b.end) {
+        let attributed = block.start < block.marks;
+        let below: Vec<&str> = lines.iter().skip(block.end).take(20).map(|l| l.text.trim()).filter(|l| !l.is_empty()).collect();
+        let farewell = only
+            && attributed
+            && below.len() <= 2
+            && below.first().is_some_and(|l| signature::is_closing(l.split(',').next().unwrap_or_default()));
+        if first < block.start && !farewell || first > block.start && !attributed {
+            fill(kinds, block.marks, block.end, LineKind::Inline);
+        }
+    }
+}
+
+/// Rules and empty lines at the end of the own words are nobody's words.
+fn trim_rules(lines: &[TextLine], kinds: &mut [LineKind]) {
+    for (line, kind) in lines.iter().zip(kinds).rev() {
+        let bare = line.text.trim();
+        if *kind != LineKind::Own || bare.is_empty() {
+            continue;
+        }
+        // The last is a mark that a mail program leaves where it tracks opening.
+        let drawn = bare.chars().count() >= 3 && bare.chars().all(|c| "-_=*~#+".contains(c)) || bare == "\u{1427}";
+        if !drawn {
+            return;
+        }
+        *kind = LineKind::Signature;
+    }
+}
+
+fn pick(lines: &[Line], kinds: &[LineKind]) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    for line in lines.iter().filter(|l| kinds.contains(&l.kind)) {
+        // What was cut out leaves one empty line, not two.
+        if !(is_blank(&line.text) && out.last().is_some_and(|l| is_blank(l)) && kinds.contains(&LineKind::Own)) {
+            out.push(line.text.trim_end());
+        }
+    }
+    out.join("\n").trim_matches('\n').to_owned()
+}
+
+/// The signature as it stands, delimiter included; empty when it is nothing but rules.
+fn sign(lines: &[Line]) -> String {
+    let all: Vec<&str> = lines.iter().filter(|l| l.kind == LineKind::Signature).map(|l| l.text.trim_end()).collect();
+    let said = all.iter().any(|l| l.chars().any(char::is_alphanumeric));
+    if said { all.join("\n").trim_matches('\n').to_owned() } else { String::new() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,281 @@
+//! Where a writer's own words end and the signature begins: the delimiter of RFC 3676 §4.3, and the lines that
+//! telephones and mail programs add.
+
+const TAGLINES: [&str; 75] = [
+    "sent from my ",
+    "sent from mail for",
+    "sent from outlook",
+    "sent from yahoo",
+    "sent from proton",
+    "sent from gmail",
+    "sent from iphone",
+    "sent from ipad",
+    "sent from android",
+    "sent from windows",
+    "sent from samsung",
+    "sent from myphone",
+    "sent from a ",
+    "sent from an ",
+    "sent via ",
+    "sent using ",
+    "sent with ",
+    "sent through ",
+    "get outlook for",
+    "get [outlook for",
+    "download outlook",
+    "sent on the go",
+    "von meinem ",
+    "von meiner ",
+    "gesendet von ",
+    "gesendet mit ",
+    "outlook für ios",
+    "outlook für android",
+    "holen sie sich outlook",
+    "envoyé de mon",
+    "envoyé depuis",
+    "envoyé à partir",
+    "envoyé avec",
+    "envoye de mon",
+    "télécharger outlook",
+    "obtenez outlook",
+    "enviado desde",
+    "enviado do meu",
+    "enviado de mi",
+    "enviado via",
+    "obtener outlook",
+    "descargar outlook",
+    "obter o outlook",
+    "baixe o outlook",
+    "inviato da",
+    "inviato dal",
+    "scarica outlook",
+    "verzonden vanaf",
+    "verstuurd vanaf",
+    "verzonden met",
+    "outlook voor ios",
+    "outlook voor android",
+    "skickat från",
+    "skickat med",
+    "hämta outlook",
+    "sendt fra",
+    "hent outlook",
+    "lähetetty ",
+    "hanki outlook",
+    "wysłane z",
+    "wysłano z",
+    "pobierz outlook",
+    "odesláno z",
+    "odoslané z",
+    "отправлено с",
+    "отправлено из",
+    "надіслано з",
+    "iphoneから送信",
+    "ipadから送信",
+    "发自我的",
+    "發自我的",
+    "從我的",
+    "나의 iphone",
+    "iphone'umdan",
+    "trimis de pe",
+];
+
+/// Words that end a letter; alone on a line, above a name.
+const CLOSINGS: [&str; 62] = [
+    "regards",
+    "best regards",
+    "kind regards",
+    "warm regards",
+    "with kind regards",
+    "with best regards",
+    "many thanks",
+    "thanks",
+    "thank you",
+    "thanks and regards",
+    "thanks & regards",
+    "best",
+    "best wishes",
+    "cheers",
+    "sincerely",
+    "yours sincerely",
+    "sincerely yours",
+    "yours truly",
+    "yours faithfully",
+    "all the best",
+    "mit freundlichen grüßen",
+    "mit freundlichen grüssen",
+    "mit freundlichem gruß",
+    "freundliche grüße",
+    "freundliche grüsse",
+    "viele grüße",
+    "beste grüße",
+    "liebe grüße",
+    "schöne grüße",
+    "herzliche grüße",
+    "grüße",
+    "gruß",
+    "mfg",
+    "vg",
+    "lg",
+    "danke",
+    "vielen dank",
+    "cordialement",
+    "bien cordialement",
+    "bien à vous",
+    "salutations",
+    "merci",
+    "saludos",
+    "un saludo",
+    "saludos cordiales",
+    "atentamente",
+    "gracias",
+    "atenciosamente",
+    "obrigado",
+    "obrigada",
+    "cordiali saluti",
+    "distinti saluti",
+    "grazie",
+    "met vriendelijke groet",
+    "vriendelijke groeten",
+    "groeten",
+    "med venlig hilsen",
+    "venlig hilsen",
+    "med vennlig hilsen",
+    "med vänliga hälsningar",
+    "vänliga hälsningar",
+    "pozdrawiam",
+];
+
+/// Whether a line separates a signature: `-- `, or one of the dashes and rules that people type instead.
+pub fn is_delimiter(line: &str) -> bool {
+    let bare = line.trim_end();
+    matches!(bare, "--" | "__" | "—" | "––" | "——" | "- --" | "---" | "--=20") || is_rule(bare)
+}
+
+fn is_rule(bare: &str) -> bool {
+    bare.len() >= 5 && (bare.chars().all(|c| c == '_') || bare.chars().all(|c| c == '-'))
+}
+
+/// Whether a line is one that a telephone or mail program adds by itself.
+pub fn is_tagline(line: &str) -> bool {
+    let line = line.trim().trim_start_matches(|c: char| "[(<*_|-–—".contains(c) || c.is_whitespace());
+    if line.is_empty() || line.chars().count() > 120 {
+        return false;
+    }
+    let lower = line.to_lowercase();
+    // A program's line is short and no sentence.
+    let program = (lower.starts_with("sent from ") || lower.starts_with("sent by "))
+        && lower.split_whitespace().count() <= 8
+        && !lower.ends_with(['.', '!', '?', ',']);
+    TAGLINES.iter().any(|t| lower.starts_with(t)) && !lower.ends_with('?')
+        || program
+        || lower.ends_with(" gesendet") && lower.starts_with("von ")
+        || lower.ends_with("から送信") && lower.chars().count() < 30
+}
+
+/// Whether a line is a closing formula and nothing else.
+pub fn is_closing(line: &str) -> bool {
+    let bare = line.trim().trim_end_matches(|c: char| ",.!;- ".contains(c)).to_lowercase();
+    CLOSINGS.contains(&bare.as_str())
+}
+
+/// One to three words that all begin with a capital.
+fn is_name(line: &str) -> bool {
+    let line = line.trim().trim_end_matches(['.', ',']);
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let capital = |w: &&str| w.starts_with(char::is_uppercase) && w.chars().all(|c| c.is_alphabetic() || ".-'’".contains(c));
+    (1..=3).contains(&words.len()) && words.iter().all(capital)
+}
+
+/// Lines that a signature may have, empty ones not counted.
+const CARD: usize = 16;
+
+/// Where the signature begins in the lines of one stretch of own words; `None` when there is none. `last` says that no
+/// more own words follow in the mail.
+pub fn begins(lines: &[&str], last: bool) -> Option<usize> {
+    // Dashes and rules are also drawn inside a text; above a few short last lines they are a signature.
+    let strict = lines.iter().position(|line| matches!(line.trim_end(), "--" | "--=20" | "- --"));
+    let near = lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty()).nth(CARD).map_or(0, |(i, _)| i);
+    let drawn = (near..lines.len())
+        .filter(|_| last)
+        .find(|i| lines.get(*i).is_some_and(|l| is_delimiter(l)) && looks_like_card(lines.get(i + 1..).unwrap_or_default()));
+    let found = [strict, drawn, taglines(lines)].into_iter().flatten().min();
+    match (found, last) {
+        (_, false) => found,
+        (Some(_), true) => found,
+        (None, true) => closing(lines),
+    }
+}
+
+/// Where the lines begin that only programs wrote: each is one, or a delimiter stands behind, or very little.
+fn taglines(lines: &[&str]) -> Option<usize> {
+    let mut found = None;
+    let mut below = None;
+    let (mut filled, mut only, mut short, mut delimited) = (0usize, true, true, false);
+    for (i, line) in lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty()) {
+        let tagline = is_tagline(line);
+        if tagline && (only || delimited || filled <= 2 && short || found.is_some() && found == below) {
+            found = Some(i);
+        }
+        delimited = is_delimiter(line);
+        only &= tagline || delimited;
+        short &= line.chars().count() <= 60;
+        filled += 1;
+        below = Some(i);
+    }
+    found
+}
+
+/// A closing formula with a name below it, as the last lines of a text that has more.
+fn closing(lines: &[&str]) -> Option<usize> {
+    let mut tail: Vec<usize> = lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty()).map(|(i, _)| i).take(9).collect();
+    tail.reverse();
+    let at = |n: usize| tail.get(n).and_then(|i| lines.get(*i)).copied().unwrap_or_default();
+    let card = |from: usize| (from..tail.len()).all(|m| at(m).chars().count() <= 60 && !at(m).trim_end().ends_with(['?', '!', ':']));
+    let hit = (1..tail.len().saturating_sub(1)).find(|n| is_closing(at(*n)) && is_name(at(n + 1)) && card(n + 2));
+    hit.and_then(|n| tail.get(n).copied())
+}
+
+/// A few short lines, or some with what only signatures and list footers hold.
+fn looks_like_card(lines: &[&str]) -> bool {
+    let filled: Vec<&str> = lines.iter().map(|l| l.trim()).filter(|l| !l.is_empty()).collect();
+    let short = |most: usize| filled.iter().all(|l| l.chars().count() <= most);
+    let contact = filled
+        .iter()
+        .any(|l| l.contains("http") || l.contains("www.") || l.contains('@') || l.chars().filter(char::is_ascii_digit).count() >= 7);
+    filled.len() <= 2 && short(40) || filled.len() <= CARD && contact && short(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delimiters_and_taglines_begin_a_signature() {
+        assert_eq!(begins(&["yes", "-- ", "Ann", "Acme"], true), Some(1));
+        assert_eq!(begins(&["yes", "", "Sent from my iPhone"], true), Some(2));
+        assert_eq!(begins(&["ja", "Von meinem iPhone gesendet"], true), Some(1));
+        assert_eq!(begins(&["yes", "Get Outlook for iOS<https://x.test>", "_____"], true), Some(1));
+        assert_eq!(begins(&["yes", "________________", "Ann"], true), Some(1));
+    }
+
+    #[test]
+    fn a_closing_with_a_name_begins_a_signature() {
+        assert_eq!(begins(&["yes", "", "Kind regards,", "Ann Smith", "Acme Inc."], true), Some(2));
+        assert_eq!(begins(&["Thanks,", "please call us"], true), None);
+        assert_eq!(begins(&["yes", "Thanks,", "please call us"], true), None);
+        assert_eq!(begins(&["yes", "Best regards"], true), None);
+    }
+
+    #[test]
+    fn a_rule_inside_a_text_is_no_signature() {
+        assert_eq!(begins(&["Steps", "-----", "First do this, and then do that with the other thing.", "Then go on"], true), None);
+        assert_eq!(begins(&["yes", "___________", "list footer", "https://lists.x.test/"], true), Some(1));
+    }
+
+    #[test]
+    fn words_about_phones_are_words() {
+        assert_eq!(begins(&["It was sent from my iPhone yesterday."], true), None);
+        assert_eq!(begins(&["Sent from my desk, this mail", "has", "many", "more lines"], true), None);
+        assert_eq!(begins(&["a --", "b"], true), None);
+    }
+}

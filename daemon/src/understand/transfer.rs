@@ -1,0 +1,92 @@
+//! Content-Transfer-Encoding undone (RFC 2045 §6), with what stands there in spite of the standard left as it is.
+
+use std::borrow::Cow;
+
+use super::headers::lines;
+use super::words::{b64_decode, hex_pair};
+
+/// The octets behind a transfer encoding; an unknown one is taken as none.
+pub fn decode<'a>(body: &'a [u8], encoding: &str) -> Cow<'a, [u8]> {
+    match encoding {
+        "base64" | "base-64" | "b" => Cow::Owned(b64_decode(body)),
+        "quoted-printable" | "quotedprintable" | "qp" | "q" => Cow::Owned(quoted_printable(body)),
+        "x-uuencode" | "uuencode" | "x-uue" | "uue" => uudecode(body).map_or(Cow::Borrowed(body), Cow::Owned),
+        _ => Cow::Borrowed(body),
+    }
+}
+
+/// Quoted-printable (RFC 2045 §6.7); an `=` that escapes nothing stays.
+pub fn quoted_printable(body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(body.len());
+    let mut at = 0;
+    while let Some(&b) = body.get(at) {
+        if b != b'=' {
+            out.push(b);
+            at += 1;
+            continue;
+        }
+        let rest = body.get(at + 1..).unwrap_or_default();
+        if let Some(byte) = rest.get(..2).and_then(hex_pair) {
+            out.push(byte);
+            at += 3;
+            continue;
+        }
+        let blanks = rest.iter().take_while(|b| matches!(b, b' ' | b'\t')).take(1000).count();
+        match rest.get(blanks..) {
+            Some([b'\r', b'\n', ..]) => at += blanks + 3,
+            Some([b'\n', ..]) => at += blanks + 2,
+            Some([]) => break,
+            _ => {
+                out.push(b'=');
+                at += 1;
+            }
+        }
+    }
+    out
+}
+
+/// A uuencoded body: from its `begin` line to its `end`.
+pub fn uudecode(body: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    let mut inside = false;
+    for (line, _) in lines(body) {
+        match line {
+            _ if !inside => inside = line.starts_with(b"begin "),
+            b"end" | b"`" | b"" => break,
+            _ => uu_line(line, &mut out),
+        }
+    }
+    inside.then_some(out)
+}
+
+fn uu_line(line: &[u8], out: &mut Vec<u8>) {
+    let six = |b: u8| b.wrapping_sub(32) & 63;
+    let Some((&count, data)) = line.split_first() else { return };
+    let mut left = usize::from(six(count));
+    for group in data.chunks(4) {
+        let value = |n: usize| six(group.get(n).copied().unwrap_or(b' '));
+        let (a, b, c, d) = (value(0), value(1), value(2), value(3));
+        for byte in [a << 2 | b >> 4, b << 4 | c >> 2, c << 6 | d] {
+            if left == 0 {
+                return;
+            }
+            out.push(byte);
+            left -= 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_printable_keeps_what_is_no_escape() {
+        assert_eq!(decode(b"a=C3=a4 = b=\r\nc=  \nd=ZZ=", "quoted-printable").as_ref(), "aä = bcd=ZZ".as_bytes());
+    }
+
+    #[test]
+    fn uuencode_is_read_between_begin_and_end() {
+        assert_eq!(decode(b"x\nbegin 644 a.txt\n#0V%T\n`\nend\n", "x-uuencode").as_ref(), b"Cat");
+    }
+}

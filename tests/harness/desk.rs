@@ -1,0 +1,307 @@
+//! A running daemon with a configuration and a folder of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::http::{self, Response};
+use crate::mail::Draft;
+use crate::maildir::Maildir;
+use crate::program::{Ran, bare_command, run};
+use crate::smtp::{Reply, Smtp};
+use crate::wait::{found, wait_for, wait_until};
+
+/// What is not the same in every test.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `[authentication] require`; `none` when empty.
+    pub require: &'static str,
+    /// `[outbound] relay`; a Maildir in the test's folder when absent.
+    pub relay: Option<String>,
+    /// The data folder, when it must be elsewhere.
+    pub data: Option<PathBuf>,
+    /// Lines for `[desk]`.
+    pub desk: &'static str,
+    /// Lines for the mailbox.
+    pub mailbox: &'static str,
+    /// Further sections.
+    pub more: &'static str,
+}
+
+/// Where the daemon listens.
+#[derive(Clone, Copy, Debug)]
+pub struct Ports {
+    /// SMTP.
+    pub smtp: SocketAddr,
+    /// LMTP.
+    pub lmtp: SocketAddr,
+    /// HTTP.
+    pub http: SocketAddr,
+}
+
+/// A daemon. Dropping it kills it, and fails the test when it had died or panicked before.
+pub struct Desk {
+    folder: TempDir,
+    options: Options,
+    child: Option<Child>,
+    ports: Option<Ports>,
+    token: String,
+}
+
+impl Desk {
+    /// Writes the configuration and the API token; nothing runs yet.
+    pub fn prepare(options: Options) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut desk = Self { folder, options, child: None, ports: None, token: String::new() };
+        desk.configure(&desk.configuration());
+        let made = desk.cli(&["token", "create", "--scope", "admin", "--name", "tests"]);
+        assert_eq!(made.code, 0, "{}", made.err);
+        desk.token = made.out.lines().last().and_then(|l| l.split_whitespace().last()).expect("the token is the last word").to_owned();
+        desk
+    }
+
+    /// A running desk.
+    pub fn start(options: Options) -> Self {
+        let mut desk = Self::prepare(options);
+        desk.serve(&[]);
+        desk
+    }
+
+    /// A running desk that believes every From and sends into a Maildir, with the admin Jane Doe.
+    pub fn with_jane() -> Self {
+        let desk = Self::prepare(Options::default());
+        desk.agent("jane@agents.test", "Jane Doe", "admin");
+        desk.running()
+    }
+
+    /// The same with a second agent, Bob Roe.
+    pub fn with_jane_and_bob() -> Self {
+        let desk = Self::prepare(Options::default());
+        desk.agent("jane@agents.test", "Jane Doe", "admin");
+        desk.agent("bob@agents.test", "Bob Roe", "agent");
+        desk.running()
+    }
+
+    /// Starts it.
+    #[must_use]
+    pub fn running(mut self) -> Self {
+        self.serve(&[]);
+        self
+    }
+
+    /// The text of the configuration as it was at first.
+    pub fn configuration(&self) -> String {
+        let o = &self.options;
+        let data = o.data.clone().unwrap_or_else(|| self.path("data"));
+        let relay = o.relay.clone().unwrap_or_else(|| format!("maildir:{}", self.path("out").display()));
+        let require = if o.require.is_empty() { "none" } else { o.require };
+        let listen = r#"listen = ["127.0.0.1:0"]"#;
+        format!(
+            "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{}\n\
+             [database]\nurl = \"sqlite:{data}/ombud.db\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
+             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{}\n\
+             [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{}\n",
+            o.desk,
+            o.more,
+            o.mailbox,
+            data = data.display(),
+        )
+    }
+
+    /// Writes the configuration file.
+    pub fn configure(&self, text: &str) {
+        fs::write(self.path("ombud.toml"), text).expect("the configuration is written");
+    }
+
+    /// A path in the folder of this test.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Where outgoing mail lands.
+    pub fn out(&self) -> Maildir {
+        Maildir::new(self.path("out"))
+    }
+
+    /// Starts the daemon and waits until it says that it is ready.
+    pub fn serve(&mut self, arguments: &[&str]) {
+        assert!(self.child.is_none(), "it runs already");
+        let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
+        let mut command = self.command(&["serve"]);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        let mut ready = String::new();
+        lines.read_line(&mut ready).expect("it says something");
+        // Whatever it says later must find a reader.
+        thread::spawn(move || lines.read_to_end(&mut Vec::new()));
+        self.child = Some(child);
+        let port = |name: &str| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).and_then(|text| text.parse().ok());
+        let ports = || Some(Ports { smtp: port("smtp=")?, lmtp: port("lmtp=")?, http: port("http=")? });
+        assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
+        self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
+    }
+
+    /// Runs a subcommand to its end.
+    pub fn cli(&self, arguments: &[&str]) -> Ran {
+        self.cli_with(arguments, b"")
+    }
+
+    /// The same with something on its standard input.
+    pub fn cli_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
+        run(self.command(arguments), input)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = bare_command();
+        command.args(arguments).arg("--config").arg(self.path("ombud.toml"));
+        command
+    }
+
+    /// Adds an agent.
+    pub fn agent(&self, address: &str, name: &str, role: &str) {
+        let added = self.cli(&["agent", "add", address, "--name", name, "--role", role]);
+        assert_eq!(added.code, 0, "{}{}", added.out, added.err);
+    }
+
+    /// Its listeners.
+    pub fn ports(&self) -> Ports {
+        self.ports.expect("it has been started")
+    }
+
+    /// Hands a mail over in a session of its own; the last reply.
+    #[track_caller]
+    pub fn send(&self, draft: &Draft) -> Reply {
+        let to: Vec<&str> = draft.recipients.iter().map(String::as_str).collect();
+        let mut smtp = Smtp::greeted(self.ports().smtp);
+        smtp.mail(&draft.sender, &to, &draft.bytes()).expect("a reply")
+    }
+
+    /// The same, which must be taken; waits for its fate.
+    #[track_caller]
+    pub fn deliver(&self, draft: &Draft) -> Value {
+        let reply = self.send(draft);
+        assert_eq!(reply.code, 250, "{}", reply.line);
+        self.fate(&draft.id)
+    }
+
+    /// A request to the API with the right token.
+    #[track_caller]
+    pub fn request(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Response {
+        http::request(self.ports().http, method, path, Some(&self.token), body).expect("an HTTP response")
+    }
+
+    /// A request without a token.
+    #[track_caller]
+    pub fn public(&self, path: &str) -> Response {
+        http::request(self.ports().http, "GET", path, None, None).expect("an HTTP response")
+    }
+
+    /// Reads from the API.
+    #[track_caller]
+    pub fn get(&self, path: &str) -> Value {
+        let response = self.request("GET", path, None);
+        assert_eq!(response.status, 200, "{path}: {}", String::from_utf8_lossy(&response.body));
+        response.json()
+    }
+
+    /// All items of a list.
+    #[track_caller]
+    pub fn list(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let join = if path.contains('?') { '&' } else { '?' };
+            let page = self.get(&format!("{path}{join}limit=200{cursor}"));
+            items.extend(page["items"].as_array().expect("a list").iter().cloned());
+            match page["next"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// The inbox rows of a Message-ID.
+    #[track_caller]
+    pub fn fates(&self, message_id: &str) -> Vec<Value> {
+        self.list(&format!("/api/v1/inbox?message_id={message_id}"))
+    }
+
+    /// Waits until a mail is decided; the row's `fate`, for a mail that came once.
+    #[track_caller]
+    pub fn fate(&self, message_id: &str) -> Value {
+        wait_for(&format!("the fate of {message_id}"), || {
+            let rows = self.fates(message_id);
+            rows.iter().find(|row| row["fate"]["kind"] != "waiting").map(|row| row["fate"].clone())
+        })
+    }
+
+    /// Waits until nothing waits: all mail decided, all mail sent.
+    #[track_caller]
+    pub fn settle(&self) {
+        wait_until("the inbox to be decided", || self.list("/api/v1/inbox?state=waiting").is_empty());
+        wait_until("the outbox to be empty", || self.list("/api/v1/outbox?state=waiting").is_empty());
+    }
+
+    /// Messages of a ticket.
+    #[track_caller]
+    pub fn messages(&self, ticket: &Value) -> Vec<Value> {
+        self.list(&format!("/api/v1/tickets/{ticket}/messages"))
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read(self.path("log")).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+
+    /// `kill -9`, in the middle of whatever it does.
+    pub fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().expect("it can be killed");
+        child.wait().expect("it is gone");
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").arg("-c").arg(format!("kill -{name} {}", self.pid())).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the signal is sent");
+    }
+
+    /// SIGTERM; its exit status and how long it took.
+    pub fn stop(&mut self) -> (ExitStatus, Duration) {
+        self.signal("TERM");
+        let start = Instant::now();
+        let mut child = self.child.take().expect("it runs");
+        let ended = found(Duration::from_secs(30), || child.try_wait().expect("its status"));
+        let _ = child.kill();
+        (ended.expect("it ends within 30 s"), start.elapsed())
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        let died = self.child.as_mut().and_then(|child| child.try_wait().ok().flatten());
+        if let Some(child) = &mut self.child {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        let log = self.log();
+        if thread::panicking() {
+            let lines: Vec<&str> = log.lines().collect();
+            eprintln!("the daemon's last words:\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+            return;
+        }
+        assert!(died.is_none(), "the daemon ended on its own: {died:?}\n{log}");
+        assert!(!log.contains("panicked at"), "the daemon panicked:\n{log}");
+    }
+}

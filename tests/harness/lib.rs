@@ -1,0 +1,22 @@
+//! What the suites share: a real daemon with a configuration of its own, and peers to talk to it.
+//!
+//! Nothing here knows the daemon's code. A test starts a [`Desk`], speaks SMTP, LMTP and HTTP to it, reads what it
+//! sends from a [`Maildir`] or a [`Sink`], and waits on facts, never on time.
+
+pub mod desk;
+pub mod http;
+pub mod mail;
+pub mod maildir;
+pub mod places;
+pub mod program;
+pub mod sink;
+pub mod smtp;
+pub mod wait;
+
+pub use desk::{Desk, Options};
+pub use mail::{Draft, Letter};
+pub use maildir::Maildir;
+pub use program::Ran;
+pub use sink::{Say, Sink};
+pub use smtp::{Reply, Smtp};
+pub use wait::{wait_for, wait_until};

@@ -1,0 +1,199 @@
+//! The next mail server, which answers as it is told.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use crate::mail::{Letter, bare};
+use crate::wait::wait_for;
+
+/// How a recipient is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Say {
+    /// 250.
+    Yes,
+    /// This reply to RCPT.
+    Recipient(&'static str),
+    /// This reply after the dot; the mail is not kept.
+    Dot(&'static str),
+    /// The mail is kept, and the connection dropped without a reply.
+    Vanish,
+    /// 250, after a while.
+    Late(Duration),
+}
+
+/// The answer to a recipient at its n-th try, from 1 on.
+type Rule = Box<dyn FnMut(&str, usize) -> Say + Send>;
+
+struct Shared {
+    rule: Mutex<Rule>,
+    tries: Mutex<HashMap<String, usize>>,
+    letters: Mutex<Vec<Letter>>,
+    closed: AtomicBool,
+}
+
+/// A mail server on loopback, until it is dropped.
+pub struct Sink {
+    /// Where it listens.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sink {
+    /// Starts on a free port.
+    pub fn start(rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
+        Self::on(0, rule)
+    }
+
+    /// Starts on this port.
+    pub fn on(port: u16, rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port for the sink");
+        let address = listener.local_addr().expect("its address");
+        let shared = Arc::new(Shared {
+            rule: Mutex::new(Box::new(rule)),
+            tries: Mutex::default(),
+            letters: Mutex::default(),
+            closed: AtomicBool::new(false),
+        });
+        let inside = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if inside.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let inside = Arc::clone(&inside);
+                thread::spawn(move || session(&inside, stream));
+            }
+        });
+        Self { address, shared, thread: Some(thread) }
+    }
+
+    /// For `[outbound] relay`.
+    pub fn url(&self) -> String {
+        format!("smtp://{}", self.address)
+    }
+
+    /// Everything that was taken, in order.
+    pub fn letters(&self) -> Vec<Letter> {
+        self.shared.letters.lock().unwrap().clone()
+    }
+
+    /// Everything that was taken for one address.
+    pub fn to(&self, address: &str) -> Vec<Letter> {
+        self.letters().into_iter().filter(|letter| letter.recipient == address).collect()
+    }
+
+    /// How often a recipient was tried.
+    pub fn tries(&self, address: &str) -> usize {
+        self.shared.tries.lock().unwrap().get(address).copied().unwrap_or(0)
+    }
+
+    /// Waits for a mail to this address that is such.
+    #[track_caller]
+    pub fn expect(&self, address: &str, what: &str, is_such: impl Fn(&Letter) -> bool) -> Letter {
+        wait_for(&format!("a mail to {address}: {what}"), || self.to(address).into_iter().find(&is_such))
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Wakes the thread up, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
+    let mut out = stream.try_clone().ok()?;
+    let mut say = move |line: &str| out.write_all(format!("{line}\r\n").as_bytes()).ok();
+    let mut lines = BufReader::new(stream);
+    let (mut sender, mut recipients) = (String::new(), Vec::new());
+    say("220 sink.test ESMTP")?;
+    loop {
+        let line = String::from_utf8_lossy(&line(&mut lines)?).into_owned();
+        let verb = line.get(..4).unwrap_or("").to_uppercase();
+        match verb.as_str() {
+            "EHLO" => say("250-sink.test\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8")?,
+            "MAIL" => {
+                sender = argument(&line);
+                recipients.clear();
+                say("250 2.1.0 OK")?;
+            }
+            "RCPT" => match answer(shared, &argument(&line)) {
+                Say::Recipient(reply) => say(reply)?,
+                other => {
+                    recipients.push((argument(&line), other));
+                    say("250 2.1.5 OK")?;
+                }
+            },
+            "DATA" if recipients.is_empty() => say("554 5.5.1 No valid recipients")?,
+            "DATA" => {
+                say("354 Go on")?;
+                let raw = content(&mut lines)?;
+                say(&after_dot(shared, &sender, &recipients, &raw)?)?;
+            }
+            "QUIT" => return say("221 2.0.0 Bye"),
+            _ => say("250 2.0.0 OK")?,
+        }
+    }
+}
+
+fn answer(shared: &Shared, recipient: &str) -> Say {
+    let count = {
+        let mut tries = shared.tries.lock().unwrap();
+        let count = tries.entry(recipient.to_owned()).or_insert(0);
+        *count += 1;
+        *count
+    };
+    (shared.rule.lock().unwrap())(recipient, count)
+}
+
+/// Keeps the mail or not; the reply, or none when the connection is to be dropped.
+fn after_dot(shared: &Shared, sender: &str, recipients: &[(String, Say)], raw: &[u8]) -> Option<String> {
+    for (recipient, said) in recipients {
+        match said {
+            Say::Dot(reply) => return Some((*reply).to_owned()),
+            Say::Late(pause) => thread::sleep(*pause),
+            _ => {}
+        }
+        let letter = Letter { sender: sender.to_owned(), recipient: recipient.clone(), raw: raw.to_vec() };
+        shared.letters.lock().unwrap().push(letter);
+        if *said == Say::Vanish {
+            return None;
+        }
+    }
+    Some("250 2.0.0 Taken".to_owned())
+}
+
+fn argument(line: &str) -> String {
+    bare(line.split_once(':').map_or("", |(_, rest)| rest))
+}
+
+fn line(lines: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let read = lines.read_until(b'\n', &mut line).ok()?;
+    assert!(read == 0 || line.ends_with(b"\r\n"), "the desk ends its lines with CRLF");
+    line.truncate(line.len().saturating_sub(2));
+    (read > 0).then_some(line)
+}
+
+/// Lines until the dot, dots undoubled (RFC 5321 §4.5.2).
+fn content(lines: &mut impl BufRead) -> Option<Vec<u8>> {
+    let mut raw = Vec::new();
+    loop {
+        let line = line(lines)?;
+        if line == b"." {
+            return Some(raw);
+        }
+        raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        raw.extend_from_slice(b"\r\n");
+    }
+}
