@@ -191,10 +191,13 @@ impl Desk {
         self.fate(&draft.id)
     }
 
-    /// A request to the API with the right token.
+    /// A request to the API with the right token, again after a while when it was one too many.
     #[track_caller]
     pub fn request(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Response {
-        http::request(self.ports().http, method, path, Some(&self.token), body).expect("an HTTP response")
+        wait_for("a response of the API", || {
+            let response = http::request(self.ports().http, method, path, Some(&self.token), body).expect("an HTTP response");
+            (response.status != 429).then_some(response)
+        })
     }
 
     /// A request without a token.

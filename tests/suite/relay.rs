@@ -129,7 +129,10 @@ fn a_relay_that_is_down_holds_nothing_up_and_loses_nothing() {
     for mail in &mails {
         assert_eq!(desk.deliver(mail)["kind"], "ticket");
     }
-    wait_until("mail to wait", || desk.list("/api/v1/outbox?state=waiting").iter().any(|row| row["attempts"].as_i64() > Some(0)));
+    wait_until("mail to wait and say why", || {
+        let rows = desk.list("/api/v1/outbox?state=waiting");
+        rows.len() == mails.len() && rows.iter().any(|row| row["last_reply"].as_str().is_some_and(|reply| reply.contains("refused")))
+    });
     let sink = Sink::on(port, |_, _| Say::Yes);
     wait_until("every notification", || sink.to(JANE).len() == mails.len());
     desk.settle();

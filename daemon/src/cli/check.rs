@@ -4,6 +4,8 @@ mod surroundings;
 
 use serde::Serialize;
 
+pub(super) use surroundings::room;
+
 use super::failure::{CONFIG, Failure};
 use super::out::{Answer, Done};
 use super::table::Table;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
+use super::check::room;
 use super::failure::{DATA, Failure, TEMPORARY};
 use super::input::{address, open, unreadable};
 use super::out::{Answer, Done};
@@ -47,6 +48,7 @@ pub(super) async fn run(args: Args, place: &Place, json: bool) -> Done {
 async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done {
     let recipients = args.to.iter().map(|to| recipient(opened, to)).collect::<Result<Vec<_>, _>>()?;
     let from = args.from.as_deref().map(sender).transpose()?;
+    room(opened.store.data(), opened.config.limits.free_space).map_err(|full| Failure::new(TEMPORARY, format!("{full}; try again")))?;
     let inbox = Inbox::new(opened.store.clone(), opened.clock);
     let mut input = open(args.file.as_deref(), &place.env.cwd)?;
     let mut message = Message { draft: inbox.draft(), mbox_sender: None, most: opened.config.limits.message_size };

@@ -71,7 +71,7 @@ async fn mail(opened: &Opened, id: InboxId) -> Result<InboxItem, Failure> {
 
 async fn list(opened: &Opened, json: bool, filter: &InboxFilter) -> Done {
     let page = opened.store.inbox(filter).await?;
-    Answer::of(json, &List::page(&page, |mail| InboxView::from(mail)), || {
+    Answer::of(json, &List::page(&page, InboxView::from), || {
         if page.items.is_empty() {
             return "No mail is like that.".to_owned();
         }

@@ -77,7 +77,7 @@ async fn list(opened: &Opened, json: bool, state: Option<OutboxState>, paging: &
         Some(OutboxState::Waiting) => opened.store.outbox_open(cursor, limit).await?,
         state => opened.store.outbox(state, cursor, limit).await?,
     };
-    Answer::of(json, &List::page(&page, |mail| OutboxView::from(mail)), || {
+    Answer::of(json, &List::page(&page, OutboxView::from), || {
         if page.items.is_empty() {
             return "No mail is like that.".to_owned();
         }

@@ -1,6 +1,6 @@
 //! The program as it is called: arguments in, what it prints and its exit code out, on desks in folders of their own.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod desk;
 mod mail;

@@ -52,7 +52,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
 
 async fn list(opened: &Opened, json: bool, filter: &TicketFilter) -> Done {
     let page = opened.store.tickets(filter).await?;
-    Answer::of(json, &List::page(&page, |ticket| TicketView::from(ticket)), || {
+    Answer::of(json, &List::page(&page, TicketView::from), || {
         if page.items.is_empty() {
             return "No ticket is like that.".to_owned();
         }

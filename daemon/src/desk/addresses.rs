@@ -128,16 +128,20 @@ impl Book {
         &self.keys
     }
 
-    /// Whether a text holds something that looks like one of our signed addresses.
+    /// Whether a text holds one of our signed addresses, or something that looks like one, however it is escaped:
+    /// `%2B` and `=2B` leave letters before the token, never behind it.
     pub fn has_trace(&self, text: &str) -> bool {
         let folded = text.to_lowercase();
-        let word = |c: char| !c.is_ascii_alphanumeric();
-        folded.split(word).any(|w| w.len() == LETTERS && looks_like_token(w) && self.keys.verify(w).is_some())
+        let tail =
+            |word: &str| word.len().checked_sub(LETTERS).and_then(|at| word.get(at..)).filter(|t| looks_like_token(t)).map(str::to_owned);
+        let signed = folded.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(tail).any(|t| self.keys.verify(&t).is_some());
+        signed
             || self.entries.iter().any(|e| {
-                let at = format!("@{}", e.domain);
-                folded.match_indices(&at).any(|(i, _)| {
-                    let local: String = folded.get(..i).unwrap_or("").chars().rev().take_while(|c| c.is_ascii_alphanumeric()).collect();
-                    looks_like_token(&local)
+                let ours = format!("@{}", e.domain);
+                folded.match_indices(&ours).any(|(at, _)| {
+                    let before = folded.get(..at).unwrap_or("");
+                    let word = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+                    tail(word).is_some()
                 })
             })
     }

@@ -9,12 +9,13 @@ use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 
 use super::author::Author;
 use super::commands::{Block, Command, parse};
-use super::draft::{Draft, actor};
+use super::draft::Draft;
 use super::execute::{self, assign};
+use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::{Known, answer, audience, collision, customer, hold, need};
+use super::{Known, answer, audience, collision, customer, hold, need, tell};
 
 /// Carries out what a proven agent asks.
 pub(super) fn act(draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Known<Changes> {
@@ -121,11 +122,11 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
         }
     };
     match message {
-        Some(message) if note => tell_of_note(&mut draft, agent, t, message, &block.text),
+        Some(message) if note => tell::of_note(&mut draft, agent, t, message, &block.text),
         Some(message) => receipt.extend(publish(&mut draft, agent, t, place, &after, message)),
         None => {}
     }
-    tell_of_owner(&mut draft, agent, t, &after, message.filter(|_| !note));
+    tell::of_owner(&mut draft, Some(agent), t, &after, message.filter(|_| !note));
     let who = actor(agent.id);
     draft.refs(id);
     draft.update(&t.ticket, after, &who);
@@ -167,10 +168,7 @@ fn add(
 fn publish(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, after: &Ticket, message: MessageRef) -> Vec<String> {
     let id = TicketRef::Id(t.ticket.id);
     let mut receipt = Vec::new();
-    let customers = t.participants.iter().filter(|p| p.standing != Standing::Follower && p.person != agent.id);
-    for person in customers.filter_map(|p| draft.facts.person(p.person)).cloned().collect::<Vec<_>>() {
-        draft.send(MailKind::Answer, &person, Some(id), Some(message), Params { actor: Some(agent.id), ..Params::default() });
-    }
+    tell::customers(draft, agent, t, message);
     let copied: Vec<_> = customer::copies(draft.desk, draft.mail.understood);
     for address in copied {
         let known = draft.facts.person_at(&address.key());
@@ -185,40 +183,9 @@ fn publish(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place
     if t.ticket.turn > place.turn && !t.answers.iter().any(|(author, turn)| *author != agent.id && *turn > place.turn) {
         receipt.push("your answer was sent; the ticket has newer mail than the one that you answered".into());
     }
-    let heard: Vec<_> = audience::of_ticket(draft.facts, &TicketFacts { ticket: after.clone(), ..t.clone() });
-    customer::notify(draft, heard, id, message, PersonRef::Id(agent.id));
+    let heard = audience::of_ticket(draft.facts, &TicketFacts { ticket: after.clone(), ..t.clone() });
+    tell::agents(draft, heard, id, message, PersonRef::Id(agent.id));
     receipt
-}
-
-fn tell_of_note(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, message: MessageRef, text: &str) {
-    let heard = audience::of_note(draft.facts, t, text);
-    customer::notify(draft, heard, TicketRef::Id(t.ticket.id), message, PersonRef::Id(agent.id));
-}
-
-/// Tells those who were told of a new ticket that somebody has it now, and whoever was given it.
-fn tell_of_owner(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, after: &Ticket, answer: Option<MessageRef>) {
-    let Some(owner) = after.assignee.filter(|a| t.ticket.assignee != Some(*a)) else { return };
-    if after.status == Status::Spam {
-        return;
-    }
-    let id = TicketRef::Id(t.ticket.id);
-    let params = Params { actor: Some(owner), lines: vec![agent.shown_name().to_owned()], ..Params::default() };
-    let hears: Vec<PersonId> = draft
-        .changes
-        .outbox
-        .iter()
-        .filter(|o| o.kind == MailKind::Notify)
-        .filter_map(|o| match o.recipient {
-            PersonRef::Id(id) => Some(id),
-            PersonRef::New(_) => None,
-        })
-        .collect();
-    let was_new = t.ticket.assignee.is_none();
-    let told = t.told.iter().copied().filter(|p| was_new && *p != agent.id && *p != owner && !hears.contains(p));
-    let given = (owner != agent.id && !hears.contains(&owner)).then_some(owner);
-    for person in told.chain(given).filter_map(|p| draft.facts.person(p)).filter(|p| p.is_active_agent()).cloned().collect::<Vec<_>>() {
-        draft.send(MailKind::Taken, &person, Some(id), answer, params.clone());
-    }
 }
 
 /// An agent wrote to an address that is not theirs, or answered a notification at the plain address: their words are
@@ -235,7 +202,7 @@ pub(super) fn note_by(mut draft: Draft<'_>, author: &Author, place: &Place<'_>) 
     after.turn += 1;
     after.messages += 1;
     let message = add(&mut draft, id, after.turn, agent.id, &text, &attachments, true);
-    tell_of_note(&mut draft, &agent, t, message, &text);
+    tell::of_note(&mut draft, &agent, t, message, &text);
     draft.update(&t.ticket, after, &actor(agent.id));
     let line =
         "nothing was sent to the customer: your mail did not come to an answer address of yours, so it was kept as a note".to_owned();

@@ -43,6 +43,6 @@ pub(super) fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, to: &Addressed
     let reply = one_line(&reply, 500);
     let mut draft = draft;
     draft.changes.bounced.push((row.id, reply.clone()));
-    delivery::tell(&mut draft.changes, facts, row, &reply, now, Some((mail.id, mail.blob)));
+    delivery::tell(&mut draft, row, &reply, Some((mail.id, mail.blob)));
     Ok(Some(draft.fate(Fate::Message, Some(id), "bounce", "a mail of this ticket could not be delivered")))
 }

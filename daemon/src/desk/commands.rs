@@ -137,9 +137,10 @@ fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
     let plain: String = line.nfkc().filter(|c| !is_deceptive(*c)).collect();
     let Some(rest) = plain.trim_start().strip_prefix('@') else { return Kind::Text };
     let word: String = rest.trim_start().chars().take_while(|c| c.is_alphanumeric() || "-_'.".contains(*c)).collect();
+    let more = rest.trim_start().get(word.len()..).is_some_and(|after| after.starts_with('@'));
     let word = word.trim_end_matches(['.', '\'', '-']).to_lowercase();
     let near = WORDS.iter().map(|w| (strsim::damerau_levenshtein(w, &word), *w)).min();
-    let is_name = names.contains(&word) && near.is_some_and(|(edits, _)| edits > 2) && !SECRETIVE.contains(&word.as_str());
+    let is_name = !more && names.contains(&word) && near.is_some_and(|(edits, _)| edits > 2) && !SECRETIVE.contains(&word.as_str());
     if is_name {
         return Kind::Text;
     }

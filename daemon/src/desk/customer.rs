@@ -2,7 +2,7 @@
 
 use crate::config::{AutoAck, Mailbox, Reopen};
 use crate::model::address::is_plain;
-use crate::model::changes::{Changes, Fate, MessageRef, NewTicket, PersonRef, TicketRef};
+use crate::model::changes::{Changes, Fate, NewTicket, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
@@ -12,11 +12,12 @@ use crate::model::understood::Automatic;
 use crate::model::{Address, MailboxId, PersonId, TicketId, Understood};
 
 use super::author::Author;
-use super::draft::{Draft, actor, millis};
+use super::draft::Draft;
+use super::ledger::{actor, millis};
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::{Desk, Known, audience, hold, need};
+use super::{Desk, Known, audience, hold, need, tell};
 
 /// People whom one mail may add to a ticket.
 const COPIES: usize = 10;
@@ -94,7 +95,7 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
     draft.update(&t.ticket, after, &who);
     if t.ticket.status != Status::Spam {
         let heard = audience::of_ticket(draft.facts, t);
-        notify(&mut draft, heard, id, message, sender);
+        tell::agents(&mut draft, heard, id, message, sender);
     }
     let reason = if role.third_party { "third_party" } else { "message" };
     draft.fate(Fate::Message, Some(id), reason, "")
@@ -142,7 +143,7 @@ fn open(mut draft: Draft<'_>, to: &Addressed, author: &Author, place: &Place<'_>
     let heard = if to.role { audience::admins(draft.facts) } else { audience::of_team(draft.facts, team.as_deref()) };
     // The first ticket over the limit is told of; it stands for those that follow within the hour.
     if recent <= limit {
-        notify(&mut draft, heard, id, message, sender);
+        tell::agents(&mut draft, heard, id, message, sender);
     }
     if role.acknowledge && !to.role && may_acknowledge(&draft, settings, author, role, author.person(draft.facts)) {
         draft.send_to(
@@ -207,15 +208,6 @@ fn join_copies(draft: &mut Draft<'_>, ticket: TicketRef, known: &[PersonId]) {
             matches!(person, PersonRef::Id(id) if known.contains(&id)) || draft.changes.participants.iter().any(|p| p.person == person);
         if !staff && !there {
             draft.join(ticket, person, Standing::Cc);
-        }
-    }
-}
-
-/// Tells agents; nobody is mailed about their own act.
-pub(super) fn notify(draft: &mut Draft<'_>, heard: Vec<&Person>, ticket: TicketRef, message: MessageRef, sender: PersonRef) {
-    for agent in heard {
-        if sender != PersonRef::Id(agent.id) {
-            draft.send(MailKind::Notify, agent, Some(ticket), Some(message), Params::default());
         }
     }
 }

@@ -2,25 +2,24 @@
 //! hears of it.
 
 use crate::model::InboxId;
-use crate::model::changes::{Changes, MessageRef, NewEvent, NewMessage, NewOutbox, PersonRef, TicketRef};
+use crate::model::changes::{Changes, MessageRef, NewEvent, NewMessage, TicketRef};
 use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
 use crate::model::ticket::MessageKind;
 
-use super::{Step, audience, draft, need};
+use super::ledger::Ledger;
+use super::{Desk, Step, audience, need};
 
 /// Decides what follows when the relay has refused a mail for good, or it was given up.
-pub fn failed(row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
+pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
     let keys = Keys { staff: true, tickets: row.ticket.into_iter().collect(), ..Keys::default() };
-    match need(facts, keys) {
-        Err(keys) => Step::Need(keys),
-        Ok(()) => {
-            let mut changes = Changes { at: now, guard: draft::guard(facts), ..Changes::default() };
-            tell(&mut changes, facts, row, reply, now, None);
-            Step::Done(Box::new(changes))
-        }
+    if let Err(keys) = need(facts, keys) {
+        return Step::Need(keys);
     }
+    let mut ledger = Ledger::new(desk, facts, now);
+    tell(&mut ledger, row, reply, None);
+    Step::Done(Box::new(ledger.changes))
 }
 
 /// What follows when an answer has left: the fact, for the log.
@@ -34,33 +33,22 @@ pub fn sent(row: &OutboxRow, now: i64) -> Changes {
 
 /// A `system` message on the ticket, the event, and for an answer a mail to whoever wrote it (else to the admins), with
 /// the server's words.
-pub(super) fn tell(changes: &mut Changes, facts: &Facts, row: &OutboxRow, reply: &str, now: i64, report: Option<(InboxId, &[u8])>) {
-    let Some(t) = row.ticket.and_then(|id| facts.ticket(id)) else { return };
+pub(super) fn tell(ledger: &mut Ledger<'_>, row: &OutboxRow, reply: &str, report: Option<(InboxId, &[u8])>) {
+    let Some(t) = row.ticket.and_then(|id| ledger.facts.ticket(id)) else { return };
     let id = TicketRef::Id(t.ticket.id);
-    changes.messages.push(system_message(t, row, reply, now, report));
-    let message = MessageRef::New(changes.messages.len() - 1);
+    ledger.changes.messages.push(system_message(t, row, reply, ledger.now, report));
+    let message = MessageRef::New(ledger.changes.messages.len() - 1);
     let mut after = t.ticket.clone();
     after.messages += 1;
-    after.updated_at = now;
-    changes.updates.push(after);
-    let mut data = serde_json::Map::new();
-    data.insert("outbox".into(), row.id.0.into());
-    data.insert("kind".into(), row.kind.word().into());
-    changes.events.push(NewEvent { kind: "message.failed", actor: "system".into(), ticket: Some(id), message: Some(message), data });
+    ledger.update(&t.ticket, after, "system");
+    let data = serde_json::json!({ "outbox": row.id.0, "kind": row.kind.word() });
+    ledger.event("message.failed", "system", Some(id), Some(message), data);
     if row.kind != MailKind::Answer {
         return;
     }
-    for person in told(facts, row, t) {
-        changes.outbox.push(NewOutbox {
-            ticket: Some(id),
-            recipient: PersonRef::Id(person.id),
-            address: person.address.clone(),
-            kind: MailKind::Failed,
-            message: row.message.map(MessageRef::Id),
-            params: Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() },
-            due_at: now,
-            created_at: now,
-        });
+    for person in told(ledger.facts, row, t) {
+        let params = Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() };
+        ledger.send(MailKind::Failed, person, Some(id), row.message.map(MessageRef::Id), params);
     }
 }
 

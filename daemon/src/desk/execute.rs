@@ -7,7 +7,8 @@ use crate::model::ticket::{Standing, Status, Ticket};
 use crate::model::{Address, PersonId};
 
 use super::commands::{Assignee, Command};
-use super::draft::{Draft, millis};
+use super::draft::Draft;
+use super::ledger::millis;
 use super::{Known, need};
 
 /// What the commands did, a line each.

@@ -4,7 +4,8 @@ use crate::model::changes::{Changes, Fate, TicketRef};
 use crate::model::outgoing::MailKind;
 use crate::model::people::Person;
 
-use super::draft::{Draft, about, actor, millis};
+use super::draft::Draft;
+use super::ledger::{about, actor, millis};
 use super::thread::Place;
 
 /// Key of the timer that mails the digest of held mail to the admins.
@@ -14,7 +15,8 @@ pub(super) const DIGEST: &str = "digest";
 pub(super) fn for_admins(mut draft: Draft<'_>, reason: &str, detail: &str) -> Changes {
     let due_at = draft.now + millis(draft.desk.config.desk.digest_every);
     draft.timer(DIGEST, None, due_at);
-    draft.event("message.held", "system", None, None, serde_json::json!({ "inbox": draft.mail.id.0, "reason": reason }));
+    let data = serde_json::json!({ "inbox": draft.mail.id.0, "reason": reason });
+    draft.event("message.held", "system", None, None, data);
     draft.fate(Fate::Held, None, reason, detail)
 }
 

@@ -3,6 +3,7 @@
 //! [`decide`] is a step: it either needs to know more or is done. Nothing in this room reads a clock, a database or a
 //! random number, so every rule of the desk can be tried with values alone.
 
+pub mod act;
 pub mod addresses;
 mod agent;
 pub mod answer;
@@ -17,9 +18,11 @@ pub mod delivery;
 mod draft;
 mod execute;
 mod hold;
+mod ledger;
 pub mod message_id;
 mod recipients;
 mod release;
+mod tell;
 mod thread;
 pub mod timers;
 pub mod token;

@@ -6,7 +6,8 @@ use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, Params};
 
 use super::author::Author;
-use super::draft::{Draft, actor};
+use super::draft::Draft;
+use super::ledger::actor;
 use super::token::{Purpose, Token};
 use super::{Known, hold};
 

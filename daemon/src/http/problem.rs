@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use axum::http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{StatusCode, Uri};
+use axum::http::{HeaderName, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     reasons: Vec<String>,
-    header: Option<(axum::http::HeaderName, HeaderValue)>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 #[derive(Serialize)]
@@ -39,6 +39,11 @@ impl Problem {
         Self { status, detail: detail.into(), reasons: Vec::new(), header: None }
     }
 
+    fn and(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.header = Some(Box::new((name, value)));
+        self
+    }
+
     /// The request can't be understood.
     pub(super) fn bad(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
@@ -51,7 +56,7 @@ impl Problem {
 
     /// It may work in `after` seconds.
     pub(super) fn later(status: StatusCode, after: u64, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { header: Some((RETRY_AFTER, HeaderValue::from(after))), ..Self::new(status, detail) }
+        Self::new(status, detail).and(RETRY_AFTER, HeaderValue::from(after))
     }
 
     /// We can't do it now, for these reasons.
@@ -66,14 +71,18 @@ impl Problem {
             true => (r#"Bearer realm="ombud", error="invalid_token""#, "This token is not valid: it is wrong, expired or revoked."),
             false => (r#"Bearer realm="ombud""#, "A token is needed: send `Authorization: Bearer TOKEN`; `ombud token create` makes one."),
         };
-        Self { header: Some((WWW_AUTHENTICATE, HeaderValue::from_static(challenge))), ..Self::new(StatusCode::UNAUTHORIZED, detail) }
+        Self::new(StatusCode::UNAUTHORIZED, detail).and(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 
     /// The token may not do this (RFC 6750 §3.1).
     pub(super) fn forbidden(needed: Scope) -> Self {
-        let challenge = format!(r#"Bearer realm="ombud", error="insufficient_scope", scope="{needed}""#);
-        let detail = format!("This needs a token of scope {needed}.");
-        Self { header: HeaderValue::from_str(&challenge).ok().map(|v| (WWW_AUTHENTICATE, v)), ..Self::new(StatusCode::FORBIDDEN, detail) }
+        let challenge = match needed {
+            Scope::Read => r#"Bearer realm="ombud", error="insufficient_scope", scope="read""#,
+            Scope::Write => r#"Bearer realm="ombud", error="insufficient_scope", scope="write""#,
+            Scope::Admin => r#"Bearer realm="ombud", error="insufficient_scope", scope="admin""#,
+        };
+        let problem = Self::new(StatusCode::FORBIDDEN, format!("This needs a token of scope {needed}."));
+        problem.and(WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
 }
 
@@ -82,7 +91,7 @@ impl IntoResponse for Problem {
         let title = self.status.canonical_reason().unwrap_or("Error");
         let document = Document { kind: "about:blank", title, status: self.status.as_u16(), detail: &self.detail, reasons: &self.reasons };
         let body = serde_json::to_vec(&document).unwrap_or_default();
-        let headers: HeaderMap = self.header.into_iter().collect();
+        let headers: HeaderMap = self.header.into_iter().map(|field| *field).collect();
         (self.status, headers, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
     }
 }

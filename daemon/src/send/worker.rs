@@ -117,7 +117,7 @@ impl Sender {
         };
         let settled = settled(&row, outcome, pause, &desk.config.limits, self.clock.now());
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
-        if let Err(error) = self.settle(&row, settled).await {
+        if let Err(error) = self.settle(&desk, &row, settled).await {
             tracing::error!(id = %row.id, %error, "what became of a mail could not be written; the next start decides");
         }
     }
@@ -136,11 +136,11 @@ impl Sender {
         Ok(mail)
     }
 
-    async fn settle(&self, row: &OutboxRow, settled: Settled) -> Result<(), StoreError> {
+    async fn settle(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> Result<(), StoreError> {
         for _ in 0..RACES {
             let now = self.clock.now();
             let changes = match &settled {
-                Settled::Failed(reply) => *decided(&self.store, &|facts| delivery::failed(row, reply, facts, now)).await?,
+                Settled::Failed(reply) => *decided(&self.store, &|facts| delivery::failed(desk, row, reply, facts, now)).await?,
                 Settled::Sent(_) if row.kind == MailKind::Answer => delivery::sent(row, now),
                 _ => Changes { at: now, ..Changes::default() },
             };

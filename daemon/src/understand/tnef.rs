@@ -289,6 +289,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn any_bytes_have_an_answer(raw in proptest::collection::vec(any::<u8>(), 0..500), id in 0u32..0x1_0000) {
             let _ = read(&stream(&[record(1, id, &raw), record(2, 0x9002, &[]), record(2, 0x9005, &raw), raw.clone(), record(1, 0x9003, &raw)]), &Limits::default());

@@ -40,7 +40,8 @@ fn writable(data: &Path) -> Result<(), String> {
     done.map_err(|error| format!("{} cannot be written to: {error}", data.display()))
 }
 
-fn room(data: &Path, least: u64) -> Result<String, String> {
+/// What is free on the disk of the data folder; an error when it is less than `least` octets.
+pub(in crate::cli) fn room(data: &Path, least: u64) -> Result<String, String> {
     let disk = rustix::fs::statvfs(data).map_err(|error| format!("{} cannot be looked at: {error}", data.display()))?;
     let free = disk.f_bavail.saturating_mul(disk.f_frsize);
     let shown = format!("{} MiB free at {}", free >> 20, data.display());
@@ -186,6 +187,14 @@ mod tests {
         lock.lock().unwrap();
         assert!(is_served(&folder));
         fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_disk_has_room_or_says_how_much_is_missing() {
+        let folder = std::env::temp_dir();
+        assert!(room(&folder, 0).unwrap().contains("MiB free"));
+        assert!(room(&folder, u64::MAX).unwrap_err().contains("no mail is taken"));
+        assert!(room(Path::new("/nonexistent/ombud"), 0).is_err());
     }
 
     #[test]

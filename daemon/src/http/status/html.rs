@@ -45,7 +45,7 @@ pub(super) fn page(view: &View) -> String {
 fn verdict(view: &View) -> String {
     let issues: String = view.issues.iter().map(issue).collect();
     let below = match view.issues.is_empty() {
-        true => "<p>Mail comes in, mail goes out, and nothing waits for a person.</p>\n".to_owned(),
+        true => "<p>No mail is stuck, and nothing waits for a person.</p>\n".to_owned(),
         false => format!("<ul>\n{issues}</ul>\n"),
     };
     format!("<section class=\"verdict {}\">\n<h1>{}</h1>\n{below}</section>\n", view.level().class(), esc(&view.headline()))

@@ -18,9 +18,10 @@ async fn a_standard_mail_costs_few_statements() {
     w.decide_all().await;
     // Other tests of this process run statements, too, unless the runner gives each a process; the watch adds 4 a second.
     let each = (statements() - before) / mails;
-    if std::env::var_os("NEXTEST").is_some() {
-        assert!(each <= 25, "{each} statements a mail");
-    }
+    tracing::info!(each, "statements a mail");
+    let alone = std::env::var_os("NEXTEST").is_some();
+    assert!(each <= 25 || !alone, "{each} statements a mail");
+    assert!(each >= 10, "{each} statements a mail: the count is not connected");
 }
 
 #[tokio::test]

@@ -87,7 +87,7 @@ fn two_copies_have_one_fingerprint() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(200))]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_bytes_have_an_answer(raw in proptest::collection::vec(any::<u8>(), 0..2_000)) {
