@@ -8,32 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::http::{self, Response};
 use crate::mail::Draft;
 use crate::maildir::Maildir;
+use crate::options::Options;
 use crate::program::{Ran, bare_command, run};
 use crate::smtp::{Reply, Smtp};
-use crate::wait::{found, wait_for, wait_until};
-
-/// What is not the same in every test.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// `[authentication] require`; `none` when empty.
-    pub require: &'static str,
-    /// `[outbound] relay`; a Maildir in the test's folder when absent.
-    pub relay: Option<String>,
-    /// The data folder, when it must be elsewhere.
-    pub data: Option<PathBuf>,
-    /// Lines for `[desk]`.
-    pub desk: &'static str,
-    /// Lines for the mailbox.
-    pub mailbox: &'static str,
-    /// Further sections.
-    pub more: &'static str,
-}
+use crate::wait::found;
 
 /// Where the daemon listens.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +34,7 @@ pub struct Desk {
     options: Options,
     child: Option<Child>,
     ports: Option<Ports>,
-    token: String,
+    pub(crate) token: String,
 }
 
 impl Desk {
@@ -98,21 +80,7 @@ impl Desk {
 
     /// The text of the configuration as it was at first.
     pub fn configuration(&self) -> String {
-        let o = &self.options;
-        let data = o.data.clone().unwrap_or_else(|| self.path("data"));
-        let relay = o.relay.clone().unwrap_or_else(|| format!("maildir:{}", self.path("out").display()));
-        let require = if o.require.is_empty() { "none" } else { o.require };
-        let listen = r#"listen = ["127.0.0.1:0"]"#;
-        format!(
-            "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{}\n\
-             [database]\nurl = \"sqlite:{data}/ombud.db\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
-             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{}\n\
-             [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{}\n",
-            o.desk,
-            o.more,
-            o.mailbox,
-            data = data.display(),
-        )
+        self.options.configuration(self.folder.path())
     }
 
     /// Writes the configuration file.
@@ -181,80 +149,6 @@ impl Desk {
         let to: Vec<&str> = draft.recipients.iter().map(String::as_str).collect();
         let mut smtp = Smtp::greeted(self.ports().smtp);
         smtp.mail(&draft.sender, &to, &draft.bytes()).expect("a reply")
-    }
-
-    /// The same, which must be taken; waits for its fate.
-    #[track_caller]
-    pub fn deliver(&self, draft: &Draft) -> Value {
-        let reply = self.send(draft);
-        assert_eq!(reply.code, 250, "{}", reply.line);
-        self.fate(&draft.id)
-    }
-
-    /// A request to the API with the right token, again after a while when it was one too many.
-    #[track_caller]
-    pub fn request(&self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> Response {
-        wait_for("a response of the API", || {
-            let response = http::request(self.ports().http, method, path, Some(&self.token), body).expect("an HTTP response");
-            (response.status != 429).then_some(response)
-        })
-    }
-
-    /// A request without a token.
-    #[track_caller]
-    pub fn public(&self, path: &str) -> Response {
-        http::request(self.ports().http, "GET", path, None, None).expect("an HTTP response")
-    }
-
-    /// Reads from the API.
-    #[track_caller]
-    pub fn get(&self, path: &str) -> Value {
-        let response = self.request("GET", path, None);
-        assert_eq!(response.status, 200, "{path}: {}", String::from_utf8_lossy(&response.body));
-        response.json()
-    }
-
-    /// All items of a list.
-    #[track_caller]
-    pub fn list(&self, path: &str) -> Vec<Value> {
-        let (mut items, mut cursor) = (Vec::new(), String::new());
-        loop {
-            let join = if path.contains('?') { '&' } else { '?' };
-            let page = self.get(&format!("{path}{join}limit=200{cursor}"));
-            items.extend(page["items"].as_array().expect("a list").iter().cloned());
-            match page["next"].as_str() {
-                Some(next) => cursor = format!("&cursor={next}"),
-                None => return items,
-            }
-        }
-    }
-
-    /// The inbox rows of a Message-ID.
-    #[track_caller]
-    pub fn fates(&self, message_id: &str) -> Vec<Value> {
-        self.list(&format!("/api/v1/inbox?message_id={message_id}"))
-    }
-
-    /// Waits until a mail is decided; the row's `fate`, for a mail that came once.
-    #[track_caller]
-    pub fn fate(&self, message_id: &str) -> Value {
-        wait_for(&format!("the fate of {message_id}"), || {
-            let rows = self.fates(message_id);
-            rows.iter().find(|row| row["fate"]["kind"] != "waiting").map(|row| row["fate"].clone())
-        })
-    }
-
-    /// Waits until nothing waits: all mail decided, all mail sent.
-    #[track_caller]
-    pub fn settle(&self) {
-        wait_until("the inbox to be decided", || self.list("/api/v1/inbox?state=waiting").is_empty());
-        wait_until("the outbox to be empty", || self.list("/api/v1/outbox?state=waiting").is_empty());
-    }
-
-    /// Messages of a ticket.
-    #[track_caller]
-    pub fn messages(&self, ticket: &Value) -> Vec<Value> {
-        self.list(&format!("/api/v1/tickets/{ticket}/messages"))
     }
 
     /// What it has logged.

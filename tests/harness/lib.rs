@@ -3,19 +3,22 @@
 //! Nothing here knows the daemon's code. A test starts a [`Desk`], speaks SMTP, LMTP and HTTP to it, reads what it
 //! sends from a [`Maildir`] or a [`Sink`], and waits on facts, never on time.
 
+mod api;
 pub mod desk;
 pub mod http;
 pub mod mail;
 pub mod maildir;
+pub mod options;
 pub mod places;
 pub mod program;
 pub mod sink;
 pub mod smtp;
 pub mod wait;
 
-pub use desk::{Desk, Options};
+pub use desk::Desk;
 pub use mail::{Draft, Letter};
 pub use maildir::Maildir;
+pub use options::Options;
 pub use program::Ran;
 pub use sink::{Say, Sink};
 pub use smtp::{Reply, Smtp};

@@ -7,6 +7,7 @@ mod conversation;
 mod corpora;
 mod crash;
 mod faults;
+mod first_minutes;
 mod holds;
 mod layers;
 mod limits;

@@ -58,11 +58,8 @@ pub async fn run(
     let mut signals = Signals::new()?;
     let running = start(config, clock).await?;
     running.announce()?;
-    loop {
-        match signals.next().await {
-            Signal::Reload => running.reload(reload()).await,
-            Signal::End => break,
-        }
+    while let Signal::Reload = signals.next().await {
+        running.reload(reload()).await;
     }
     running.stop().await;
     Ok(())

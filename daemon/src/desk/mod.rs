@@ -74,13 +74,13 @@ pub struct Mail<'a> {
 #[derive(Clone, Debug)]
 pub enum Step {
     /// It has to know this first.
-    Need(Keys),
+    Need(Box<Keys>),
     /// This is what happens.
     Done(Box<Changes>),
 }
 
 /// A value, or what is missing for it.
-type Known<T> = Result<T, Keys>;
+type Known<T> = Result<T, Box<Keys>>;
 
 /// Decides one mail at `now` (ms) from what is known so far.
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
@@ -104,7 +104,7 @@ pub fn poison(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
 
 fn need(facts: &Facts, keys: Keys) -> Known<()> {
     let missing = facts.missing(&keys);
-    if missing.is_empty() { Ok(()) } else { Err(missing) }
+    if missing.is_empty() { Ok(()) } else { Err(Box::new(missing)) }
 }
 
 fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> {

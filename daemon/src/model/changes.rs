@@ -1,6 +1,6 @@
 //! What a decision changes, as one value that is committed whole or not at all.
 
-use super::facts::RefHit;
+use super::facts::{Filed, RefHit};
 use super::ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, Params};
 use super::ticket::{MessageKind, Standing, Ticket, words};
@@ -90,7 +90,7 @@ pub struct Guard {
     /// Answers to Message-ID hashes, sorted.
     pub refs: Vec<(String, Vec<RefHit>)>,
     /// Fingerprints and the scopes in which they were filed.
-    pub fingerprints: Vec<(Vec<u8>, Vec<(i64, InboxId)>)>,
+    pub fingerprints: Vec<(Vec<u8>, Filed)>,
     /// Mails that were held when they were read.
     pub held: Vec<InboxId>,
 }

@@ -61,6 +61,9 @@ pub struct RefHit {
     pub own: bool,
 }
 
+/// Scopes in which a fingerprint was filed, with the mail of each.
+pub type Filed = Vec<(i64, InboxId)>;
+
 /// A ticket and what deciding about it takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TicketFacts {
@@ -104,7 +107,7 @@ pub struct Facts {
     /// Answers to `Keys::refs`; empty for an unknown id.
     pub refs: BTreeMap<String, Vec<RefHit>>,
     /// Answers to `Keys::fingerprints`: the scopes in which such a mail was filed, with that mail.
-    pub fingerprints: BTreeMap<Vec<u8>, Vec<(i64, InboxId)>>,
+    pub fingerprints: BTreeMap<Vec<u8>, Filed>,
     /// Answer to `Keys::staff`; everyone who is no customer.
     pub staff: Option<Vec<Person>>,
     /// Answers to `Keys::inbox`.

@@ -2,7 +2,7 @@
 
 use sqlx::Connection as _;
 
-use crate::model::facts::{CountKey, Facts, HeldFacts, Keys, RefHit, TicketFacts};
+use crate::model::facts::{CountKey, Facts, Filed, HeldFacts, Keys, RefHit, TicketFacts};
 use crate::model::ticket::{Participant, Priority, Standing, Status, Ticket};
 use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
 
@@ -134,7 +134,7 @@ pub(super) async fn ref_hits(conn: &mut Conn<'_>, hashes: &[String]) -> Result<V
 }
 
 /// The scopes in which fingerprints were filed. Sorted.
-pub(super) async fn filed(conn: &mut Conn<'_>, prints: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Vec<(i64, InboxId)>)>, StoreError> {
+pub(super) async fn filed(conn: &mut Conn<'_>, prints: &[Vec<u8>]) -> Result<Vec<(Vec<u8>, Filed)>, StoreError> {
     if prints.is_empty() {
         return Ok(Vec::new());
     }

@@ -93,7 +93,7 @@ fn tickets(view: &View) -> String {
         view.tickets.iter().filter(|(_, n)| *n > 0).map(|(s, n)| format!("<i class=\"{s}\" style=\"flex-grow:{n}\"></i>")).collect();
     let tile = |(status, n): &(Status, i64)| {
         let word = status.word().replace('_', " ");
-        format!("<div><dd class=\"number\">{}</dd><dt><i class=\"{status}\"></i>{word}</dt></div>\n", grouped(*n))
+        format!("<div><dt><i class=\"{status}\"></i>{word}</dt><dd class=\"number\">{}</dd></div>\n", grouped(*n))
     };
     let tiles: String = view.tickets.iter().map(tile).collect();
     format!("<section class=\"panel\">\n<h2>Tickets</h2>\n<div class=\"bar\">{bar}</div>\n<dl class=\"tiles\">\n{tiles}</dl>\n</section>\n")

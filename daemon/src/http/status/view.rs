@@ -97,8 +97,10 @@ impl View {
         issues.extend(told(c.inbox_waiting, now, understanding.0, ["mail waits to be understood", "mails wait to be understood"]));
         issues.extend(told(c.outbox_waiting, now, leaving.0, ["mail waits to leave", "mails wait to leave"]));
         issues.extend(told(c.held, now, some(c.held), ["mail is held until a person decides", "mails are held until a person decides"]));
-        issues.extend(told(c.failed, now, some(c.failed), ["mail could not be delivered", "mails could not be delivered"]));
-        issues.extend(told(c.unknown, now, some(c.unknown), ["mail may or may not have left", "mails may or may not have left"]));
+        let failed = told(c.failed, now, some(c.failed), ["mail could not be delivered", "mails could not be delivered"]);
+        issues.extend(failed.map(|issue| Issue { since: first(c.failed, now), ..issue }));
+        let unknown = told(c.unknown, now, some(c.unknown), ["mail may or may not have left", "mails may or may not have left"]);
+        issues.extend(unknown.map(|issue| Issue { since: first(c.unknown, now), ..issue }));
         issues.sort_by_key(|issue| std::cmp::Reverse(issue.level));
         let incoming = vec![
             Line { since: ago(c.accepted.since, now), ..line("Accepted", c.accepted, (Level::Quiet, ""), now) },
@@ -108,8 +110,8 @@ impl View {
         let outgoing = vec![
             Line { since: ago(c.sent.since, now), ..line("Sent", c.sent, (Level::Quiet, ""), now) },
             line("Waiting to leave", c.outbox_waiting, leaving, now),
-            line("Failed", c.failed, (some(c.failed), "failed"), now),
-            line("Unknown", c.unknown, (some(c.unknown), "unclear"), now),
+            Line { since: first(c.failed, now), ..line("Failed", c.failed, (some(c.failed), "failed"), now) },
+            Line { since: first(c.unknown, now), ..line("Unknown", c.unknown, (some(c.unknown), "unclear"), now) },
             relay(c.last_trouble.as_deref()),
         ];
         let count = |status: Status| c.tickets.iter().find(|(s, _)| *s == status).map_or(0, |(_, n)| *n);
@@ -193,6 +195,11 @@ pub(super) fn span(ms: i64) -> String {
 
 fn lasting(since: Option<i64>, now: i64) -> String {
     since.map_or(String::new(), |since| format!("for {}", span(now - since)))
+}
+
+/// When the first of several ended so; each of them is over.
+fn first(of: Oldest, now: i64) -> String {
+    of.since.filter(|_| of.count > 0).map_or(String::new(), |at| format!("first {} ago", span(now - at)))
 }
 
 fn ago(at: Option<i64>, now: i64) -> String {

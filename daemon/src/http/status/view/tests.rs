@@ -30,7 +30,7 @@ fn what_is_broken_comes_first_and_says_since_when() {
     let said: Vec<_> = view.issues.iter().map(|i| format!("{} {}", i.text, i.since)).collect();
     assert_eq!(
         said,
-        ["1 mail waits to leave for 4 h", "1 mail is held until a person decides for 4 h", "3 mails could not be delivered for 3 h"]
+        ["1 mail waits to leave for 4 h", "1 mail is held until a person decides for 4 h", "3 mails could not be delivered first 3 h ago"]
     );
     assert_eq!(view.headline(), "Something is broken");
 }

@@ -1,0 +1,40 @@
+//! The configuration of a test's desk.
+
+use std::path::{Path, PathBuf};
+
+/// What is not the same in every test.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// `[authentication] require`; `none` when empty.
+    pub require: &'static str,
+    /// `[outbound] relay`; a Maildir in the test's folder when absent.
+    pub relay: Option<String>,
+    /// The data folder, when it must be elsewhere.
+    pub data: Option<PathBuf>,
+    /// Lines for `[desk]`.
+    pub desk: &'static str,
+    /// Lines for the mailbox.
+    pub mailbox: &'static str,
+    /// Further sections.
+    pub more: &'static str,
+}
+
+impl Options {
+    /// The text of the configuration file in a folder.
+    pub fn configuration(&self, folder: &Path) -> String {
+        let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
+        let relay = self.relay.clone().unwrap_or_else(|| format!("maildir:{}", folder.join("out").display()));
+        let require = if self.require.is_empty() { "none" } else { self.require };
+        let listen = r#"listen = ["127.0.0.1:0"]"#;
+        format!(
+            "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
+             [database]\nurl = \"sqlite:{data}/ombud.db\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
+             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{more}\n\
+             [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
+            data = data.display(),
+            desk = self.desk,
+            more = self.more,
+            mailbox = self.mailbox,
+        )
+    }
+}
