@@ -44,6 +44,7 @@ CREATE TABLE inbox (
   sender TEXT,                            -- address in From
   subject TEXT NOT NULL,                  -- for lists
   released_by INTEGER,                    -- who let it through: a person, 0 for the command line; NULL: nobody
+  passed TEXT NOT NULL DEFAULT '',        -- reasons for which it was held and let through
   told INTEGER NOT NULL,                  -- 1: a person was told that it is held
   decided_from TEXT NOT NULL              -- JSON: what the decision was made from
 ) STRICT;

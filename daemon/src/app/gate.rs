@@ -8,10 +8,9 @@ use crate::desk::Desk;
 use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
 use crate::model::{Envelope, Reply, TicketId};
-use crate::pipeline::limits;
 use crate::receive::Gate;
 use crate::store::Store;
-use crate::understand::prescan;
+use crate::understand::{Limits, prescan};
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
 const NO_DATABASE: Reply = Reply::new(451, "4.3.0", "The desk can't look that up now, please try again later");
@@ -50,7 +49,7 @@ impl Gate for DeskGate {
     }
 
     async fn data(&self, envelope: &mut Envelope, raw: &[u8]) -> Result<(), Reply> {
-        let limits = limits(&self.desk.borrow().config.clone());
+        let limits = Limits::from(&self.desk.borrow().config.limits);
         let found = tokio::task::block_in_place(|| prescan(raw, &limits));
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,

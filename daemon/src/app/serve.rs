@@ -19,6 +19,7 @@ use crate::receive::{Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
 use crate::send::{self, Destination, Sender};
 use crate::store::{Cmd, NodeId, Outcome};
+use crate::understand::Limits;
 use crate::{http, pipeline, receive};
 
 use super::gate::DeskGate;
@@ -132,7 +133,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         desk: settings.desk.subscribe(),
         inbox,
         counters,
-        limits: pipeline::limits(&config),
+        limits: Limits::from(&config.limits),
         started_at: clock.now(),
         guards: http::Guards::default(),
     };

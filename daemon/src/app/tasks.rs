@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::desk::{Desk, timers};
 use crate::model::changes::Timer;
-use crate::pipeline::settle;
 use crate::store::{Cmd, NodeId, Outcome, Store, StoreError};
 
 const BEAT: Duration = Duration::from_secs(10);
@@ -75,5 +74,5 @@ async fn due(store: &Store, desk: &Desk, clock: Clock) -> Result<(), StoreError>
 async fn one(store: &Store, desk: &Desk, clock: Clock, timer: &Timer) -> Result<(), StoreError> {
     let untold = store.untold(timers::DIGEST_LINES).await?;
     let now = clock.now();
-    settle(store, |facts| timers::fire(desk, timer, &untold, facts, now)).await
+    store.settle(|facts| timers::fire(desk, timer, &untold, facts, now)).await
 }

@@ -17,8 +17,7 @@ use crate::desk::addresses::Recipient;
 use crate::inbox::{Draft, Inbox};
 use crate::model::envelope::Transport;
 use crate::model::{Envelope, Reply};
-use crate::pipeline;
-use crate::understand::prescan;
+use crate::understand::{Limits, prescan};
 
 /// Octets that are read at once.
 const CHUNK: u64 = 64 * 1024;
@@ -65,7 +64,8 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
         return Err(Failure::data("there is no message: it comes from stdin or the file that is named"));
     }
     let mail = inbox.admit(message.draft).await.map_err(refused)?;
-    prescan(mail.bytes(), &pipeline::limits(&opened.config)).map_err(|refusal| refused(refusal.reply()))?;
+    // Whoever pipes it here has answered for it already: what would be refused on the line is held for a person.
+    let malformed = prescan(mail.bytes(), &Limits::from(&opened.config.limits)).err().map(|refusal| refusal.reply().text.into_owned());
     let envelope = Envelope {
         transport: Transport::Pipe,
         peer: None,
@@ -75,7 +75,7 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
         tls: false,
         auth_user: None,
         outside: false,
-        malformed: None,
+        malformed,
     };
     let receipt = inbox.accept(envelope, mail).await.map_err(refused)?;
     Answer::of(json, &json!({ "id": receipt.id() }), || format!("accepted as {}", receipt.id()))

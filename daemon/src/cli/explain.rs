@@ -8,7 +8,6 @@ use super::failure::Failure;
 use super::input::{open, unreadable};
 use super::json;
 use super::out::{Answer, Done};
-use crate::pipeline;
 use crate::understand::{Limits, understand};
 
 /// Most octets that are read without a configuration.
@@ -39,7 +38,7 @@ pub(super) async fn run(args: Args, place: &Place) -> Done {
 /// The limits of this machine's desk. Somebody who may not read its configuration gets an answer all the same.
 fn limits(place: &Place) -> Result<(Limits, u64), Failure> {
     match place.load() {
-        Ok(config) => Ok((pipeline::limits(&config), config.limits.message_size)),
+        Ok(config) => Ok((Limits::from(&config.limits), config.limits.message_size)),
         Err(problems) if place.file.is_some() => Err(problems.into()),
         Err(_) => Ok((Limits::default(), MESSAGE)),
     }

@@ -4,11 +4,12 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::input::{Paging, words};
-use super::json::{InboxView, List};
+use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
+use crate::http::views::InboxView;
 use crate::model::InboxId;
 use crate::model::changes::Fate;
 use crate::store::Cmd;

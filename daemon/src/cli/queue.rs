@@ -4,11 +4,12 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::input::{Paging, words};
-use super::json::{List, OutboxView, shown};
+use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
+use crate::http::views::{OutboxView, shown};
 use crate::model::OutboxId;
 use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::store::Cmd;

@@ -6,10 +6,11 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::input::{Paging, words};
-use super::json::{Conversation, List, MessageView, TicketView};
+use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, person, time};
 use crate::app::Opened;
+use crate::http::views::{Conversation, MessageView, TicketView};
 use crate::model::TicketId;
 use crate::model::text::{clean, one_line};
 use crate::model::ticket::Status;

@@ -4,10 +4,11 @@ use clap::Subcommand;
 
 use super::failure::Failure;
 use super::input::{address, span, words};
-use super::json::{self, List, TokenView};
+use super::json::{List, TokenView};
 use super::out::{Answer, Done};
 use super::table::{Table, time};
 use crate::app::Opened;
+use crate::http::views;
 use crate::model::text::one_line;
 use crate::store::{ApiToken, Cmd, NewToken, Outcome, Scope};
 
@@ -76,8 +77,8 @@ async fn create(opened: &Opened, json: bool, scope: Scope, name: &str, agent: Op
         name: &name,
         scope,
         agent: agent.as_deref(),
-        created_at: json::time(now),
-        expires_at: expires_at.map(json::time),
+        created_at: views::time(now),
+        expires_at: expires_at.map(views::time),
         revoked_at: None,
         token: Some(&token),
     };

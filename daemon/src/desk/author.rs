@@ -10,6 +10,9 @@ use super::thread::Place;
 use super::who::{From, Kind};
 use super::{Desk, Mail};
 
+/// Requester of a mail that names nobody and that a person has let through (RFC 2606 §2: no mail can get there).
+const NOBODY: &str = "nobody@unknown.invalid";
+
 /// Who a mail says it is from.
 #[derive(Clone, Debug)]
 pub(super) struct Author {
@@ -26,16 +29,17 @@ pub(super) struct Author {
 impl Author {
     pub(super) fn read(desk: &Desk, mail: &Mail<'_>) -> Self {
         let u = mail.understood;
-        let contradictory = u.facts.from_fields > 1;
-        let readable = u.facts.from_problem.is_none() && !contradictory;
+        let released = mail.has_passed("author");
+        let several = u.facts.from_fields > 1;
+        let readable = u.facts.from_problem.is_none() && !several;
         let from = u.from.clone().filter(|a| readable && is_plain(&a.address));
         let unproven = from.is_none();
-        let address = from.or_else(|| {
-            let sender = &mail.envelope.mail_from;
-            (!contradictory && is_plain(sender)).then(|| Address::bare(sender.clone()))
-        });
-        let own = address.as_ref().is_some_and(|a| desk.book.is_own(&a.address));
-        Self { address, unproven, contradictory, own }
+        let sender = || Some(Address::bare(mail.envelope.mail_from.clone())).filter(|a| is_plain(&a.address));
+        let address = from.or_else(|| if several && !released { None } else { sender() });
+        // A person has seen it and wants it as a ticket, whoever it is from.
+        let address = address.or_else(|| released.then(|| Address::bare(NOBODY)));
+        let own = !mail.has_passed("own") && address.as_ref().is_some_and(|a| desk.book.is_own(&a.address));
+        Self { address, unproven, contradictory: several && !released, own }
     }
 
     /// The person, if they are known.
@@ -50,11 +54,11 @@ impl Author {
 }
 
 /// How the author stands to the address that the mail was sent to.
-pub(super) fn class(facts: &Facts, author: &Author, place: &Place<'_>, released: bool) -> From {
+pub(super) fn class(facts: &Facts, author: &Author, place: &Place<'_>) -> From {
     if author.contradictory || author.address.is_none() {
         return From::Malformed;
     }
-    if author.own && !released {
+    if author.own {
         return From::Own;
     }
     let Some(person) = author.person(facts) else { return From::Stranger };

@@ -104,7 +104,7 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
 fn open(mut draft: Draft<'_>, to: &Addressed, author: &Author, place: &Place<'_>, sender: PersonRef, role: As) -> Known<Changes> {
     let before = place.ticket.map(|t| t.ticket.id);
     let settings = mailbox(&draft, to);
-    if before.is_some() && settings.is_some_and(|m| m.reopen == Reopen::Refuse) && draft.mail.released_by.is_none() {
+    if before.is_some() && settings.is_some_and(|m| m.reopen == Reopen::Refuse) && !draft.mail.has_passed("closed") {
         return Ok(hold::for_admins(draft, "closed", "it continues a closed ticket, and this mailbox opens none again"));
     }
     let since = draft.now - 3_600_000;
@@ -146,6 +146,7 @@ fn open(mut draft: Draft<'_>, to: &Addressed, author: &Author, place: &Place<'_>
         tell::agents(&mut draft, heard, id, message, sender);
     }
     if role.acknowledge && !to.role && may_acknowledge(&draft, settings, author, role, author.person(draft.facts)) {
+        draft.changes.guard.below = caps(&draft);
         draft.send_to(
             MailKind::Ack,
             sender,
@@ -215,25 +216,27 @@ fn join_copies(draft: &mut Draft<'_>, ticket: TicketRef, known: &[PersonId]) {
 /// Whether a new ticket is acknowledged: to a person, who asked for no silence, whose address is proven, within the caps.
 fn may_acknowledge(draft: &Draft<'_>, mailbox: Option<&Mailbox>, author: &Author, role: As, person: Option<&Person>) -> bool {
     let u = draft.mail.understood;
-    let Some(address) = &author.address else { return false };
     let proven = role.verified && !author.unproven;
     let allowed = match mailbox.map(|m| m.auto_ack) {
         Some(AutoAck::Always) => true,
         Some(AutoAck::Aligned) => proven || person.is_some_and(|p| p.answered && !p.is_staff()),
         Some(AutoAck::Never) | None => false,
     };
-    let limits = &draft.desk.config.limits;
-    let count = |key: &CountKey| draft.facts.counts.get(key).copied().unwrap_or(0);
-    let within = draft.facts.counts.keys().all(|key| match key {
-        CountKey::AcksToAddress(a, since) if *a == address.key() => {
-            let cap = if draft.now - since <= 600_000 { limits.acks_per_10min } else { limits.acks_per_day };
-            count(key) < i64::from(cap)
-        }
-        CountKey::AcksToDomain(..) => count(key) < i64::from(limits.acks_per_domain_hour),
-        _ => true,
-    });
+    let within = caps(draft).iter().all(|(key, cap)| draft.facts.counts.get(key).is_some_and(|count| count < cap));
     let person_wrote = u.automatic.is_none() && !u.facts.no_ack && !draft.mail.envelope.mail_from.is_empty();
     allowed && within && person_wrote && !person.is_some_and(Person::is_staff)
+}
+
+/// How many acknowledgements the author's address and its domain may have had.
+fn caps(draft: &Draft<'_>) -> Vec<(CountKey, i64)> {
+    let limits = &draft.desk.config.limits;
+    let cap = |key: &CountKey| match key {
+        CountKey::AcksToAddress(_, since) if draft.now - since <= 600_000 => Some(limits.acks_per_10min),
+        CountKey::AcksToAddress(..) => Some(limits.acks_per_day),
+        CountKey::AcksToDomain(..) => Some(limits.acks_per_domain_hour),
+        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) => None,
+    };
+    draft.facts.counts.keys().filter_map(|key| Some((key.clone(), i64::from(cap(key)?)))).collect()
 }
 
 fn name(person: PersonRef) -> String {

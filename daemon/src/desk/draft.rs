@@ -66,9 +66,9 @@ impl<'a> Draft<'a> {
                 sender: u.from.as_ref().map(|f| f.address.clone()).or_else(|| Some(self.mail.envelope.mail_from.clone())),
                 subject: one_line(&u.subject, SUBJECT),
             },
-            decided_from: serde_json::json!({ "rule": self.decided_from, "released_by": self.mail.released_by }).to_string(),
+            decided_from: serde_json::json!({ "rule": self.decided_from, "passed": self.mail.passed }).to_string(),
             // A held mail is no copy's original: whoever plants a forged copy first must not silence the real one.
-            fingerprint: filed.then(|| (u.facts.fingerprint.to_vec(), scope)),
+            fingerprint: filed.then(|| (self.mail.fingerprint(), scope)),
         });
         self.ledger.changes
     }

@@ -122,6 +122,7 @@ fn guard(facts: &Facts) -> Guard {
         refs: facts.refs.iter().map(|(hash, hits)| (hash.clone(), hits.clone())).collect(),
         fingerprints: facts.fingerprints.iter().map(|(print, filed)| (print.clone(), filed.clone())).collect(),
         held: Vec::new(),
+        below: Vec::new(),
     }
 }
 

@@ -30,8 +30,11 @@ pub mod who;
 
 use std::sync::Arc;
 
+use sha2::{Digest as _, Sha256};
+
 use crate::config::Config;
 use crate::model::changes::{Changes, Fate};
+pub use crate::model::facts::Step;
 use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::{Envelope, InboxId, Understood, Verdict};
 
@@ -66,17 +69,33 @@ pub struct Mail<'a> {
     pub understood: &'a Understood,
     /// What the checks of its author found.
     pub verdict: &'a Verdict,
-    /// Who let it through after it was held: a person, 0 for the command line.
-    pub released_by: Option<i64>,
+    /// Reasons for which it was held and that a person has let pass.
+    pub passed: &'a [String],
 }
 
-/// What a decision says.
-#[derive(Clone, Debug)]
-pub enum Step {
-    /// It has to know this first.
-    Need(Box<Keys>),
-    /// This is what happens.
-    Done(Box<Changes>),
+impl Mail<'_> {
+    /// Whether a person has let it through although it was held for this reason. Every other reason still holds it.
+    fn has_passed(&self, reason: &str) -> bool {
+        self.passed.iter().any(|p| p == reason)
+    }
+
+    /// Whether its From is proven: by the checks, or by a person's word.
+    fn is_proven(&self) -> bool {
+        self.verdict.aligned || self.has_passed("confirm") || self.has_passed("author")
+    }
+
+    /// What tells a copy of this mail from another mail. What it says is enough when it has a Message-ID; without one
+    /// its bytes count as well, and without a Date only copies of the same ten minutes are copies.
+    fn fingerprint(&self) -> Vec<u8> {
+        let mut print = Sha256::new_with_prefix(self.understood.facts.fingerprint);
+        if self.understood.message_id.is_none() {
+            print.update(self.blob);
+            if self.understood.date.is_none() {
+                print.update(self.received_at.div_euclid(600_000).to_be_bytes());
+            }
+        }
+        print.finalize().to_vec()
+    }
 }
 
 /// A value, or what is missing for it.
@@ -120,10 +139,10 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     {
         return Ok(draft.fate(Fate::Automatic, None, "own", "our own mail came back"));
     }
-    if to.mailbox.is_none() {
+    if to.mailbox.is_none() && !mail.has_passed("mailbox") {
         return Ok(hold::for_admins(draft, "mailbox", "no recipient of it is a mailbox of this desk any more"));
     }
-    if let Some(problem) = &mail.envelope.malformed {
+    if let Some(problem) = mail.envelope.malformed.as_ref().filter(|_| !mail.has_passed("malformed")) {
         return Ok(hold::for_admins(draft, "malformed", problem));
     }
     if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
@@ -133,19 +152,16 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
         return release::decide(draft, facts, &author, token);
     }
     let place = thread::place(desk, mail, facts, &to, &author, now)?;
-    let released = mail.released_by.is_some();
-    let proof = match (released || mail.verdict.aligned, author.unproven) {
-        (_, true) => who::Proof::None,
-        (true, _) => who::Proof::Aligned,
-        (false, _) => who::Proof::None,
-    };
+    let proof = if mail.is_proven() && !author.unproven { who::Proof::Aligned } else { who::Proof::None };
     let automatic = mail.understood.automatic.is_some();
-    let from = author::class(facts, &author, &place, released);
+    let from = author::class(facts, &author, &place);
     let allow_spf = author.person(facts).is_some_and(|p| p.settings.allow_spf);
-    let outcome = who::outcome(who::Channel::Mail, proof, place.kind, from, automatic, allow_spf);
-    let draft = draft.decided_from(&format!("{:?} {:?} {:?} automatic={automatic} -> {outcome:?}", proof, place.kind, from));
+    // Whoever has confirmed it has said yes to the old address, too.
+    let kind = if mail.has_passed("confirm") && place.kind == who::Kind::AgentExpired { who::Kind::Agent } else { place.kind };
+    let outcome = who::outcome(who::Channel::Mail, proof, kind, from, automatic, allow_spf);
+    let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
     let verified = proof == who::Proof::Aligned;
-    if author.person(facts).is_some_and(|p| p.spam_until.is_some_and(|until| until > now)) && !released {
+    if author.person(facts).is_some_and(|p| p.spam_until.is_some_and(|until| until > now)) && !mail.has_passed("spam") {
         return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
     }
     use who::Outcome;
@@ -155,7 +171,7 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
         Outcome::Act => agent::act(draft, &to, &place),
         Outcome::Confirm => Ok(hold::for_owner(draft, &place, "confirm", author::confirm_reason(&place))),
         Outcome::Note => agent::note_by(draft, &author, &place),
-        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, place.kind))),
+        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind))),
         Outcome::Automatic => automatic::decide(draft, &to, &author, &place),
         Outcome::Customer | Outcome::CustomerUnverified | Outcome::ThirdParty | Outcome::OnBehalf => {
             let third_party = outcome == Outcome::ThirdParty;
@@ -167,7 +183,7 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
 /// What every decision needs: the author, our people, the thread, copies of this mail.
 fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now: i64) -> Keys {
     let mut keys = Keys { staff: true, ..Keys::default() };
-    keys.fingerprints.insert(mail.understood.facts.fingerprint.to_vec());
+    keys.fingerprints.insert(mail.fingerprint());
     keys.refs.extend(thread::hashes(mail.understood));
     if let Some(address) = &author.address {
         keys.addresses.insert(address.key());
@@ -194,7 +210,7 @@ fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now
 /// The mail of which this one is a copy. A mail with the address of one ticket is no copy of one that was filed for
 /// another: an agent's mail to two tickets, split by a relay, must reach both.
 fn duplicate(mail: &Mail<'_>, facts: &Facts, to: &Addressed) -> Option<InboxId> {
-    let filed = facts.fingerprints.get(mail.understood.facts.fingerprint.as_slice())?;
+    let filed = facts.fingerprints.get(&mail.fingerprint())?;
     let scope = to.scope();
     filed.iter().find(|(s, id)| *id != mail.id && (scope == 0 || *s == scope)).map(|(_, id)| *id)
 }

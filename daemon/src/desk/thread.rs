@@ -129,7 +129,7 @@ fn follow<'f>(facts: &'f Facts, ticket: &'f TicketFacts) -> Known<&'f TicketFact
 fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, author: &Author, plain: Place<'f>) -> Known<Place<'f>> {
     let mut related = plain.related;
     let person = author.person(facts).filter(|_| !author.unproven);
-    let proven = mail.verdict.aligned || mail.released_by.is_some();
+    let proven = mail.is_proven();
     let on = |t: &TicketFacts| {
         person.is_some_and(|p| t.participant(p.id).is_some_and(|x| x.standing != Standing::Follower) || p.is_active_agent())
     };

@@ -47,7 +47,7 @@ pub(super) async fn check(Shared((app, access)): Shared<(App, Access)>, mut requ
     if let Some(needed) = needed {
         let caller = caller(&app, request.headers()).await?;
         if let Err(wait) = app.state.guards.rates.take(caller.token, Instant::now()) {
-            let detail = "This token asks too often: 10 requests a second, 50 at once.";
+            let detail = "This token asks too often: 50 requests a second, 200 at once.";
             return Err(Problem::later(StatusCode::TOO_MANY_REQUESTS, wait.as_secs() + 1, detail));
         }
         if caller.scope < needed {

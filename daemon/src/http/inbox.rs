@@ -4,45 +4,16 @@ use axum::extract::State as Shared;
 use axum::http::Uri;
 use axum::response::IntoResponse as _;
 use axum::{Extension, Json};
-use serde::Serialize;
 
 use super::App;
 use super::auth::Caller;
-use super::page::{self, Id, Params, instant};
+use super::page::{self, Id, Params};
 use super::problem::{Answer, Problem};
+use super::views::InboxView;
+use crate::model::InboxId;
 use crate::model::changes::Fate;
-use crate::model::{InboxId, TicketId};
 use crate::store::Cmd;
-use crate::store::read::{InboxFilter, InboxItem};
-
-#[derive(Serialize)]
-struct Accepted {
-    id: InboxId,
-    message_id: Option<String>,
-    received_at: String,
-    transport: &'static str,
-    fate: FateJson,
-}
-
-#[derive(Serialize)]
-struct FateJson {
-    kind: Fate,
-    ticket: Option<TicketId>,
-    reason: String,
-    detail: String,
-}
-
-impl From<InboxItem> for Accepted {
-    fn from(m: InboxItem) -> Self {
-        Self {
-            id: m.id,
-            message_id: m.message_id,
-            received_at: instant(m.received_at),
-            transport: m.envelope.transport.word(),
-            fate: FateJson { kind: m.fate, ticket: m.ticket, reason: m.reason, detail: m.detail },
-        }
-    }
-}
+use crate::store::read::InboxFilter;
 
 /// Accepted mails, newest first.
 pub(super) async fn list(Shared(app): Shared<App>, uri: Uri) -> Answer {
@@ -53,7 +24,7 @@ pub(super) async fn list(Shared(app): Shared<App>, uri: Uri) -> Answer {
         cursor: params.cursor(1)?.map(str::to_owned),
         limit: params.limit()?,
     };
-    Ok(page::list(app.state.store.inbox(&filter).await?, Accepted::from))
+    Ok(page::list(&app.state.store.inbox(&filter).await?, InboxView::from))
 }
 
 /// Lets a held mail through; it is decided again, as if its author were proven.
@@ -63,5 +34,5 @@ pub(super) async fn release(Shared(app): Shared<App>, Extension(caller): Extensi
     app.state.store.run(Cmd::ReleaseInbox { id, by: caller.agent, now: app.now() }).await?;
     tracing::info!(%id, token = caller.token, "a held mail was let through over HTTP");
     let item = app.state.store.inbox_item(id).await?.ok_or_else(|| Problem::missing("The mail is gone."))?;
-    Ok(Json(Accepted::from(item)).into_response())
+    Ok(Json(InboxView::from(&item)).into_response())
 }

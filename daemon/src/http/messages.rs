@@ -5,71 +5,22 @@ use axum::extract::State as Shared;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use serde::Serialize;
 
 use super::App;
-use super::page::{self, Id, Params, instant};
+use super::page::{self, Id, Params};
 use super::problem::{Answer, Problem};
 use super::tickets;
-use crate::model::ticket::MessageKind;
-use crate::model::understood::Attachment;
-use crate::model::{Address, MessageId, TicketId, Verdict};
+use super::views::MessageView;
+use crate::model::{MessageId, TicketId};
 use crate::store::read::{MessageItem, Ref};
 use crate::understand::{Limits, understand};
-
-#[derive(Serialize)]
-struct Message {
-    id: MessageId,
-    kind: MessageKind,
-    public: bool,
-    author: Option<Address>,
-    message_id: Option<String>,
-    subject: String,
-    text: String,
-    reply_text: String,
-    html: Option<String>,
-    attachments: Vec<Listed>,
-    automatic: Option<String>,
-    authentication: Verdict,
-    flags: Vec<String>,
-    created_at: String,
-}
-
-#[derive(Serialize)]
-struct Listed {
-    id: String,
-    #[serde(flatten)]
-    attachment: Attachment,
-}
-
-impl From<MessageItem> for Message {
-    fn from(m: MessageItem) -> Self {
-        let listed = |(n, attachment)| Listed { id: format!("{}-{n}", m.id), attachment };
-        Self {
-            id: m.id,
-            kind: m.kind,
-            public: m.public,
-            author: m.author,
-            message_id: m.message_id,
-            subject: m.subject,
-            text: m.text,
-            reply_text: m.reply_text,
-            html: m.html,
-            attachments: m.attachments.into_iter().enumerate().map(listed).collect(),
-            automatic: m.automatic,
-            authentication: m.verdict.unwrap_or_default(),
-            flags: m.flags,
-            created_at: instant(m.created_at),
-        }
-    }
-}
 
 /// Messages of a ticket, oldest first.
 pub(super) async fn list(Shared(app): Shared<App>, Id(number): Id, uri: Uri) -> Answer {
     let params = Params::of(&uri, &["limit", "cursor"])?;
     let (cursor, limit) = (params.cursor(2)?, params.limit()?);
     tickets::find(&app, number).await?;
-    Ok(page::list(app.state.store.messages(TicketId(number), cursor, limit).await?, Message::from))
+    Ok(page::list(&app.state.store.messages(TicketId(number), cursor, limit).await?, MessageView::from))
 }
 
 /// The original bytes.

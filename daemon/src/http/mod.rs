@@ -3,6 +3,7 @@
 //!
 //! Every route stands in `routes` with what it takes to call it, so that none is open by oversight.
 
+mod acts;
 mod attachments;
 mod auth;
 mod health;
@@ -23,6 +24,7 @@ mod status;
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests;
 mod tickets;
+pub mod views;
 
 use std::sync::Arc;
 

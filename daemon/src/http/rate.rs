@@ -1,4 +1,4 @@
-//! How often one token may ask: a bucket that holds 50 requests and gains 10 a second.
+//! How often one token may ask: a bucket that holds 200 requests and gains 50 a second.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Requests a second, in the long run.
-const RATE: f64 = 10.0;
+const RATE: f64 = 50.0;
 /// Requests at once.
-const BURST: f64 = 50.0;
+const BURST: f64 = 200.0;
 /// Above so many buckets the full ones are forgotten: a bucket that is not there is full.
 const KEPT: usize = 1_000;
 
@@ -54,13 +54,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fifty_at_once_then_ten_a_second() {
+    fn two_hundred_at_once_then_fifty_a_second() {
         let (rates, start) = (Rates::default(), Instant::now());
-        let taken = |at: Instant| (0..100).take_while(|_| rates.take(1, at).is_ok()).count();
-        assert_eq!(taken(start), 50);
+        let taken = |at: Instant| (0..400).take_while(|_| rates.take(1, at).is_ok()).count();
+        assert_eq!(taken(start), 200);
         assert!(rates.take(1, start).is_err_and(|wait| wait <= Duration::from_millis(100)));
-        assert_eq!(taken(start + Duration::from_secs(2)), 20);
-        assert_eq!(taken(start + Duration::from_secs(3_600)), 50);
+        assert_eq!(taken(start + Duration::from_secs(2)), 100);
+        assert_eq!(taken(start + Duration::from_secs(3_600)), 200);
         assert!(rates.take(2, start).is_ok());
     }
 

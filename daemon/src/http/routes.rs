@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{self, Access};
 use super::problem::{Problem, no_method, no_route, not_built};
-use super::{App, attachments, health, inbox, intake, messages, metrics, outbox, status, tickets};
+use super::{App, acts, attachments, health, inbox, intake, messages, metrics, outbox, status, tickets};
 use crate::store::Scope;
 
 /// Largest body of a request, in octets; only a mail that is handed in may be larger, and says so itself.
@@ -51,9 +51,9 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/api/v1/openapi.json", Access::Anyone, openapi),
         route(GET, "/api/v1/tickets", READ, tickets::list),
         route(GET, "/api/v1/tickets/{number}", READ, tickets::one),
-        route(PATCH, "/api/v1/tickets/{number}", WRITE, not_built),
+        route(PATCH, "/api/v1/tickets/{number}", WRITE, acts::patch),
         route(GET, "/api/v1/tickets/{number}/messages", READ, messages::list),
-        route(POST, "/api/v1/tickets/{number}/messages", WRITE, not_built),
+        route(POST, "/api/v1/tickets/{number}/messages", WRITE, acts::say),
         route(GET, "/api/v1/messages/{id}/raw", READ, messages::raw),
         route(GET, "/api/v1/messages/{id}/understood", READ, messages::understood),
         route(GET, "/api/v1/attachments/{id}", READ, attachments::one),

@@ -1,6 +1,6 @@
 //! What a decision changes, as one value that is committed whole or not at all.
 
-use super::facts::{Filed, RefHit};
+use super::facts::{CountKey, Filed, RefHit};
 use super::ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, Params};
 use super::ticket::{MessageKind, Standing, Ticket, words};
@@ -93,6 +93,8 @@ pub struct Guard {
     pub fingerprints: Vec<(Vec<u8>, Filed)>,
     /// Mails that were held when they were read.
     pub held: Vec<InboxId>,
+    /// Counts that must still be below a cap: many decisions are made at once.
+    pub below: Vec<(CountKey, i64)>,
 }
 
 words!(

@@ -52,6 +52,15 @@ pub enum CountKey {
     AnswersOf(PersonId, i64),
 }
 
+/// What a decision says.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// It has to know this first.
+    Need(Box<Keys>),
+    /// This is what happens.
+    Done(Box<super::changes::Changes>),
+}
+
 /// Where a Message-ID was seen.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct RefHit {

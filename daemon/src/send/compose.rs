@@ -9,10 +9,9 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
 use crate::model::ticket::MessageKind;
 use crate::model::{Address, InboxId, MailboxId, OutboxId, TicketId};
-use crate::pipeline::limits;
 use crate::store::read::{MessageItem, Ref, TicketItem};
 use crate::store::{Store, StoreError};
-use crate::understand::{Part, parts};
+use crate::understand::{Limits, Part, parts};
 
 use super::letter::Letter;
 use super::wording::{self, Foot, Waiting};
@@ -199,7 +198,7 @@ impl Composer<'_> {
     async fn attachments(&self, message: &MessageItem) -> Result<Vec<Part>, StoreError> {
         let (Some(blob), false) = (&message.blob, message.attachments.is_empty()) else { return Ok(Vec::new()) };
         let raw = self.store.blob(blob).await?;
-        let limits = limits(&self.desk.config);
+        let limits = Limits::from(&self.desk.config.limits);
         let found = tokio::task::spawn_blocking(move || parts(&raw, &limits)).await.map_err(|e| StoreError::Io(e.to_string()))?;
         // A message's list may leave some out, and may name two that are alike.
         let mut wanted = message.attachments.clone();
@@ -274,7 +273,7 @@ impl Composer<'_> {
             return Ok(());
         };
         let raw = self.store.blob(&item.blob).await?;
-        let limits = limits(&self.desk.config);
+        let limits = Limits::from(&self.desk.config.limits);
         let understood = tokio::task::spawn_blocking(move || crate::understand::understand(&raw, &limits)).await;
         let text = understood.map(|u| u.reply_text).map_err(|e| StoreError::Io(e.to_string()))?;
         let (release, drop) = self.decisions(matter, item.id);

@@ -1,5 +1,6 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::desk::{Desk, delivery};
 use crate::model::changes::Changes;
+use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
-use crate::pipeline::decided;
 use crate::store::{Cmd, NodeId, Outcome as Done, Settled, Settlement, Store, StoreError};
 
 use super::compose::{Composed, Composer};
@@ -140,7 +141,13 @@ impl Sender {
         for _ in 0..RACES {
             let now = self.clock.now();
             let changes = match &settled {
-                Settled::Failed(reply) => *decided(&self.store, &|facts| delivery::failed(desk, row, reply, facts, now)).await?,
+                Settled::Failed(reply) => {
+                    let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
+                    match self.store.decided(&decide).await? {
+                        Ok(changes) => *changes,
+                        Err(never) => match never {},
+                    }
+                }
                 Settled::Sent(_) if row.kind == MailKind::Answer => delivery::sent(row, now),
                 _ => Changes { at: now, ..Changes::default() },
             };

@@ -1,11 +1,12 @@
 //! Claims of accepted mail: `attempts` is counted in the claim's own commit, before anything looks at the bytes.
 
-use crate::model::changes::Fate;
+use crate::model::changes::{Changes, Fate, NewEvent};
 use crate::model::{Envelope, InboxId, PersonId};
 
 use super::StoreError;
 use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
+use super::insert::{self, Made};
 use super::nodes::NodeId;
 use super::value::{Row, Value};
 
@@ -22,8 +23,8 @@ pub struct ClaimedMail {
     pub blob: Vec<u8>,
     /// Tries, this one included.
     pub attempts: i64,
-    /// Who let it through after it was held: a person, 0 for the command line.
-    pub released_by: Option<i64>,
+    /// Reasons for which it was held and that a person has let pass.
+    pub passed: Vec<String>,
 }
 
 /// Takes mails that wait. One that was tried before is taken alone, so that a poison mail can't take others with it.
@@ -47,7 +48,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usiz
         "UPDATE inbox SET state = 'claimed', claimed_by = $1, attempts = attempts + 1 WHERE state = 'waiting' AND id IN",
         2,
         ids.len(),
-        "RETURNING id, received_at, envelope, blob, attempts, released_by",
+        "RETURNING id, received_at, envelope, blob, attempts, passed",
     );
     let args = std::iter::once(Value::Int(node.0)).chain(ids.into_iter().map(Value::Int)).collect();
     let mut mails = conn.all(sql, args).await?.iter().map(mail).collect::<Result<Vec<_>, _>>()?;
@@ -62,14 +63,23 @@ fn mail(row: &Row) -> Result<ClaimedMail, StoreError> {
         envelope: row.json(2)?,
         blob: row.bytes(3)?,
         attempts: row.int(4)?,
-        released_by: row.opt_int(5)?,
+        passed: row.text(5)?.split_whitespace().map(str::to_owned).collect(),
     })
 }
 
 /// Puts a claimed mail back.
-pub(super) async fn defer(conn: &mut Conn<'_>, node: NodeId, id: InboxId, due_at: i64, reason: &str) -> Result<Outcome, StoreError> {
-    let sql = "UPDATE inbox SET state = 'waiting', claimed_by = NULL, due_at = $1, reason = $2 WHERE id = $3 AND claimed_by = $4";
-    match conn.exec(sql, vec![due_at.into(), reason.into(), id.into(), node.0.into()]).await? {
+pub(super) async fn defer(
+    conn: &mut Conn<'_>,
+    node: NodeId,
+    id: InboxId,
+    due_at: i64,
+    reason: &str,
+    charge: bool,
+) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE inbox SET state = 'waiting', claimed_by = NULL, due_at = $1, reason = $2, attempts = attempts - $3
+        WHERE id = $4 AND claimed_by = $5";
+    let forgiven = i64::from(!charge);
+    match conn.exec(sql, vec![due_at.into(), reason.into(), forgiven.into(), id.into(), node.0.into()]).await? {
         0 => Err(StoreError::Fenced),
         _ => Ok(Outcome::Done),
     }
@@ -82,7 +92,13 @@ pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonI
     if held.text(0)? != "held" {
         return Err(StoreError::Refused(format!("mail {id} is not held")));
     }
-    let sql = "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3 WHERE id = $4";
+    let sql =
+        "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3, passed = TRIM(passed || ' ' || reason)
+        WHERE id = $4";
     conn.exec(sql, vec![Fate::Waiting.word().into(), now.into(), by.map_or(0, |p| p.0).into(), id.into()]).await?;
+    let actor = by.map_or("cli".into(), |p| format!("person:{p}"));
+    let data = serde_json::Map::from_iter([("inbox".into(), id.0.into()), ("passed".into(), true.into())]);
+    let event = NewEvent { kind: "message.released", actor, ticket: None, message: None, data };
+    insert::events(conn, &Changes { at: now, events: vec![event], ..Changes::default() }, &Made::default()).await?;
     Ok(Outcome::Done)
 }

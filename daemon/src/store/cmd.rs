@@ -22,8 +22,8 @@ pub enum Cmd {
     Accept(Box<Accepted>),
     /// Takes mails to decide: `now` in ms, at most `limit`.
     ClaimInbox { node: NodeId, now: i64, limit: usize },
-    /// Puts a claimed mail back until `due_at`.
-    DeferInbox { node: NodeId, id: InboxId, due_at: i64, reason: String },
+    /// Puts a claimed mail back until `due_at`; `charge` counts the try against it.
+    DeferInbox { node: NodeId, id: InboxId, due_at: i64, reason: String, charge: bool },
     /// Applies a decision.
     Commit(Box<Changes>),
     /// Lets a held mail through, for the command line and the API.
@@ -83,7 +83,7 @@ impl Cmd {
         match self {
             Self::Accept(mail) => accept::run(conn, mail).await,
             Self::ClaimInbox { node, now, limit } => claim::run(conn, *node, *now, *limit).await,
-            Self::DeferInbox { node, id, due_at, reason } => claim::defer(conn, *node, *id, *due_at, reason).await,
+            Self::DeferInbox { node, id, due_at, reason, charge } => claim::defer(conn, *node, *id, *due_at, reason, *charge).await,
             Self::Commit(changes) => commit::run(conn, changes).await,
             Self::ReleaseInbox { id, by, now } => claim::release(conn, *id, *by, *now).await,
             Self::ClaimOutbox { node, now, limit } => outbox::claim(conn, *node, *now, *limit).await,

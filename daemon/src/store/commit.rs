@@ -53,6 +53,10 @@ async fn check(conn: &mut Conn<'_>, guard: &Guard) -> Result<(), StoreError> {
             return Err(StoreError::Conflict("the ticket"));
         }
     }
+    let keys: Vec<_> = guard.below.iter().map(|(key, _)| key.clone()).collect();
+    if facts::count(conn, &keys).await?.iter().zip(&guard.below).any(|(count, (_, cap))| count >= cap) {
+        return Err(StoreError::Conflict("a cap"));
+    }
     let held = facts::held_mails(conn, &guard.held).await?;
     if held.len() != guard.held.len() || held.iter().any(|(_, facts)| !facts.held) {
         return Err(StoreError::Conflict("a held mail"));

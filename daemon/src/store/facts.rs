@@ -256,14 +256,21 @@ async fn sent(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     Ok(())
 }
 
-/// All counts in one statement.
 async fn counts(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
-    if keys.counts.is_empty() {
-        return Ok(());
+    let asked: Vec<_> = keys.counts.iter().cloned().collect();
+    let found = count(conn, &asked).await?;
+    facts.counts.extend(asked.into_iter().zip(found));
+    Ok(())
+}
+
+/// Answers to counts, in their order, in one statement.
+pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<i64>, StoreError> {
+    if keys.is_empty() {
+        return Ok(Vec::new());
     }
     let mut args: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
-    for (i, key) in keys.counts.iter().enumerate() {
+    for (i, key) in keys.iter().enumerate() {
         let (from, of, since): (&'static str, Value, i64) = match key {
             CountKey::AcksToAddress(address, since) => ("outbox WHERE kind = 'ack' AND address_key =", address.into(), *since),
             CountKey::AcksToDomain(domain, since) => ("outbox WHERE kind = 'ack' AND domain =", domain.into(), *since),
@@ -271,14 +278,8 @@ async fn counts(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(
             CountKey::AnswersOf(person, since) => ("message WHERE kind = 'agent' AND author =", (*person).into(), *since),
         };
         args.extend([of, since.into()]);
-        parts.push(format!("SELECT {i}, COUNT(*) FROM {from} ${} AND created_at > ${}", 2 * i + 1, 2 * i + 2));
+        parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${}", 2 * i + 1, 2 * i + 2));
     }
-    let rows = conn.all(Sql::Made(parts.join(" UNION ALL ")), args).await?;
-    for row in &rows {
-        let i = usize::try_from(row.int(0)?).unwrap_or(usize::MAX);
-        if let Some(key) = keys.counts.iter().nth(i) {
-            facts.counts.insert(key.clone(), row.int(1)?);
-        }
-    }
-    Ok(())
+    let sql = Sql::Made(format!("{} ORDER BY i", parts.join(" UNION ALL ")));
+    conn.all(sql, args).await?.iter().map(|row| row.int(1)).collect()
 }

@@ -277,11 +277,16 @@ pub(super) async fn people(conn: &mut Conn<'_>, changes: &Changes) -> Result<(),
 /// Settles the mail that was decided, and those that a person has let through, dropped or been told of.
 pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for release in &changes.released {
-        let (state, fate, reason) =
-            if release.pass { ("waiting", Fate::Waiting, "released") } else { ("done", Fate::Automatic, "dropped") };
-        let sql = "UPDATE inbox SET state = $1, fate = $2, reason = $3, attempts = 0, due_at = 0, released_by = $4 WHERE id = $5 AND state = 'held'";
+        let sql = match release.pass {
+            true => {
+                "UPDATE inbox SET state = 'waiting', fate = $1, passed = TRIM(passed || ' ' || reason), attempts = 0, due_at = 0, released_by = $2
+                 WHERE id = $3 AND state = 'held'"
+            }
+            false => "UPDATE inbox SET state = 'done', fate = $1, reason = 'dropped', released_by = $2 WHERE id = $3 AND state = 'held'",
+        };
+        let fate = if release.pass { Fate::Waiting } else { Fate::Automatic };
         let by = release.by.map_or(0, |p| p.0);
-        conn.exec(sql, vec![state.into(), fate.word().into(), reason.into(), by.into(), release.inbox.into()]).await?;
+        conn.exec(sql, vec![fate.word().into(), by.into(), release.inbox.into()]).await?;
     }
     if !changes.told.is_empty() {
         let sql = Sql::list("UPDATE inbox SET told = 1 WHERE id IN", 1, changes.told.len(), "");

@@ -9,6 +9,7 @@ mod claim;
 mod cmd;
 mod commit;
 mod conn;
+mod decide;
 mod desk_rows;
 mod error;
 mod facts;

@@ -57,6 +57,22 @@ impl Default for Limits {
     }
 }
 
+impl From<&crate::config::Limits> for Limits {
+    fn from(c: &crate::config::Limits) -> Self {
+        Self {
+            header_size: c.header_size,
+            header_fields: c.header_fields,
+            received: c.received,
+            mime_depth: c.mime_depth,
+            mime_parts: c.mime_parts,
+            html_size: c.html_size,
+            html_depth: c.html_depth,
+            text_size: c.text_size,
+            ..Self::default()
+        }
+    }
+}
+
 impl Limits {
     /// The nesting that is followed, whatever the configuration says: a tree deeper than this is not walked.
     pub(super) fn depth(&self) -> usize {

@@ -82,13 +82,13 @@ fn what_can_t_be_delivered_says_who_is_at_fault() {
     assert_eq!(code("support@example.com", "empty.eml"), 65);
     assert_eq!(code("support@example.com", "large.eml"), 65);
     assert_eq!(code("support@example.com", "whole.eml"), 0);
-    assert_eq!(code("support@example.com", "circle.eml"), 65);
+    assert_eq!(code("support@example.com", "circle.eml"), 0, "kept for a person to look at");
     assert_eq!(code("not an address", "mail.eml"), 65);
     assert_eq!(folder.run(&["deliver", "--to", "support@example.com", "--from", "ann", "mail.eml"]).code, 65);
     let stranger = deliver("sales@example.com", "mail.eml");
     assert_eq!(stranger.code, 65);
     assert!(stranger.stderr[0].contains("known are support@example.com"), "{:?}", stranger.stderr);
-    assert_eq!(folder.json(&["inbox", "list"])["items"].as_array().unwrap().len(), 1, "only the whole one is kept");
+    assert_eq!(folder.json(&["inbox", "list"])["items"].as_array().unwrap().len(), 2, "the whole one and the circle are kept");
 
     folder.write("ombud.toml", format!("{CONFIG}\nbroken"));
     let kept = deliver("support@example.com", "mail.eml");

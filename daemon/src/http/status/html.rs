@@ -107,7 +107,7 @@ fn mailboxes(view: &View) -> String {
         format!("<tr><td>{}</td><td class=\"since\">{}</td><td class=\"number\">{}</td></tr>\n", esc(address), esc(ago), grouped(*n))
     };
     let rows: String = view.mailboxes.iter().map(row).collect();
-    let head = "<tr><th scope=\"col\">Address</th><th scope=\"col\">Last change</th><th scope=\"col\">Tickets</th></tr>";
+    let head = "<tr><th scope=\"col\">Address</th><th scope=\"col\">Last mail</th><th scope=\"col\">Mails</th></tr>";
     format!(
         "<section class=\"panel\">\n<h2>Mailboxes</h2>\n<table>\n<thead>{head}</thead>\n<tbody>\n{rows}</tbody>\n</table>\n</section>\n"
     )

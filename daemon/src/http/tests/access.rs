@@ -65,6 +65,8 @@ async fn every_route_with_every_token() {
             let reply = served.call(&method, &target, token).await;
             match needed {
                 Some(needed) if *has < needed => assert!(reply.problem(403).contains(needed.word())),
+                // An answer needs somebody who speaks.
+                _ if (method.as_str(), path.ends_with("/messages")) == ("POST", true) => assert!(reply.problem(403).contains("--agent")),
                 _ => assert!(![401, 403, 404, 405].contains(&reply.status), "{method} {path} {has}: {reply:?}"),
             }
         }
@@ -95,13 +97,13 @@ async fn a_revoked_token_is_dead_at_once() {
 async fn a_token_that_asks_too_often_is_told_when_to_come_back() {
     let served = Served::start().await;
     let mut requests = String::new();
-    for _ in 0..200 {
+    for _ in 0..600 {
         requests += &format!("GET /api/v1/tickets/9 HTTP/1.1\r\nHost: desk\r\nAuthorization: Bearer {}\r\n\r\n", served.read());
     }
     requests += "GET /healthz HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n";
     let answers = String::from_utf8(served.raw(requests.as_bytes()).await).unwrap();
     let (found, refused) = (answers.matches("HTTP/1.1 404").count(), answers.matches("HTTP/1.1 429").count());
-    assert!(found >= 50 && refused > 0 && found + refused == 200, "{found} {refused}");
+    assert!(found >= 200 && refused > 0 && found + refused == 600, "{found} {refused}");
     assert!(answers.contains("retry-after: 1\r\n") && answers.contains("\"status\":\"ok\""));
     assert_eq!(served.call("GET", "/api/v1/tickets", served.write()).await.status, 200);
 }

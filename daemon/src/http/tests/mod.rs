@@ -1,6 +1,7 @@
 //! A whole desk in a folder, asked over real TCP with a client that sends exactly what it is told.
 
 mod access;
+mod acts;
 mod api;
 mod intake;
 mod pages;
@@ -177,6 +178,11 @@ impl Served {
         self.ask(method, target, &fields, b"").await
     }
 
+    async fn send(&self, method: &str, target: &str, token: &str, body: &str) -> Reply {
+        let fields = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\n");
+        self.ask(method, target, &fields, body.as_bytes()).await
+    }
+
     async fn get(&self, target: &str) -> Reply {
         self.call("GET", target, self.read()).await
     }
@@ -208,7 +214,7 @@ impl Served {
                 blob: &mail.blob,
                 understood: &understood,
                 verdict: &verdict,
-                released_by: mail.released_by,
+                passed: &mail.passed,
             };
             let mut facts = Facts::default();
             loop {

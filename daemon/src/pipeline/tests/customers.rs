@@ -147,6 +147,34 @@ async fn acknowledgements_are_capped_and_tickets_are_not() {
 }
 
 #[tokio::test]
+async fn decisions_made_at_once_keep_the_cap_together() {
+    let w = World::new().await;
+    for i in 0..12 {
+        let raw = format!("From: ann@customer.test\r\nMessage-ID: <{i}@x.test>\r\n\r\nNumber {i}\r\n");
+        w.accept(ANN, &[SUPPORT], raw.as_bytes()).await;
+    }
+    let pipeline = w.pipeline();
+    let mut work = tokio::task::JoinSet::new();
+    for mail in pipeline.claim().await {
+        let pipeline = pipeline.clone();
+        work.spawn(async move { pipeline.one(mail).await });
+    }
+    while work.join_next().await.is_some() {}
+    w.decide_all().await;
+    let out = w.outbox().await;
+    assert_eq!((out.iter().filter(|o| o.starts_with("ack")).count(), out.len()), (3, 15), "{out:?}");
+}
+
+#[tokio::test]
+async fn mails_without_an_id_are_copies_only_when_their_bytes_are() {
+    let w = World::new().await;
+    let raw = |x: &str| format!("From: ann@customer.test\r\nX-Copy: {x}\r\n\r\n").into_bytes();
+    assert_eq!(w.raw(ANN, &[SUPPORT], &raw("a")).await.fate, Fate::Ticket);
+    assert_eq!(w.raw(ANN, &[SUPPORT], &raw("b")).await.fate, Fate::Ticket);
+    assert_eq!(w.raw(ANN, &[SUPPORT], &raw("a")).await.fate, Fate::Duplicate);
+}
+
+#[tokio::test]
 async fn a_flood_of_tickets_is_told_of_once() {
     let w = World::with(|c| c.limits.tickets_per_sender_hour = 2).await;
     for i in 0..5 {

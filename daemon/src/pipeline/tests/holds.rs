@@ -87,6 +87,39 @@ async fn without_a_proof_an_agents_mail_waits_for_their_word() {
 }
 
 #[tokio::test]
+async fn a_confirmed_mail_is_read_like_any_other() {
+    let w = World::with(|c| c.authentication.require = Require::Aligned).await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    let item = w.mail(JANES, &answer, "", "@note she is a liar").await;
+    assert_eq!(item.reason, "confirm");
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    w.mail(JANES, &release, "", "yes").await;
+    assert!(!w.messages(1).await[1].public, "a confirmed note is a note");
+    // Each word lets one reason pass: what else is wrong still holds it.
+    let item = w.mail(JANES, &answer, "", "@ntoe she is a liar").await;
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    w.mail(JANES, &release, "", "yes").await;
+    let again = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
+    assert_eq!((again.fate, again.reason.as_str()), (Fate::Held, "command_error"));
+    w.mail(JANES, &release, "", "yes, yes").await;
+    assert_eq!(w.messages(1).await[2].text, "@ntoe she is a liar");
+}
+
+#[tokio::test]
+async fn whatever_is_held_for_the_admins_can_be_let_through() {
+    let w = World::new().await;
+    let two = w.mail("a@x.test\r\nFrom: b@y.test", SUPPORT, "", "hi").await;
+    let own = w.mail("support@desk.localhost", SUPPORT, "", "hi there").await;
+    for item in [two, own] {
+        w.opened.store.run(Cmd::ReleaseInbox { id: item.id, by: None, now: 1 }).await.unwrap();
+        w.decide_all().await;
+        let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
+        assert_eq!(item.fate, Fate::Ticket, "{item:?}");
+    }
+}
+
+#[tokio::test]
 async fn our_own_address_two_authors_and_former_agents_are_held_for_the_admins() {
     let (w, _) = world().await;
     let bob = w.agent("bob@agents.test", "Bob").await;

@@ -80,6 +80,13 @@ impl Store {
         Ok(Page::cut(items, limit, |m| format!("{}-{}", m.created_at, m.id)))
     }
 
+    /// The newest message of a person on a ticket.
+    pub async fn last_message(&self, ticket: TicketId, author: PersonId) -> Result<Option<MessageItem>, StoreError> {
+        let sql = Sql::Made(format!("{SELECT} WHERE m.ticket = $1 AND m.author = $2 ORDER BY m.id DESC LIMIT 1"));
+        let mut read = self.read().await?;
+        read.conn().opt(sql, vec![ticket.into(), author.into()]).await?.as_ref().map(item).transpose()
+    }
+
     /// One message.
     pub async fn message(&self, which: Ref) -> Result<Option<MessageItem>, StoreError> {
         let (sql, args) = match which {

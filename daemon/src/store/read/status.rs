@@ -34,7 +34,7 @@ pub struct Counts {
     pub unknown: Oldest,
     /// Tickets by status.
     pub tickets: Vec<(Status, i64)>,
-    /// Accepted mails by mailbox address: count and newest (ms).
+    /// Customers' mails by mailbox address: count and newest (ms).
     pub mailboxes: Vec<(String, i64, Option<i64>)>,
     /// What the destination said last when it failed, of the oldest mail that waits.
     pub last_trouble: Option<String>,
@@ -58,8 +58,8 @@ impl Store {
             counts.tickets.push((row.word(0, Status::of)?, row.int(1)?));
         }
         counts.tickets.sort();
-        let sql = "SELECT m.address, COUNT(t.id), MAX(t.updated_at) FROM mailbox m LEFT JOIN ticket t ON t.mailbox = m.id
-            WHERE m.retired_at IS NULL GROUP BY m.id, m.address ORDER BY m.id";
+        let sql = "SELECT m.address, COUNT(x.id), MAX(x.created_at) FROM mailbox m LEFT JOIN ticket t ON t.mailbox = m.id
+            LEFT JOIN message x ON x.ticket = t.id AND x.kind = 'customer' WHERE m.retired_at IS NULL GROUP BY m.id, m.address ORDER BY m.id";
         for row in read.conn().all(sql, vec![]).await? {
             counts.mailboxes.push((row.text(0)?, row.int(1)?, row.opt_int(2)?));
         }

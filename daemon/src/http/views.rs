@@ -1,0 +1,203 @@
+//! The objects of the API, in CONTRACT.md's words; the command line prints the same.
+
+use serde::Serialize;
+
+use crate::model::changes::Fate;
+use crate::model::outgoing::{OutboxRow, OutboxState};
+use crate::model::ticket::{MessageKind, Priority, Status};
+use crate::model::understood::Attachment;
+use crate::model::{Address, InboxId, MessageId, OutboxId, TicketId, Verdict};
+use crate::store::read::{InboxItem, MessageItem, TicketItem};
+
+/// RFC 3339, UTC, to the millisecond, of a time in ms.
+pub fn time(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A ticket.
+#[derive(Debug, Serialize)]
+pub struct TicketView<'a> {
+    number: TicketId,
+    subject: &'a str,
+    status: Status,
+    priority: Priority,
+    mailbox: &'a str,
+    requester: &'a Address,
+    assignee: Option<&'a Address>,
+    team: Option<&'a str>,
+    tags: &'a [String],
+    participants: &'a [Address],
+    messages: i64,
+    merged_into: Option<TicketId>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a TicketItem> for TicketView<'a> {
+    fn from(ticket: &'a TicketItem) -> Self {
+        Self {
+            number: ticket.number,
+            subject: &ticket.subject,
+            status: ticket.status,
+            priority: ticket.priority,
+            mailbox: &ticket.mailbox,
+            requester: &ticket.requester,
+            assignee: ticket.assignee.as_ref(),
+            team: ticket.team.as_deref(),
+            tags: &ticket.tags,
+            participants: &ticket.participants,
+            messages: ticket.messages,
+            merged_into: ticket.merged_into,
+            created_at: time(ticket.created_at),
+            updated_at: time(ticket.updated_at),
+        }
+    }
+}
+
+/// A ticket with what was said on it.
+#[derive(Debug, Serialize)]
+pub struct Conversation<'a> {
+    /// The ticket.
+    #[serde(flatten)]
+    pub ticket: TicketView<'a>,
+    /// Its messages, oldest first.
+    pub conversation: Vec<MessageView<'a>>,
+}
+
+/// A message.
+#[derive(Debug, Serialize)]
+pub struct MessageView<'a> {
+    id: MessageId,
+    kind: MessageKind,
+    public: bool,
+    author: Option<&'a Address>,
+    message_id: Option<&'a str>,
+    subject: &'a str,
+    text: &'a str,
+    reply_text: &'a str,
+    html: Option<&'a str>,
+    attachments: Vec<AttachmentView<'a>>,
+    automatic: Option<&'a str>,
+    authentication: Verdict,
+    flags: &'a [String],
+    created_at: String,
+}
+
+/// An attachment with the id under which the API has it.
+#[derive(Debug, Serialize)]
+struct AttachmentView<'a> {
+    id: String,
+    #[serde(flatten)]
+    attachment: &'a Attachment,
+}
+
+impl<'a> From<&'a MessageItem> for MessageView<'a> {
+    fn from(message: &'a MessageItem) -> Self {
+        let attachment = |(n, attachment)| AttachmentView { id: format!("{}-{n}", message.id), attachment };
+        Self {
+            id: message.id,
+            kind: message.kind,
+            public: message.public,
+            author: message.author.as_ref(),
+            message_id: message.message_id.as_deref(),
+            subject: &message.subject,
+            text: &message.text,
+            reply_text: &message.reply_text,
+            html: message.html.as_deref(),
+            attachments: message.attachments.iter().enumerate().map(attachment).collect(),
+            automatic: message.automatic.as_deref(),
+            authentication: message.verdict.clone().unwrap_or_default(),
+            flags: &message.flags,
+            created_at: time(message.created_at),
+        }
+    }
+}
+
+/// An accepted mail.
+#[derive(Debug, Serialize)]
+pub struct InboxView<'a> {
+    id: InboxId,
+    message_id: Option<&'a str>,
+    received_at: String,
+    transport: &'static str,
+    fate: FateView<'a>,
+    from: Option<&'a str>,
+    subject: &'a str,
+    mail_from: &'a str,
+    recipients: &'a [String],
+    attempts: i64,
+}
+
+/// What became of it.
+#[derive(Debug, Serialize)]
+struct FateView<'a> {
+    kind: Fate,
+    ticket: Option<TicketId>,
+    reason: &'a str,
+    detail: &'a str,
+}
+
+impl<'a> From<&'a InboxItem> for InboxView<'a> {
+    fn from(mail: &'a InboxItem) -> Self {
+        Self {
+            id: mail.id,
+            message_id: mail.message_id.as_deref(),
+            received_at: time(mail.received_at),
+            transport: mail.envelope.transport.word(),
+            fate: FateView { kind: mail.fate, ticket: mail.ticket, reason: &mail.reason, detail: &mail.detail },
+            from: mail.sender.as_deref(),
+            subject: &mail.subject,
+            mail_from: &mail.envelope.mail_from,
+            recipients: &mail.envelope.recipients,
+            attempts: mail.attempts,
+        }
+    }
+}
+
+/// A mail that leaves.
+#[derive(Debug, Serialize)]
+pub struct OutboxView<'a> {
+    id: OutboxId,
+    to: &'a str,
+    ticket: Option<TicketId>,
+    kind: &'static str,
+    state: OutboxState,
+    attempts: i64,
+    created_at: String,
+    next_attempt_at: Option<String>,
+    last_reply: Option<&'a str>,
+}
+
+impl<'a> From<&'a OutboxRow> for OutboxView<'a> {
+    fn from(mail: &'a OutboxRow) -> Self {
+        let state = shown(mail.state);
+        Self {
+            id: mail.id,
+            to: &mail.address,
+            ticket: mail.ticket,
+            kind: mail.kind.word(),
+            state,
+            attempts: mail.attempts,
+            created_at: time(mail.created_at),
+            next_attempt_at: (state == OutboxState::Waiting).then(|| time(mail.due_at)),
+            last_reply: mail.last_reply.as_deref(),
+        }
+    }
+}
+
+/// The state as people see it: a mail in the hands of a sender still waits.
+pub fn shown(state: OutboxState) -> OutboxState {
+    if state == OutboxState::Claimed { OutboxState::Waiting } else { state }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_and_sort_as_text() {
+        assert_eq!(time(1_795_255_200_000), "2026-11-21T10:00:00.000Z");
+        assert_eq!(time(1_795_255_200_007), "2026-11-21T10:00:00.007Z");
+    }
+}
