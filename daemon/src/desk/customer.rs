@@ -108,14 +108,12 @@ fn open(mut draft: Draft<'_>, to: &Addressed, author: &Author, place: &Place<'_>
         return Ok(hold::for_admins(draft, "closed", "it continues a closed ticket, and this mailbox opens none again"));
     }
     let since = draft.now - 3_600_000;
-    let recent = match sender {
-        PersonRef::Id(id) => {
-            let key = CountKey::TicketsOf(id, since);
-            need(draft.facts, Keys { counts: [key.clone()].into(), ..Keys::default() })?;
-            draft.facts.counts.get(&key).copied().unwrap_or(0)
-        }
-        PersonRef::New(_) => 0,
+    let key = match sender {
+        PersonRef::Id(id) => Some(CountKey::TicketsOf(id, since)),
+        PersonRef::New(_) => None,
     };
+    need(draft.facts, Keys { counts: key.iter().cloned().collect(), ..Keys::default() })?;
+    let recent = key.as_ref().and_then(|key| draft.facts.counts.get(key)).copied().unwrap_or(0);
     let limit = i64::from(draft.desk.config.limits.tickets_per_sender_hour);
     let mailbox = to.mailbox.or(draft.desk.book.first()).unwrap_or(MailboxId(0));
     let team = settings.and_then(|m| m.team.clone()).filter(|_| !to.role);
@@ -143,10 +141,12 @@ fn open(mut draft: Draft<'_>, to: &Addressed, author: &Author, place: &Place<'_>
     let heard = if to.role { audience::admins(draft.facts) } else { audience::of_team(draft.facts, team.as_deref()) };
     // The first ticket over the limit is told of; it stands for those that follow within the hour.
     if recent <= limit {
+        draft.changes.guard.below.extend(key.map(|key| (key, limit + 1)));
         tell::agents(&mut draft, heard, id, message, sender);
     }
     if role.acknowledge && !to.role && may_acknowledge(&draft, settings, author, role, author.person(draft.facts)) {
-        draft.changes.guard.below = caps(&draft);
+        let caps = caps(&draft);
+        draft.changes.guard.below.extend(caps);
         draft.send_to(
             MailKind::Ack,
             sender,
