@@ -342,7 +342,7 @@ fn bare_subject(matter: &Matter) -> &str {
 
 /// What an agent wants to know before they answer.
 fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool) -> Vec<(&'static str, String)> {
-    let mut facts = vec![("Ticket", format!("#{} · {} · {}", ticket.number, ticket.status, ticket.priority))];
+    let mut facts = vec![("Ticket", format!("#{}, {}, {} priority", ticket.number, ticket.status, ticket.priority))];
     if let Some(assignee) = &ticket.assignee {
         facts.push(("Assigned to", shown(assignee).to_owned()));
     }

@@ -7,7 +7,7 @@ use super::signature;
 use crate::model::understood::{Line, LineKind};
 
 /// The line above which people answer our mails. From it on everything is quoted, wherever it stands.
-pub const MARKER: &str = "— Ombud · please answer above this line —";
+pub const MARKER: &str = "=== Ombud: please answer above this line ===";
 
 /// What is known beside the text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,8 +124,8 @@ fn is_marker(texts: &[&str], i: usize) -> bool {
     }
     let one = clean(line);
     let two = format!("{one} {}", texts.get(i + 1).map(|l| clean(l)).unwrap_or_default());
-    let core = MARKER.trim_matches(['—', ' ']);
-    one.contains(core) || one.starts_with('—') && two.contains(core) || attribution::is_answer_above(&one) && one.chars().count() <= 80
+    let core = MARKER.trim_matches(['=', ' ']);
+    one.contains(core) || one.starts_with("===") && two.contains(core) || attribution::is_answer_above(&one) && one.chars().count() <= 80
 }
 
 /// An attribution right above belongs to what it introduces.

@@ -45,7 +45,7 @@ fn our_marker_begins_a_quote_wherever_it_stands() {
         format!("Yes.\n\nDesk wrote at 10:00 d@x.test:\n\n{MARKER}\nhello\nNote: n+abc@x.test\n"),
         format!("Yes.\n\n> {MARKER}\n> hello\n> Note: n+abc@x.test\n"),
         format!("Yes.\n\n> > {MARKER}\n> hello\n> Note: n+abc@x.test\n"),
-        "Yes.\n\n— Ombud · please answer above\nthis line —\nhello\nNote: n+abc@x.test\n".to_owned(),
+        "Yes.\n\n=== Ombud: please answer above\nthis line ===\nhello\nNote: n+abc@x.test\n".to_owned(),
     ] {
         let s = plain(&text);
         assert!(s.reply.starts_with("Yes.") && !s.reply.contains("n+abc"), "{text}");
