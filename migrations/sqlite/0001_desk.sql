@@ -106,6 +106,7 @@ CREATE TABLE ticket (
   requester INTEGER NOT NULL REFERENCES person(id), -- whose it is
   assignee INTEGER REFERENCES person(id), -- who works it
   assigned_turn INTEGER NOT NULL,         -- tokens of earlier turns were handed out before the assignment
+  assigned_by INTEGER,                    -- who gave it to its assignee
   team TEXT,                              -- whose agents hear of it
   tags TEXT NOT NULL,                     -- JSON list
   merged_into INTEGER REFERENCES ticket(id), -- where it continues after a merge
@@ -116,6 +117,7 @@ CREATE TABLE ticket (
   updated_at INTEGER NOT NULL             -- ms
 ) STRICT;
 CREATE INDEX ticket_updated ON ticket(updated_at, id);
+CREATE INDEX ticket_continues ON ticket(continues) WHERE continues IS NOT NULL;
 CREATE INDEX ticket_requester ON ticket(requester, created_at);
 
 CREATE TABLE message (
@@ -155,7 +157,7 @@ CREATE TABLE message_ref (
 CREATE TABLE participant (
   ticket INTEGER NOT NULL REFERENCES ticket(id), -- on which
   person INTEGER NOT NULL REFERENCES person(id), -- who
-  standing TEXT NOT NULL,                 -- requester, cc, follower
+  standing TEXT NOT NULL,                 -- requester, cc, follower, left
   epoch INTEGER NOT NULL,                 -- raised to revoke this one token
   PRIMARY KEY (ticket, person)
 ) STRICT;
@@ -214,6 +216,7 @@ CREATE INDEX outbox_live ON outbox(due_at, id) WHERE state IN ('waiting', 'claim
 CREATE INDEX outbox_lane ON outbox(lane, id) WHERE state IN ('waiting', 'claimed');
 CREATE INDEX outbox_ticket ON outbox(ticket, kind);
 CREATE INDEX outbox_acks ON outbox(address_key, created_at) WHERE kind = 'ack';
+CREATE INDEX outbox_holds ON outbox(recipient, created_at) WHERE kind = 'held';
 CREATE INDEX outbox_ack_domains ON outbox(domain, created_at) WHERE kind = 'ack';
 CREATE INDEX outbox_composed ON outbox(settled_at) WHERE composed IS NOT NULL AND settled_at IS NOT NULL;
 CREATE INDEX outbox_failed ON outbox(id) WHERE state IN ('failed', 'unknown');

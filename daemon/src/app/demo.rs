@@ -1,13 +1,12 @@
 //! `ombud demo`: a fresh local desk, one whole conversation over real SMTP, told as it happens; then the desk stays up.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::clock::Clock;
 use crate::config::{Config, Relay};
 
 use super::AppError;
-use super::play::{Actor, play};
+use super::play::{Actor, play, say};
 use super::serve::{Signal, Signals, start};
 
 /// Where the built-in local desk lives.
@@ -84,10 +83,4 @@ fn hints(folder: &Path, smtp: &str, http: &str, maildir: &Path) -> String {
          \x20 status page       http://{http}/\n",
         maildir.display()
     )
-}
-
-/// The story goes to stdout.
-pub(super) fn say(text: &str) -> Result<(), AppError> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|e| AppError::Unavailable(format!("stdout: {e}")))
 }

@@ -1,6 +1,7 @@
 //! The play: a customer and an agent with nothing but mail, and what the desk makes of it.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +19,6 @@ use crate::store::read::TicketItem;
 use crate::understand::{Limits, understand};
 
 use super::AppError;
-use super::demo::say;
 
 const CUSTOMER: &str = "ann@customer.example";
 const AGENT: &str = "agent@desk.localhost";
@@ -181,4 +181,10 @@ fn excerpt(arrived: &Arrived, lines: usize) -> String {
     let head = format!("     From: {from}\n     To: {}\n     Subject: {}\n", arrived.to, arrived.mail.subject);
     let body: Vec<_> = arrived.mail.text.trim().lines().take(lines).map(|l| format!("     | {l}")).collect();
     format!("{head}{}", body.join("\n"))
+}
+
+/// The story goes to stdout.
+pub(super) fn say(text: &str) -> Result<(), AppError> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|e| AppError::Unavailable(format!("stdout: {e}")))
 }

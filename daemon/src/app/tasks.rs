@@ -38,15 +38,29 @@ pub(super) async fn beat(store: Store, node: NodeId, clock: Clock, beat: watch::
 /// Forgets, once an hour, the bytes of mails that were settled a day ago.
 pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken) {
     loop {
-        match store.run(Cmd::SweepOutbox { before: clock.now() - DAY, limit: AT_ONCE }).await {
-            Ok(Outcome::Swept(files)) => store.remove_files(&files),
-            Ok(_) => {}
-            Err(error) => tracing::warn!(%error, "sent mail could not be swept; it is tried again in an hour"),
-        }
+        let pause = match swept(&store, clock).await {
+            Ok(true) => LOOK,
+            Ok(false) => HOUR,
+            Err(error) => {
+                tracing::warn!(%error, "sent mail could not be swept; it is tried again in an hour");
+                HOUR
+            }
+        };
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(HOUR) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// One pass; says whether there may be more.
+async fn swept(store: &Store, clock: Clock) -> Result<bool, StoreError> {
+    match store.run(Cmd::SweepOutbox { before: clock.now() - DAY, limit: AT_ONCE }).await? {
+        Outcome::Swept { rows, files } => {
+            store.remove_files(&files);
+            Ok(i64::try_from(rows).is_ok_and(|rows| rows >= AT_ONCE))
+        }
+        _ => Ok(false),
     }
 }
 
@@ -66,7 +80,10 @@ pub(super) async fn fire(store: Store, desk: watch::Receiver<Arc<Desk>>, clock: 
 
 async fn due(store: &Store, desk: &Desk, clock: Clock) -> Result<(), StoreError> {
     for timer in store.due_timers(clock.now(), AT_ONCE).await? {
-        one(store, desk, clock, &timer).await?;
+        // One that can't be fired must not stand before the others.
+        if let Err(error) = one(store, desk, clock, &timer).await {
+            tracing::error!(%error, kind = timer.kind, ticket = timer.ticket, "a timer could not be fired; it is tried again");
+        }
     }
     Ok(())
 }

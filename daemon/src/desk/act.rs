@@ -7,8 +7,8 @@ use crate::model::text::clean;
 use crate::model::ticket::{MessageKind, Priority, Status};
 use crate::model::{PersonId, TicketId};
 
-use super::execute::assign;
-use super::ledger::{Ledger, actor, millis};
+use super::execute::{assign, mute};
+use super::ledger::{Ledger, actor};
 use super::{Desk, Known, Step, answer, audience, need, tell};
 
 /// What a PATCH changes; `None` stays as it is.
@@ -57,12 +57,9 @@ pub fn patch(desk: &Desk, ticket: TicketId, patch: &Patch, by: Option<PersonId>,
         after.tags.dedup();
         if let Some(assignee) = &patch.assignee {
             let assignee = assignee.as_deref().map(|address| agent(facts, address)).transpose()?;
-            assign(&mut after, t, assignee.map(|p| p.id));
+            assign(&mut after, t, assignee.map(|p| p.id), by);
         }
-        if after.status == Status::Spam && t.ticket.status != Status::Spam {
-            let until = now + millis(desk.config.desk.spam_hold);
-            ledger.changes.spam_until.push((t.ticket.requester, until));
-        }
+        mute(&mut ledger, &t.ticket, &after);
         tell::of_owner(&mut ledger, by.and_then(|id| facts.person(id)), t, &after, None);
         ledger.update(&t.ticket, after, &by.map_or("api".into(), actor));
         Ok(ledger.changes)
@@ -127,7 +124,7 @@ fn written(mut ledger: Ledger<'_>, t: &TicketFacts, agent: &Person, text: &str, 
         after.status = Status::Pending;
     }
     if after.assignee.is_none() {
-        assign(&mut after, t, Some(agent.id));
+        assign(&mut after, t, Some(agent.id), Some(agent.id));
     }
     tell::customers(&mut ledger, agent, t, message);
     let heard = audience::of_ticket(ledger.facts, &TicketFacts { ticket: after.clone(), ..t.clone() });

@@ -8,7 +8,7 @@ use crate::model::people::Person;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 
 use super::author::Author;
-use super::commands::{Block, Command, parse};
+use super::commands::{Block, Command, parse, says_note};
 use super::draft::Draft;
 use super::execute::{self, assign};
 use super::ledger::actor;
@@ -23,8 +23,9 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         return Ok(hold::for_admins(draft, "author", "the agent of this address is unknown"));
     };
     let Some(t) = place.ticket else {
-        let why = "commands to your desk address are not built yet; answer a ticket's mail instead";
-        return Ok(hold::for_agent(draft, &agent, None, "command_error", why));
+        let why = "nothing, for commands to your desk address are not built yet; answer a ticket's mail instead";
+        draft.send(MailKind::Receipt, &agent, None, None, Params { lines: vec![why.to_owned()], ..Params::default() });
+        return Ok(draft.fate(Fate::Message, None, "desk", why));
     };
     need(draft.facts, Keys { last_words: [(t.ticket.id, place.turn)].into(), ..Keys::default() })?;
     let id = Some(TicketRef::Id(t.ticket.id));
@@ -33,7 +34,9 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         Ok(block) => block,
         Err((reason, detail)) => return Ok(hold::for_agent(draft, &agent, id, reason, &detail)),
     };
-    let note = note_address || block.commands.contains(&Command::Note);
+    // `@spam` mails nothing: a remark beside it is for us.
+    let stays = |c: &Command| matches!(c, Command::Note | Command::Status(Status::Spam));
+    let note = note_address || block.commands.iter().any(stays) || block.note_inside;
     if !note && let Some((reason, detail)) = objection(&mut draft, &agent, t, place, &block)? {
         return Ok(hold::for_agent(draft, &agent, id, reason, &detail));
     }
@@ -49,13 +52,13 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
     let text = answer::text(u, theirs);
     let as_it_stands = draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss");
     let block = match as_it_stands {
-        true => Block { commands: Vec::new(), text },
+        true => Block { commands: Vec::new(), note_inside: says_note(&text), text },
         false => parse(&text, &names(draft, t)).map_err(|wrong| (wrong.reason, format!("{}: {}", wrong.line, wrong.why)))?,
     };
     if !as_it_stands && answer::parts_disagree(u) {
         return Err(("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".into()));
     }
-    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
+    if !as_it_stands && block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
         return Err(("command_error", "no text of yours was found in it: write above the quoted mail".into()));
     }
     Ok(block)
@@ -73,6 +76,9 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     let attachments = answer::attachments(draft.mail.understood);
     if block.text.is_empty() && attachments.is_empty() {
         return Ok(None);
+    }
+    if attachments.iter().any(|a| a.content_type.starts_with("message/")) && !draft.mail.has_passed("leak") {
+        return Ok(Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into())));
     }
     let passed = |reason| draft.mail.has_passed(reason);
     if let Some(trace) = answer::leak(&draft.desk.book, &block.text).filter(|_| !passed("leak")) {
@@ -114,7 +120,7 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
             after.status = Status::Pending;
         }
         if after.assignee.is_none() {
-            assign(&mut after, t, Some(agent.id));
+            assign(&mut after, t, Some(agent.id), Some(agent.id));
         }
     }
     let mut receipt = match execute::all(&mut draft, &block.commands, agent, t, &mut after)? {
@@ -125,11 +131,18 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
         }
     };
     match message {
-        Some(message) if note => tell::of_note(&mut draft, agent, t, message, &block.text),
+        Some(message) if note => {
+            let given = TicketFacts { ticket: after.clone(), ..t.clone() };
+            tell::of_note(&mut draft, agent, &given, message, &block.text);
+            if block.note_inside {
+                receipt.push("kept as a note, because it says @note".into());
+            }
+        }
         Some(message) => receipt.extend(publish(&mut draft, agent, t, place, &after, message)),
         None => {}
     }
     tell::of_owner(&mut draft, Some(agent), t, &after, message.filter(|_| !note));
+    execute::mute(&mut draft, &t.ticket, &after);
     let who = actor(agent.id);
     draft.refs(id);
     draft.update(&t.ticket, after, &who);
@@ -183,8 +196,12 @@ fn publish(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place
                 .push(format!("{} has seen your own address, because you copied them; they get the next answers from us", address.address));
         }
     }
-    if t.ticket.turn > place.turn && !t.answers.iter().any(|(author, turn)| *author != agent.id && *turn > place.turn) {
-        receipt.push("your answer was sent; the ticket has newer mail than the one that you answered".into());
+    if t.customer_turn > place.turn {
+        receipt.push("your answer was sent; the customer had written again meanwhile".into());
+    }
+    let tells = draft.desk.book.mailbox(t.ticket.mailbox).is_some_and(|m| m.collision == crate::config::Collision::Tell);
+    if let Some(why) = collision::found(draft.desk, place, agent.id).filter(|_| tells) {
+        receipt.push(format!("your answer was sent, although {why}"));
     }
     let heard = audience::of_ticket(draft.facts, &TicketFacts { ticket: after.clone(), ..t.clone() });
     tell::agents(draft, heard, id, message, PersonRef::Id(agent.id));

@@ -3,7 +3,6 @@
 use crate::model::address::is_plain;
 use crate::model::facts::Facts;
 use crate::model::people::Person;
-use crate::model::ticket::Standing;
 use crate::model::{Address, PersonId};
 
 use super::thread::Place;
@@ -24,6 +23,8 @@ pub(super) struct Author {
     pub(super) contradictory: bool,
     /// One of our own addresses.
     pub(super) own: bool,
+    /// And a person has let it through.
+    pub(super) own_passed: bool,
 }
 
 impl Author {
@@ -38,8 +39,14 @@ impl Author {
         let address = from.or_else(|| if several && !released { None } else { sender() });
         // A person has seen it and wants it as a ticket, whoever it is from.
         let address = address.or_else(|| released.then(|| Address::bare(NOBODY)));
-        let own = !mail.has_passed("own") && address.as_ref().is_some_and(|a| desk.book.is_own(&a.address));
-        Self { address, unproven, contradictory: several && !released, own }
+        let own = address.as_ref().is_some_and(|a| desk.book.is_own(&a.address));
+        let own_passed = mail.has_passed("own");
+        Self { address, unproven, contradictory: several && !released, own, own_passed }
+    }
+
+    /// Nobody that could be written to.
+    pub(super) fn nobody(&self) -> bool {
+        self.address.as_ref().is_none_or(|a| a.address == NOBODY)
     }
 
     /// The person, if they are known.
@@ -58,13 +65,13 @@ pub(super) fn class(facts: &Facts, author: &Author, place: &Place<'_>) -> From {
     if author.contradictory || author.address.is_none() {
         return From::Malformed;
     }
-    if author.own {
+    if author.own && !author.own_passed {
         return From::Own;
     }
     let Some(person) = author.person(facts) else { return From::Stranger };
     let working = person.is_active_agent() && !author.unproven;
     let owner = place.owner == Some(person.id) && matches!(place.kind, Kind::Agent | Kind::AgentExpired | Kind::AgentRevoked);
-    let party = place.ticket.and_then(|t| t.participant(person.id)).is_some_and(|p| p.standing != Standing::Follower);
+    let party = place.ticket.and_then(|t| t.participant(person.id)).is_some_and(|p| p.standing.is_party());
     match () {
         () if working && owner => From::Owner,
         () if working => From::Agent,

@@ -23,7 +23,8 @@ pub(super) fn reported(desk: &Desk, mail: &Mail<'_>, to: &Addressed) -> Vec<Outb
 pub(super) fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, to: &Addressed, now: i64) -> Known<Option<Changes>> {
     let class = mail.understood.automatic;
     let report = matches!(class, Some(Automatic::Bounce | Automatic::DeliveryReport));
-    if !report && to.bounce.is_none() {
+    if !report {
+        // A person's or a robot's mail to our envelope sender belongs to that mail's ticket: see `thread`.
         return Ok(None);
     }
     let row = reported(desk, mail, to).first().and_then(|id| facts.outbox.get(id)).and_then(Option::as_ref);

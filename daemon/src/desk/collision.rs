@@ -20,7 +20,8 @@ pub(super) fn found(desk: &Desk, place: &Place<'_>, agent: PersonId) -> Option<&
     if row.status == Status::Spam {
         return Some("the ticket was marked as spam");
     }
-    if row.assignee.is_some_and(|assignee| assignee != agent) && row.assigned_turn > place.turn {
+    let given_away = row.assignee.is_some_and(|assignee| assignee != agent) && row.assigned_by != Some(agent);
+    if given_away && row.assigned_turn > place.turn {
         return Some("the ticket was given to somebody else since the mail that you answer");
     }
     None

@@ -76,6 +76,8 @@ pub(super) struct Block {
     pub(super) commands: Vec<Command>,
     /// What is left of the text.
     pub(super) text: String,
+    /// The text, taken as it stands, says `@note`: it stays inside all the same.
+    pub(super) note_inside: bool,
 }
 
 /// Why nothing of the mail is carried out.
@@ -107,9 +109,7 @@ pub(super) fn parse(text: &str, names: &[String]) -> Result<Block, Wrong> {
             Kind::Wrong(why) => return Err(Wrong { reason: "command_error", line: line.trim().to_owned(), why }),
             Kind::Text => {
                 in_block = false;
-                if let Kind::Command(..) | Kind::Wrong(_) = kind(line, names)
-                    && looks_meant(line)
-                {
+                if looks_meant(line) {
                     let why = "a command stands below other text, where it is not carried out; put it at the very top".to_owned();
                     return Err(Wrong { reason: "near_miss", line: line.trim().to_owned(), why });
                 }
@@ -117,7 +117,7 @@ pub(super) fn parse(text: &str, names: &[String]) -> Result<Block, Wrong> {
             }
         }
     }
-    Ok(Block { commands, text: rest.join("\n").trim().to_owned() })
+    Ok(Block { commands, text: rest.join("\n").trim().to_owned(), note_inside: false })
 }
 
 enum Kind<'l> {
@@ -148,12 +148,24 @@ fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
     Kind::Wrong(format!("@{word} is no command as it stands{hint}"))
 }
 
-/// Below the block only a line that is a command by its first word counts: an `@` at the start of a sentence is text.
+/// Whether a line of text begins with a command, also one in the clothes that clients and people put on words.
 fn looks_meant(line: &str) -> bool {
+    first_word(line).is_some_and(|word| WORDS.contains(&word.as_str()))
+}
+
+/// Whether a line of the text says `@note`.
+pub(super) fn says_note(text: &str) -> bool {
+    text.lines().any(|line| first_word(line).is_some_and(|word| word == "note"))
+}
+
+/// The word behind an `@` that begins a line, without list marks, quotes, emphasis and punctuation around it.
+fn first_word(line: &str) -> Option<String> {
+    const CLOTHES: [char; 14] = ['*', '_', '-', '•', '>', '"', '\'', '`', '“', '„', '(', '[', '#', '~'];
     let plain: String = line.nfkc().filter(|c| !is_deceptive(*c)).collect();
-    let rest = plain.trim_start().strip_prefix('@').map(str::trim_start).unwrap_or_default();
-    let word = rest.split_whitespace().next().unwrap_or("");
-    WORDS.iter().any(|w| w.eq_ignore_ascii_case(word))
+    let bare = plain.trim_start_matches(|c: char| c.is_whitespace() || CLOTHES.contains(&c));
+    let rest = bare.strip_prefix('@')?.trim_start();
+    let word: String = rest.chars().take_while(|c| c.is_alphanumeric()).collect();
+    (!word.is_empty()).then(|| word.to_lowercase())
 }
 
 /// The command of a line, and text of the line that belongs to the mail (`@note like this`).
@@ -281,7 +293,10 @@ mod tests {
     #[test]
     fn a_later_command_holds_the_mail() {
         assert_eq!(read("Hello\n@close").unwrap_err().reason, "near_miss");
-        assert_eq!(read("Hello\n＠note this is secret").unwrap_err().reason, "near_miss");
+        for line in ["＠note secret", "@note: secret", "*@note* secret", "- @note secret", "\"@close\"", " > @note secret", "@Note"] {
+            assert_eq!(read(&format!("Hello\n{line}")).unwrap_err().reason, "near_miss", "{line}");
+            assert!(read(line).is_err() || read(line).unwrap().commands == [Command::Note], "{line}");
+        }
         assert_eq!(read("Hello\n@ann see you\nann@example.com").unwrap().text, "Hello\n@ann see you\nann@example.com");
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Draft<'a> {
     ledger: Ledger<'a>,
     pub(super) mail: Mail<'a>,
     decided_from: String,
+    scope: i64,
 }
 
 impl<'a> Deref for Draft<'a> {
@@ -38,7 +39,7 @@ impl<'a> Draft<'a> {
     pub(super) fn new(desk: &'a Desk, mail: &Mail<'a>, facts: &'a Facts, now: i64) -> Self {
         let mut ledger = Ledger::new(desk, facts, now);
         ledger.changes.guard.inbox = Some((mail.id, mail.node));
-        Self { ledger, mail: *mail, decided_from: String::new() }
+        Self { ledger, mail: *mail, decided_from: String::new(), scope: 0 }
     }
 
     /// Notes what the decision was made from, for the audit.
@@ -47,14 +48,23 @@ impl<'a> Draft<'a> {
         self
     }
 
+    /// Notes the ticket that the mail was addressed to, 0 for none.
+    pub(super) fn addressed(mut self, scope: i64) -> Self {
+        self.scope = scope;
+        self
+    }
+
     /// Ends the decision with the fate of the mail.
     pub(super) fn fate(mut self, fate: Fate, ticket: Option<TicketRef>, reason: &str, detail: &str) -> Changes {
         let u = self.mail.understood;
         let filed = matches!(fate, Fate::Ticket | Fate::Message | Fate::Automatic);
-        let scope = match ticket {
+        // Under the ticket it went to and under the one it was sent to: a copy may be looked for by either. A held mail is
+        // no copy's original: whoever plants a forged copy first must not silence the real one.
+        let ended = match ticket {
             Some(TicketRef::Id(id)) => id.0,
             _ => 0,
         };
+        let scopes = std::collections::BTreeSet::from([ended, self.scope]);
         self.changes.inbox = Some(InboxFate {
             id: self.mail.id,
             fate,
@@ -67,8 +77,7 @@ impl<'a> Draft<'a> {
                 subject: one_line(&u.subject, SUBJECT),
             },
             decided_from: serde_json::json!({ "rule": self.decided_from, "passed": self.mail.passed }).to_string(),
-            // A held mail is no copy's original: whoever plants a forged copy first must not silence the real one.
-            fingerprint: filed.then(|| (self.mail.fingerprint(), scope)),
+            fingerprints: if filed { scopes.into_iter().map(|scope| (self.mail.fingerprint(), scope)).collect() } else { Vec::new() },
         });
         self.ledger.changes
     }

@@ -8,7 +8,7 @@ use crate::model::{Address, PersonId};
 
 use super::commands::{Assignee, Command};
 use super::draft::Draft;
-use super::ledger::millis;
+use super::ledger::{Ledger, millis};
 use super::{Known, need};
 
 /// What the commands did, a line each.
@@ -60,7 +60,7 @@ fn one(
         Command::Assign(who) => {
             let assignee = find(draft, who, agent)?;
             let name = assignee.and_then(|p| draft.facts.person(p)).map_or("nobody".into(), |p| p.shown_name().to_owned());
-            assign(after, t, assignee);
+            assign(after, t, assignee, Some(agent.id));
             Some(format!("assigned to {name}"))
         }
         Command::Team(name) => {
@@ -69,10 +69,6 @@ fn one(
         }
         Command::Status(status) => {
             after.status = *status;
-            if *status == Status::Spam {
-                let until = draft.now + millis(draft.desk.config.desk.spam_hold);
-                draft.changes.spam_until.push((t.ticket.requester, until));
-            }
             Some(format!("status is {status}"))
         }
         Command::Priority(priority) => {
@@ -116,11 +112,24 @@ fn one(
 }
 
 /// Gives the ticket to somebody. Addresses that were handed out before are older than the assignment.
-pub(super) fn assign(after: &mut Ticket, t: &TicketFacts, assignee: Option<PersonId>) {
+pub(super) fn assign(after: &mut Ticket, t: &TicketFacts, assignee: Option<PersonId>, by: Option<PersonId>) {
     if after.assignee != assignee {
         after.assignee = assignee;
+        after.assigned_by = by;
         after.assigned_turn = t.ticket.turn + 1;
+        // Addresses that are handed out from now on are newer than the assignment, also when nobody has said anything.
+        after.turn = after.turn.max(after.assigned_turn);
     }
+}
+
+/// Holds the mail of a spammer for a while, and no longer when it was none.
+pub(super) fn mute(ledger: &mut Ledger<'_>, before: &Ticket, after: &Ticket) {
+    let until = match (before.status == Status::Spam, after.status == Status::Spam) {
+        (false, true) => ledger.now + millis(ledger.desk.config.desk.spam_hold),
+        (true, false) => 0,
+        _ => return,
+    };
+    ledger.changes.spam_until.push((before.requester, until));
 }
 
 fn find(draft: &Draft<'_>, who: &Assignee, agent: &Person) -> Result<Option<PersonId>, Impossible> {

@@ -1,13 +1,18 @@
 //! What waits for a person, and who is told.
 
 use crate::model::changes::{Changes, Fate, TicketRef};
+use crate::model::facts::{CountKey, Keys};
 use crate::model::outgoing::MailKind;
 use crate::model::people::Person;
 
 use super::draft::Draft;
 use super::ledger::{about, actor, millis};
 use super::thread::Place;
+use super::{Known, need};
 
+/// Notices to one agent about mail that nothing proves.
+const CONFIRMS_AN_HOUR: i64 = 30;
+const CONFIRMS_A_DAY: i64 = 200;
 /// Key of the timer that mails the digest of held mail to the admins.
 pub(super) const DIGEST: &str = "digest";
 
@@ -20,13 +25,22 @@ pub(super) fn for_admins(mut draft: Draft<'_>, reason: &str, detail: &str) -> Ch
     draft.fate(Fate::Held, None, reason, detail)
 }
 
-/// Holds the mail of the agent whose address it was sent to, and tells that agent at once, at the address that an
-/// admin has registered.
-pub(super) fn for_owner(draft: Draft<'_>, place: &Place<'_>, reason: &str, detail: &str) -> Changes {
-    match place.owner.and_then(|owner| draft.facts.person(owner)) {
-        Some(owner) => for_agent(draft, owner, place.ticket.map(|t| TicketRef::Id(t.ticket.id)), reason, detail),
-        None => for_admins(draft, reason, detail),
+/// Holds a mail until the agent whose address it was sent to has confirmed it, and tells that agent at once, at the
+/// address that an admin has registered. Nothing proves who wrote it, so notices are capped: beyond that the admins hear
+/// of it.
+pub(super) fn for_owner(mut draft: Draft<'_>, place: &Place<'_>, detail: &str) -> Known<Changes> {
+    let Some(owner) = place.owner.and_then(|owner| draft.facts.person(owner)) else {
+        return Ok(for_admins(draft, "confirm", detail));
+    };
+    let hour = (CountKey::HoldsOf(owner.id, draft.now - 3_600_000), CONFIRMS_AN_HOUR);
+    let day = (CountKey::HoldsOf(owner.id, draft.now - 86_400_000), CONFIRMS_A_DAY);
+    need(draft.facts, Keys { counts: [hour.0.clone(), day.0.clone()].into(), ..Keys::default() })?;
+    let count = |key: &CountKey| draft.facts.counts.get(key).copied().unwrap_or(0);
+    if count(&hour.0) >= hour.1 || count(&day.0) >= day.1 {
+        return Ok(for_admins(draft, "confirm", detail));
     }
+    draft.changes.guard.below.extend([hour, day]);
+    Ok(for_agent(draft, owner, place.ticket.map(|t| TicketRef::Id(t.ticket.id)), "confirm", detail))
 }
 
 /// Holds an agent's mail and tells them at once.

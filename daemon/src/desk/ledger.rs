@@ -75,7 +75,7 @@ impl<'a> Ledger<'a> {
 
     /// Something to do later.
     pub(super) fn timer(&mut self, kind: &'static str, ticket: Option<TicketRef>, due_at: i64) {
-        self.changes.timers.push(NewTimer { kind, ticket, key: String::new(), due_at });
+        self.changes.timers.push(NewTimer { kind, ticket, key: String::new(), due_at, if_untold: false });
     }
 
     /// The ticket as it shall be; its status change is logged.

@@ -20,6 +20,7 @@ mod execute;
 mod hold;
 mod ledger;
 pub mod message_id;
+mod opening;
 mod recipients;
 mod release;
 mod tell;
@@ -130,7 +131,7 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     let to = Addressed::read(desk, mail, now);
     let author = Author::read(desk, mail);
     need(facts, first_keys(desk, mail, &to, &author, now))?;
-    let draft = Draft::new(desk, mail, facts, now);
+    let draft = Draft::new(desk, mail, facts, now).addressed(to.scope());
     if let Some(first) = duplicate(mail, facts, &to) {
         return Ok(draft.fate(Fate::Duplicate, None, "duplicate", &format!("a copy of mail {first}")));
     }
@@ -161,22 +162,42 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     let outcome = who::outcome(who::Channel::Mail, proof, kind, from, automatic, allow_spf);
     let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
     let verified = proof == who::Proof::Aligned;
-    if author.person(facts).is_some_and(|p| p.spam_until.is_some_and(|until| until > now)) && !mail.has_passed("spam") {
+    if author.person(facts).is_some_and(|p| !p.is_staff() && p.spam_until.is_some_and(|until| until > now)) && !mail.has_passed("spam") {
         return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
     }
+    let outcome = mended(outcome, from, place.ticket.is_some(), mail.has_passed("author"));
     use who::Outcome;
     match outcome {
         // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
         Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, &author, &place),
         Outcome::Act => agent::act(draft, &to, &place),
-        Outcome::Confirm => Ok(hold::for_owner(draft, &place, "confirm", author::confirm_reason(&place))),
-        Outcome::Note => agent::note_by(draft, &author, &place),
+        Outcome::Confirm => hold::for_owner(draft, &place, author::confirm_reason(&place)),
+        Outcome::Note if place.ticket.is_some() => agent::note_by(draft, &author, &place),
         Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind))),
         Outcome::Automatic => automatic::decide(draft, &to, &author, &place),
-        Outcome::Customer | Outcome::CustomerUnverified | Outcome::ThirdParty | Outcome::OnBehalf => {
+        Outcome::Customer | Outcome::CustomerUnverified | Outcome::ThirdParty | Outcome::OnBehalf | Outcome::Note => {
             let third_party = outcome == Outcome::ThirdParty;
-            customer::write(draft, &to, &author, &place, customer::As { verified, third_party, acknowledge: outcome == Outcome::Customer })
+            customer::write(
+                draft,
+                &to,
+                &author,
+                &place,
+                customer::As { verified, third_party, acknowledge: matches!(outcome, Outcome::Customer | Outcome::CustomerUnverified) },
+            )
         }
+    }
+}
+
+/// What the outcome becomes on this ticket, and after a person's word.
+fn mended(outcome: who::Outcome, from: who::From, on_ticket: bool, let_through: bool) -> who::Outcome {
+    use who::{From, Outcome};
+    match (outcome, from) {
+        // A person has seen it and wants it: on its ticket for agents to see, else as a ticket of its own.
+        (Outcome::Hold, _) if let_through && on_ticket => Outcome::ThirdParty,
+        (Outcome::Hold, _) if let_through => Outcome::CustomerUnverified,
+        // What may be an agent's words, unproven, must not stand there as the customer's.
+        (Outcome::CustomerUnverified, From::Owner | From::Agent | From::FormerAgent) if on_ticket => Outcome::ThirdParty,
+        _ => outcome,
     }
 }
 

@@ -38,6 +38,14 @@ impl Addressed {
                 Recipient::BadToken | Recipient::Foreign => {}
             }
         }
+        // A relay may hand over one recipient at a time: the strongest visible address acts in each of the copies.
+        for address in headers(mail) {
+            if let Recipient::Token(id, token) = desk.book.classify(address)
+                && matches!(token.purpose(), Purpose::Answer | Purpose::Note | Purpose::Customer)
+            {
+                to.take(id, token, now);
+            }
+        }
         let first = |id: &MailboxId| headers(mail).position(|a| desk.book.classify(a) == Recipient::Mailbox(*id, None));
         plain.sort_by_key(|(id, _)| first(id).unwrap_or(usize::MAX));
         if to.mailbox.is_none() {

@@ -5,15 +5,17 @@ use crate::model::changes::{MessageRef, PersonRef, TicketRef};
 use crate::model::facts::TicketFacts;
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
-use crate::model::ticket::{Standing, Status, Ticket};
+use crate::model::ticket::{Status, Ticket};
 
 use super::audience;
 use super::ledger::Ledger;
 
 /// An agent's answer to every customer on the ticket: one mail each, for each has an address of their own.
 pub(super) fn customers(ledger: &mut Ledger<'_>, agent: &Person, t: &TicketFacts, message: MessageRef) {
-    for participant in t.participants.iter().filter(|p| p.standing != Standing::Follower && p.person != agent.id) {
-        if let Some(person) = ledger.facts.person(participant.person) {
+    for participant in t.participants.iter().filter(|p| p.standing.is_party() && p.person != agent.id) {
+        // Whoever is taken off by the same mail does not get it.
+        let leaves = ledger.changes.leaving.contains(&(t.ticket.id, participant.person));
+        if let Some(person) = ledger.facts.person(participant.person).filter(|_| !leaves) {
             let params = Params { actor: Some(agent.id), ..Params::default() };
             ledger.send(MailKind::Answer, person, Some(TicketRef::Id(t.ticket.id)), Some(message), params);
         }

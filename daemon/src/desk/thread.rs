@@ -1,8 +1,7 @@
 //! Which ticket: a signed address, else the last reference that resolves, else a new one.
 
 use crate::model::facts::{Facts, Keys, TicketFacts};
-use crate::model::ticket::Standing;
-use crate::model::{PersonId, TicketId, Understood};
+use crate::model::{OutboxId, PersonId, TicketId, Understood};
 
 use super::author::Author;
 use super::message_id::{OwnId, hash};
@@ -36,7 +35,7 @@ pub(super) struct Place<'f> {
 /// Own id, In-Reply-To and References of a mail, oldest first and without nonsense.
 fn named(u: &Understood) -> Vec<&str> {
     let mut ids: Vec<&str> = Vec::new();
-    for id in u.in_reply_to.iter().chain(&u.references) {
+    for id in u.references.iter().chain(&u.in_reply_to) {
         let usable = id.len() <= ID_OCTETS && id.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
         if usable {
             ids.retain(|known| known != id);
@@ -87,7 +86,7 @@ pub(super) fn place<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Add
     }
     let plain = by_token.unwrap_or(Place { kind: Kind::Plain, owner: None, ticket: None, related: None, turn: 0, purpose: None });
     let plain = Place { ticket: None, related: plain.ticket.map(|t| t.ticket.id), ..plain };
-    by_reference(desk, mail, facts, author, plain).and_then(|place| with_people(facts, place))
+    by_reference(desk, mail, facts, to, author, plain).and_then(|place| with_people(facts, place))
 }
 
 fn by_token<'f>(facts: &'f Facts, to: &Addressed, now: i64) -> Known<Option<Place<'f>>> {
@@ -126,13 +125,23 @@ fn follow<'f>(facts: &'f Facts, ticket: &'f TicketFacts) -> Known<&'f TicketFact
 
 /// The last reference that resolves to a ticket on which the author is. An id of ours needs no more than that: who
 /// names it has had our mail. Anybody can name a stranger's id, so there the author must be proven.
-fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, author: &Author, plain: Place<'f>) -> Known<Place<'f>> {
+fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Addressed, author: &Author, plain: Place<'f>) -> Known<Place<'f>> {
     let mut related = plain.related;
     let person = author.person(facts).filter(|_| !author.unproven);
     let proven = mail.is_proven();
-    let on = |t: &TicketFacts| {
-        person.is_some_and(|p| t.participant(p.id).is_some_and(|x| x.standing != Standing::Follower) || p.is_active_agent())
-    };
+    let on = |t: &TicketFacts| person.is_some_and(|p| t.participant(p.id).is_some_and(|x| x.standing.is_party()) || p.is_active_agent());
+    // A mail to our envelope sender names the mail that it came from.
+    let bounced = to.bounce.and_then(|t| facts.outbox.get(&OutboxId(t.subject()))).and_then(Option::as_ref).and_then(|row| row.ticket);
+    if let Some(ticket) = bounced {
+        need(facts, Keys { tickets: [ticket].into(), ..Keys::default() })?;
+        if let Some(found) = facts.ticket(ticket) {
+            let found = follow(facts, found)?;
+            if on(found) {
+                return Ok(Place { ticket: Some(found), related: None, ..plain });
+            }
+            related = related.or(Some(found.ticket.id));
+        }
+    }
     for id in named(mail.understood).into_iter().rev() {
         let signed = own(desk, id).map(|own| own.ticket);
         let known = facts.refs.get(&hash(id)).into_iter().flatten().filter(|hit| hit.own).map(|hit| hit.ticket);
@@ -158,13 +167,18 @@ fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, author: &Aut
     Ok(Place { related, ..plain })
 }
 
-/// Whoever is on the ticket has to be known before anything is sent.
 fn with_people<'f>(facts: &Facts, place: Place<'f>) -> Known<Place<'f>> {
-    let Some(ticket) = place.ticket else { return Ok(place) };
+    if let Some(ticket) = place.ticket {
+        people(facts, ticket)?;
+    }
+    Ok(place)
+}
+
+/// Whoever is on the ticket has to be known before anything is sent.
+pub(super) fn people(facts: &Facts, ticket: &TicketFacts) -> Known<()> {
     let mut keys = Keys::default();
     keys.persons.extend(ticket.participants.iter().map(|p| p.person));
     keys.persons.insert(ticket.ticket.requester);
     keys.persons.extend(ticket.ticket.assignee);
-    need(facts, keys)?;
-    Ok(place)
+    need(facts, keys)
 }

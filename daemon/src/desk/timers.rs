@@ -2,11 +2,12 @@
 
 use crate::model::InboxId;
 use crate::model::TicketId;
-use crate::model::changes::{TicketRef, Timer};
+use crate::model::changes::{NewTimer, TicketRef, Timer};
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
 
+use super::hold::DIGEST;
 use super::ledger::{Ledger, millis};
 use super::{Desk, Step, audience, need};
 
@@ -28,7 +29,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     ledger.changes.timers_done.push((timer.kind.clone(), timer.ticket, timer.key.clone()));
     match timer.kind.as_str() {
         "close" => close(&mut ledger, ticket),
-        "digest" => digest(&mut ledger, untold),
+        DIGEST => digest(&mut ledger, untold),
         // A kind of a newer program: it is gone, and that program will write it again.
         _ => {}
     }
@@ -46,13 +47,17 @@ fn close(ledger: &mut Ledger<'_>, ticket: TicketId) {
     ledger.update(&t.ticket, after, "system");
 }
 
-/// One mail to each admin about everything that is held and that nobody was told of.
+/// One mail to each admin about what is held and nobody was told of. What does not fit, comes meanwhile or finds no
+/// admin is told of next time.
 fn digest(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
+    let due_at = ledger.now + millis(ledger.desk.config.desk.digest_every);
+    ledger.changes.timers.push(NewTimer { kind: DIGEST, ticket: None, key: String::new(), due_at, if_untold: true });
     let admins = audience::admins(ledger.facts);
     if untold.is_empty() || admins.is_empty() {
         return;
     }
     ledger.changes.told.extend(untold);
+    ledger.changes.guard.held.extend(untold);
     for admin in admins {
         ledger.send(MailKind::Digest, admin, None, None, Params { inbox: untold.to_vec(), ..Params::default() });
     }

@@ -9,7 +9,6 @@ mod auth;
 mod health;
 mod inbox;
 mod intake;
-mod listen;
 mod messages;
 mod metrics;
 mod numbers;
@@ -38,7 +37,7 @@ use crate::receive::Counters;
 use crate::store::Store;
 use crate::understand::Limits;
 
-pub use listen::{BindError, Listener};
+pub use crate::receive::listen::{BindError, Listener};
 pub use serve::serve;
 
 /// Connections open at once, over all listeners.

@@ -13,8 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{debug, warn};
 
-use super::listen::{Listener, Stream};
 use super::{App, State, routes};
+use crate::receive::listen::{Listener, Stream};
 
 /// Largest header of a request, its first line included, in octets.
 const HEADER_SIZE: usize = 16 << 10;
@@ -42,7 +42,7 @@ pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) 
     };
     while let Some((accepted, slot)) = cancel.run_until_cancelled(next()).await {
         match accepted {
-            Ok(io) => {
+            Ok((io, _)) => {
                 let talk = talk(io, service.clone(), cancel.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {

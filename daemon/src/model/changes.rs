@@ -132,8 +132,8 @@ pub struct InboxFate {
     pub label: Label,
     /// What the decision was made from, for the audit.
     pub decided_from: String,
-    /// Fingerprint to remember, with its scope.
-    pub fingerprint: Option<(Vec<u8>, i64)>,
+    /// Fingerprints to remember, with their scopes.
+    pub fingerprints: Vec<(Vec<u8>, i64)>,
 }
 
 /// What lists show of a mail.
@@ -284,6 +284,8 @@ pub struct NewTimer {
     pub key: String,
     /// When, in ms. A timer that exists keeps the earlier time.
     pub due_at: i64,
+    /// Only if there are held mails that nobody was told of.
+    pub if_untold: bool,
 }
 
 /// A timer that is due.

@@ -50,6 +50,8 @@ pub enum CountKey {
     TicketsOf(PersonId, i64),
     /// Answers that a person published since a time in ms.
     AnswersOf(PersonId, i64),
+    /// Hold notices to a person since a time in ms.
+    HoldsOf(PersonId, i64),
 }
 
 /// What a decision says.
@@ -82,6 +84,10 @@ pub struct TicketFacts {
     pub participants: Vec<Participant>,
     /// Turn of the last public answer of each agent.
     pub answers: Vec<(PersonId, i64)>,
+    /// Turn of the last public message of a customer.
+    pub customer_turn: i64,
+    /// The newest ticket that continues this one.
+    pub continued_by: Option<TicketId>,
     /// Agents who were notified of it.
     pub told: Vec<PersonId>,
 }

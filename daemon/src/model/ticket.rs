@@ -115,6 +115,8 @@ pub struct Ticket {
     pub assignee: Option<super::PersonId>,
     /// A token of an earlier turn than this one was handed out before the ticket went to its assignee.
     pub assigned_turn: i64,
+    /// Who gave it to its assignee.
+    pub assigned_by: Option<super::PersonId>,
     /// Team.
     pub team: Option<String>,
     /// Tags, sorted.
@@ -142,8 +144,17 @@ words!(
         Cc = "cc",
         /// An agent or viewer who follows.
         Follower = "follower",
+        /// Was on it; the row keeps its epoch, so that old addresses stay revoked.
+        Left = "left",
     }
 );
+
+impl Standing {
+    /// Whether answers go there and mail from there is a customer's.
+    pub fn is_party(self) -> bool {
+        matches!(self, Self::Requester | Self::Cc)
+    }
+}
 
 /// One person on one ticket.
 #[derive(Clone, Debug, PartialEq, Eq)]

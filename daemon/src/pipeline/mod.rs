@@ -1,5 +1,6 @@
 //! Accepted mail to tickets: claim an inbox row, understand, verify, decide, one commit.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
-use crate::model::Understood;
 use crate::model::facts::Facts;
+use crate::model::{InboxId, Understood};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Store, StoreError};
 use crate::understand::{Limits, understand};
 use crate::verify;
@@ -40,14 +41,19 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
     loop {
         let found = pipeline.claim().await;
         let mut work = JoinSet::new();
+        let mut in_hand = HashMap::new();
         let idle = found.is_empty();
         for mail in found {
-            let pipeline = pipeline.clone();
-            work.spawn(async move { Box::pin(pipeline.one(mail)).await });
+            let (id, one, cancel) = (mail.id, pipeline.clone(), cancel.clone());
+            let task = work.spawn(async move { Box::pin(one.one(mail, &cancel)).await });
+            in_hand.insert(task.id(), id);
         }
-        while let Some(done) = work.join_next().await {
+        while let Some(done) = work.join_next_with_id().await {
             if let Err(error) = done {
-                tracing::error!(%error, "deciding a mail ended badly; it is tried again alone at the next start");
+                tracing::error!(%error, "deciding a mail ended badly; it is tried again, alone");
+                if let Some(id) = in_hand.get(&error.id()) {
+                    pipeline.put_back(*id, "deciding it ended badly", true, &cancel).await;
+                }
             }
         }
         if cancel.is_cancelled() {
@@ -76,19 +82,32 @@ impl Pipeline {
     }
 
     /// Takes one mail to its fate, or puts it back.
-    async fn one(&self, mail: ClaimedMail) {
+    async fn one(&self, mail: ClaimedMail, cancel: &CancellationToken) {
         let id = mail.id;
-        let (due_at, reason, charge) = match self.decided(&mail).await {
-            Ok(()) => return,
-            Err(StoreError::Fenced) => return tracing::warn!(%id, "another node has taken a mail over"),
+        match self.decided(&mail).await {
+            Ok(()) => {}
+            Err(StoreError::Fenced) => tracing::warn!(%id, "another node has taken a mail over"),
             Err(error) => {
                 tracing::error!(%id, %error, attempts = mail.attempts, "a mail could not be decided; it waits");
-                // What is wrong with the database or the disk is not the mail's fault.
-                (self.clock.now() + PAUSE, error.to_string(), !error.is_temporary())
+                self.put_back(id, &error.to_string(), !error.is_nobodys_fault(), cancel).await;
             }
-        };
-        if let Err(error) = self.store.run(Cmd::DeferInbox { node: self.node, id, due_at, reason, charge }).await {
-            tracing::error!(%id, %error, "a mail could not be put back; the next start finds it");
+        }
+    }
+
+    /// Puts a mail back until the database has it: a mail that stays claimed would wait for the next start. What is
+    /// wrong with the database or the disk is not charged to the mail.
+    async fn put_back(&self, id: InboxId, reason: &str, charge: bool, cancel: &CancellationToken) {
+        loop {
+            let due_at = self.clock.now() + PAUSE;
+            let defer = Cmd::DeferInbox { node: self.node, id, due_at, reason: reason.to_owned(), charge };
+            match self.store.run(defer).await {
+                Ok(_) | Err(StoreError::Fenced) => return,
+                Err(error) => tracing::error!(%id, %error, "a mail could not be put back yet"),
+            }
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = tokio::time::sleep(POLL) => {}
+            }
         }
     }
 
@@ -120,7 +139,7 @@ impl Pipeline {
         let limits = Limits::from(&desk.config.limits);
         tokio::task::spawn_blocking(move || understand(&raw, &limits))
             .await
-            .map_err(|e| StoreError::Io(format!("understanding failed: {e}")))
+            .map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))
     }
 }
 

@@ -4,5 +4,6 @@
 mod agents;
 mod customers;
 mod holds;
+mod reviewed;
 mod store;
 mod world;

@@ -6,6 +6,7 @@ pub mod counters;
 mod door;
 pub mod gate;
 mod limits;
+pub mod listen;
 mod lmtp;
 mod peer;
 pub mod smtp;
@@ -15,4 +16,5 @@ mod tests;
 
 pub use counters::Counters;
 pub use gate::Gate;
-pub use smtp::{BindError, Listener, Protocol, Shared, serve};
+pub use listen::BindError;
+pub use smtp::{Listener, Protocol, Shared, serve};

@@ -25,8 +25,6 @@ use super::relay::{Exit, Outcome};
 const CONNECTIONS: usize = 5;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
-/// Races that a settlement may lose.
-const RACES: usize = 20;
 
 /// What sending needs.
 #[derive(Clone)]
@@ -138,7 +136,7 @@ impl Sender {
     }
 
     async fn settle(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> Result<(), StoreError> {
-        for _ in 0..RACES {
+        loop {
             let now = self.clock.now();
             let changes = match &settled {
                 Settled::Failed(reply) => {
@@ -154,13 +152,13 @@ impl Sender {
             let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), now, changes };
             match self.store.run(Cmd::Settle(Box::new(settlement))).await {
                 Err(StoreError::Conflict(_)) => {}
-                Err(error) if error.is_temporary() => {
+                // A mail that stays claimed would block its lane, and the next start would send it again.
+                Err(error) if error.is_nobodys_fault() && !matches!(error, StoreError::Closed) => {
                     tracing::warn!(id = %row.id, %error, "what became of a mail could not be written yet");
                     tokio::time::sleep(POLL).await;
                 }
                 outcome => return outcome.map(|_| ()),
             }
         }
-        Err(StoreError::Conflict("too many others at once"))
     }
 }

@@ -127,12 +127,15 @@ fn write_file(path: &Path, body: &[u8]) -> Result<(), StoreError> {
 }
 
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
-    if folder.is_dir() {
-        return Ok(());
-    }
     std::fs::create_dir_all(folder)?;
+    // Somebody else may have made it a moment ago and not yet synced its name.
     if let Some(parent) = folder.parent() {
         File::open(parent)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Makes the folder of bodies, so that its own name is on disk before anything is in it.
+pub(super) fn prepare_folder(data: &Path) -> Result<(), StoreError> {
+    create_folder(&data.join("blobs"))
 }

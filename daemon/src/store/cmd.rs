@@ -57,6 +57,7 @@ pub enum Cmd {
 }
 
 /// What a command answers.
+#[expect(missing_docs, reason = "the variants say what their fields are")]
 #[derive(Debug)]
 pub enum Outcome {
     /// Done.
@@ -73,8 +74,8 @@ pub enum Outcome {
     Mailboxes(Vec<MailboxRow>),
     /// A row's number.
     Id(i64),
-    /// Bodies whose files are not needed any more.
-    Swept(Vec<Vec<u8>>),
+    /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
+    Swept { rows: usize, files: Vec<Vec<u8>> },
 }
 
 impl Cmd {

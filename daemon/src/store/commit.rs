@@ -20,6 +20,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcom
     insert::participants(conn, changes, &made).await?;
     insert::events(conn, changes, &made).await?;
     insert::outbox(conn, changes, &made).await?;
+    insert::told(conn, changes).await?;
     insert::timers(conn, changes, &made).await?;
     insert::people(conn, changes).await?;
     insert::inbox(conn, changes, &made).await?;

@@ -73,6 +73,14 @@ impl Conn<'_> {
         }
     }
 
+    /// Begins or ends a transaction; it stands for a whole group of commands and is not counted.
+    pub(super) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        match self {
+            Self::Lite(c) => sqlx::query(sql).execute(&mut **c).await?,
+        };
+        Ok(())
+    }
+
     /// All rows of a query.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         STATEMENTS.fetch_add(1, Ordering::Relaxed);

@@ -41,6 +41,11 @@ impl StoreError {
         !matches!(self, Self::NotFound(_) | Self::Refused(_) | Self::Fenced | Self::Corrupt(_))
     }
 
+    /// Whether it says something about the database, the disk or the hour, and nothing about the matter in hand.
+    pub fn is_nobodys_fault(&self) -> bool {
+        matches!(self, Self::Conflict(_) | Self::Full | Self::Busy | Self::Io(_) | Self::Closed)
+    }
+
     /// Whether the command itself said no before its first write, so that its neighbours in a group are unharmed.
     pub(super) fn is_clean(&self) -> bool {
         matches!(self, Self::Conflict(_) | Self::Fenced | Self::NotFound(_) | Self::Refused(_))

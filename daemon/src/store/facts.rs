@@ -3,7 +3,7 @@
 use sqlx::Connection as _;
 
 use crate::model::facts::{CountKey, Facts, Filed, HeldFacts, Keys, RefHit, TicketFacts};
-use crate::model::ticket::{Participant, Priority, Standing, Status, Ticket};
+use crate::model::ticket::{MessageKind, Participant, Priority, Standing, Status, Ticket};
 use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
 
 use super::conn::{Conn, Sql};
@@ -39,7 +39,7 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     counts(conn, facts, keys).await?;
     for (ticket, turn) in &keys.last_words {
         let sql = "SELECT b.reply_text FROM message m JOIN message_body b ON b.message = m.id
-            WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 ORDER BY m.turn DESC, m.id DESC LIMIT 1";
+            WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.turn DESC, m.id DESC LIMIT 1";
         let row = conn.opt(sql, vec![(*ticket).into(), (*turn).into()]).await?;
         facts.last_words.insert((*ticket, *turn), row.map(|r| r.text(0)).transpose()?.unwrap_or_default());
     }
@@ -59,15 +59,16 @@ async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Resul
         &[
             "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
              (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id), x.key \
-             FROM (SELECT key, id FROM person WHERE key IN",
-            "UNION ALL SELECT key, person FROM alias WHERE key IN",
-            ") x JOIN person p ON p.id = x.id",
+             FROM (SELECT key, id, 0 AS alias FROM person WHERE key IN",
+            "UNION ALL SELECT key, person, 1 FROM alias WHERE key IN",
+            ") x JOIN person p ON p.id = x.id ORDER BY x.alias",
         ],
         1,
         keys.addresses.len(),
     );
     let rows = conn.all(sql, keys.addresses.iter().map(Value::from).collect()).await?;
     facts.addresses.extend(keys.addresses.iter().map(|a| (a.clone(), None)));
+    // An alias stands above a customer of the same address: it comes last.
     for row in &rows {
         let person = people::person(row)?;
         facts.addresses.insert(row.text(10)?, Some(person.id));
@@ -150,8 +151,9 @@ pub(super) async fn filed(conn: &mut Conn<'_>, prints: &[Vec<u8>]) -> Result<Vec
 async fn tickets(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     let ids: Vec<_> = keys.tickets.iter().copied().collect();
     for ticket in load_tickets(conn, &ids).await? {
-        let facts_of = TicketFacts { ticket, participants: Vec::new(), answers: Vec::new(), told: Vec::new() };
-        facts.tickets.insert(facts_of.ticket.id, Some(facts_of));
+        let id = ticket.id;
+        let (participants, answers, told) = (Vec::new(), Vec::new(), Vec::new());
+        facts.tickets.insert(id, Some(TicketFacts { ticket, participants, answers, customer_turn: 0, continued_by: None, told }));
     }
     for id in &ids {
         facts.tickets.entry(*id).or_insert(None);
@@ -166,16 +168,23 @@ async fn tickets(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<
         of(facts, row.int(0)?, |t| t.participants.push(participant));
     }
     let sql = Sql::list(
-        "SELECT ticket, author, MAX(turn) FROM message WHERE kind = 'agent' AND public = 1 AND ticket IN",
+        "SELECT ticket, kind, author, MAX(turn) FROM message WHERE kind IN ('agent', 'customer') AND public = 1 AND automatic IS NULL AND ticket IN",
         1,
         ids.len(),
-        "GROUP BY ticket, author",
+        "GROUP BY ticket, kind, author",
     );
     for row in conn.all(sql, args()).await? {
-        if let Some(author) = row.opt_int(1)? {
-            let turn = row.int(2)?;
-            of(facts, row.int(0)?, |t| t.answers.push((PersonId(author), turn)));
-        }
+        let (kind, author, turn) = (row.word(1, MessageKind::of)?, row.opt_int(2)?.map(PersonId), row.int(3)?);
+        of(facts, row.int(0)?, |t| match (kind, author) {
+            (MessageKind::Agent, Some(author)) => t.answers.push((author, turn)),
+            (MessageKind::Customer, _) => t.customer_turn = t.customer_turn.max(turn),
+            _ => {}
+        });
+    }
+    let sql = Sql::list("SELECT continues, MAX(id) FROM ticket WHERE continues IN", 1, ids.len(), "GROUP BY continues");
+    for row in conn.all(sql, args()).await? {
+        let next = TicketId(row.int(1)?);
+        of(facts, row.int(0)?, |t| t.continued_by = Some(next));
     }
     let sql = Sql::list("SELECT DISTINCT ticket, recipient FROM outbox WHERE kind = 'notify' AND ticket IN", 1, ids.len(), "");
     for row in conn.all(sql, args()).await? {
@@ -193,7 +202,7 @@ fn of(facts: &mut Facts, ticket: i64, set: impl FnOnce(&mut TicketFacts)) {
 
 /// The columns of a ticket, in the order of [`ticket`].
 const TICKETS: &str = "SELECT id, version, turn, status, priority, subject, mailbox, requester, assignee, assigned_turn, team, tags, merged_into, \
-    continues, messages, solved_at, created_at, updated_at FROM ticket WHERE id IN";
+    continues, messages, solved_at, created_at, updated_at, assigned_by FROM ticket WHERE id IN";
 
 /// Tickets by number.
 pub(super) async fn load_tickets(conn: &mut Conn<'_>, ids: &[TicketId]) -> Result<Vec<Ticket>, StoreError> {
@@ -223,6 +232,7 @@ fn ticket(row: &Row) -> Result<Ticket, StoreError> {
         solved_at: row.opt_int(15)?,
         created_at: row.int(16)?,
         updated_at: row.int(17)?,
+        assigned_by: row.opt_int(18)?.map(PersonId),
     })
 }
 
@@ -276,6 +286,7 @@ pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<
             CountKey::AcksToDomain(domain, since) => ("outbox WHERE kind = 'ack' AND domain =", domain.into(), *since),
             CountKey::TicketsOf(person, since) => ("ticket WHERE requester =", (*person).into(), *since),
             CountKey::AnswersOf(person, since) => ("message WHERE kind = 'agent' AND author =", (*person).into(), *since),
+            CountKey::HoldsOf(person, since) => ("outbox WHERE kind = 'held' AND recipient =", (*person).into(), *since),
         };
         args.extend([of, since.into()]);
         parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${}", 2 * i + 1, 2 * i + 2));

@@ -74,8 +74,8 @@ pub(super) async fn updates(conn: &mut Conn<'_>, changes: &Changes) -> Result<()
     for row in &changes.updates {
         let sql =
             "UPDATE ticket SET version = version + 1, turn = $1, status = $2, priority = $3, subject = $4, requester = $5, assignee = $6,
-            assigned_turn = $7, team = $8, tags = $9, merged_into = $10, messages = $11, solved_at = $12, updated_at = $13
-            WHERE id = $14";
+            assigned_turn = $7, team = $8, tags = $9, merged_into = $10, messages = $11, solved_at = $12, updated_at = $13,
+            assigned_by = $15 WHERE id = $14";
         let args = vec![
             row.turn.into(),
             row.status.word().into(),
@@ -91,6 +91,7 @@ pub(super) async fn updates(conn: &mut Conn<'_>, changes: &Changes) -> Result<()
             row.solved_at.into(),
             row.updated_at.into(),
             row.id.into(),
+            row.assigned_by.into(),
         ];
         conn.exec(sql, args).await?;
     }
@@ -152,7 +153,9 @@ pub(super) async fn refs(conn: &mut Conn<'_>, changes: &Changes, made: &Made) ->
 
 pub(super) async fn participants(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for (ticket, person) in &changes.leaving {
-        conn.exec("DELETE FROM participant WHERE ticket = $1 AND person = $2", vec![(*ticket).into(), (*person).into()]).await?;
+        // The row stays for its epoch: whoever comes back gets new addresses, and the old ones stay dead.
+        let sql = "UPDATE participant SET standing = 'left', epoch = epoch + 1 WHERE ticket = $1 AND person = $2";
+        conn.exec(sql, vec![(*ticket).into(), (*person).into()]).await?;
     }
     for (ticket, person) in &changes.revoked {
         let sql = "UPDATE participant SET epoch = epoch + 1 WHERE ticket = $1 AND person = $2";
@@ -168,7 +171,7 @@ pub(super) async fn participants(conn: &mut Conn<'_>, changes: &Changes, made: &
     let groups: Vec<String> =
         (0..changes.participants.len()).map(|i| format!("(${}, ${}, ${}, 0)", i * 3 + 1, i * 3 + 2, i * 3 + 3)).collect();
     let sql = Sql::Made(format!(
-        "INSERT INTO participant(ticket, person, standing, epoch) VALUES {} ON CONFLICT(ticket, person) DO NOTHING",
+        "INSERT INTO participant(ticket, person, standing, epoch) VALUES {} ON CONFLICT(ticket, person) DO UPDATE SET standing = excluded.standing WHERE participant.standing = 'left'",
         groups.join(", ")
     ));
     conn.exec(sql, args).await?;
@@ -204,7 +207,11 @@ pub(super) async fn events(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
 
 pub(super) async fn outbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for (id, reply) in &changes.bounced {
-        conn.exec("UPDATE outbox SET state = 'failed', last_reply = $1 WHERE id = $2", vec![reply.into(), (*id).into()]).await?;
+        conn.exec(
+            "UPDATE outbox SET state = 'failed', last_reply = $1, settled_at = COALESCE(settled_at, $3) WHERE id = $2",
+            vec![reply.into(), (*id).into(), changes.at.into()],
+        )
+        .await?;
     }
     if changes.outbox.is_empty() {
         return Ok(());
@@ -251,6 +258,15 @@ fn int(value: &Value) -> i64 {
     }
 }
 
+/// Notes which held mails a person is told of.
+pub(super) async fn told(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+    if !changes.told.is_empty() {
+        let sql = Sql::list("UPDATE inbox SET told = 1 WHERE id IN", 1, changes.told.len(), "");
+        conn.exec(sql, changes.told.iter().map(|id| Value::from(*id)).collect()).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for (kind, ticket, key) in &changes.timers_done {
         conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3", vec![kind.into(), (*ticket).into(), key.into()])
@@ -258,7 +274,14 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     }
     for timer in &changes.timers {
         let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));
-        let sql = "INSERT INTO timer(kind, ticket, key, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT(kind, ticket, key) DO NOTHING";
+        // A digest that was due may have been the last word about what was held meanwhile.
+        let sql = match timer.if_untold {
+            false => "INSERT INTO timer(kind, ticket, key, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT(kind, ticket, key) DO NOTHING",
+            true => {
+                "INSERT INTO timer(kind, ticket, key, due_at) SELECT $1, $2, $3, $4
+                 WHERE EXISTS (SELECT 1 FROM inbox WHERE state = 'held' AND told = 0) ON CONFLICT(kind, ticket, key) DO NOTHING"
+            }
+        };
         conn.exec(sql, vec![timer.kind.into(), ticket, (&timer.key).into(), timer.due_at.into()]).await?;
     }
     Ok(())
@@ -274,7 +297,7 @@ pub(super) async fn people(conn: &mut Conn<'_>, changes: &Changes) -> Result<(),
     Ok(())
 }
 
-/// Settles the mail that was decided, and those that a person has let through, dropped or been told of.
+/// Settles the mail that was decided, and those that a person has let through or dropped.
 pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for release in &changes.released {
         let sql = match release.pass {
@@ -288,12 +311,8 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
         let by = release.by.map_or(0, |p| p.0);
         conn.exec(sql, vec![fate.word().into(), by.into(), release.inbox.into()]).await?;
     }
-    if !changes.told.is_empty() {
-        let sql = Sql::list("UPDATE inbox SET told = 1 WHERE id IN", 1, changes.told.len(), "");
-        conn.exec(sql, changes.told.iter().map(|id| Value::from(*id)).collect()).await?;
-    }
     let Some(fate) = &changes.inbox else { return Ok(()) };
-    if let Some((print, scope)) = &fate.fingerprint {
+    for (print, scope) in &fate.fingerprints {
         let sql = "INSERT INTO dedup(fingerprint, scope, inbox, at) VALUES ($1, $2, $3, $4) ON CONFLICT(fingerprint, scope) DO NOTHING";
         conn.exec(sql, vec![print.clone().into(), (*scope).into(), fate.id.into(), changes.at.into()]).await?;
     }

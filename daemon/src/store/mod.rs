@@ -88,6 +88,7 @@ impl Store {
         if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
             std::fs::create_dir_all(folder)?;
         }
+        blobs::prepare_folder(data)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)

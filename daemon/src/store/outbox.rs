@@ -165,7 +165,8 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
         WHERE o.composed IS NOT NULL AND o.settled_at IS NOT NULL AND o.settled_at < $1 AND o.state IN ('sent', 'failed', 'unknown')
         ORDER BY o.settled_at LIMIT $2";
     let mut files = Vec::new();
-    for row in conn.all(sql, vec![before.into(), limit.into()]).await? {
+    let found = conn.all(sql, vec![before.into(), limit.into()]).await?;
+    for row in &found {
         let sha = row.bytes(1)?;
         conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
         // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
@@ -175,5 +176,5 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
             files.push(sha);
         }
     }
-    Ok(Outcome::Swept(files))
+    Ok(Outcome::Swept { rows: found.len(), files })
 }

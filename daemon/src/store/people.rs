@@ -64,11 +64,11 @@ pub(super) async fn add(conn: &mut Conn<'_>, agent: &NewAgent) -> Result<Outcome
     {
         return Err(StoreError::Refused(format!("{} works here already", agent.address)));
     }
-    for alias in std::iter::once(&key).chain(&agent.aliases) {
-        let row =
-            conn.opt("SELECT p.address FROM alias a JOIN person p ON p.id = a.person WHERE a.key = $1", vec![fold(alias).into()]).await?;
-        if let Some(row) = row {
-            return Err(StoreError::Refused(format!("{alias} is an address of {} already", row.text(0)?)));
+    for address in std::iter::once(&key).chain(&agent.aliases) {
+        let sql = "SELECT address FROM person WHERE id IN (SELECT person FROM alias WHERE key = $1)
+            UNION ALL SELECT address FROM person WHERE key = $1 AND role <> 'customer'";
+        if let Some(row) = conn.opt(sql, vec![fold(address).into()]).await? {
+            return Err(StoreError::Refused(format!("{address} is an address of {} already", row.text(0)?)));
         }
     }
     let sql = "INSERT INTO person(key, address, name, role, epoch, disabled, answered, settings, created_at)

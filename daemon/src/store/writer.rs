@@ -3,7 +3,6 @@
 use std::sync::Weak;
 use std::time::Duration;
 
-use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -125,7 +124,8 @@ async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Wrote {
                 let _ = job.answer.send(outcome);
             }
         }
-        Err(error) if group.len() == 1 => {
+        // Alone they would wait for the other process one after the other.
+        Err(error) if group.len() == 1 || matches!(error, StoreError::Busy) => {
             for job in group {
                 let _ = job.answer.send(Err(error.clone()));
             }
@@ -143,20 +143,31 @@ async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Wrote {
 }
 
 /// Runs commands in one transaction. A clean refusal is that command's outcome; any other error undoes all.
+///
+/// The statements are our own and not sqlx's transaction: SQLite rolls back by itself when the disk is full, and a count
+/// of open transactions would never come right again.
 async fn together(conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
-    let mut tx = conn.begin_with("BEGIN IMMEDIATE").await?;
+    let conn = &mut Conn::Lite(conn);
+    conn.control("BEGIN IMMEDIATE").await?;
+    let done = match run_all(conn, group).await {
+        Ok(outcomes) => conn.control("COMMIT").await.map(|()| outcomes),
+        Err(error) => Err(error),
+    };
+    if done.is_err() {
+        // It fails when SQLite has rolled back already, which is as good.
+        let _ = conn.control("ROLLBACK").await;
+    }
+    done
+}
+
+async fn run_all(conn: &mut Conn<'_>, group: &[Job]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
     let mut outcomes = Vec::with_capacity(group.len());
     for job in group {
-        let outcome = Box::pin(job.cmd.run(&mut Conn::Lite(&mut tx))).await;
-        match outcome {
-            Err(error) if !error.is_clean() => {
-                tx.rollback().await?;
-                return Err(error);
-            }
+        match Box::pin(job.cmd.run(conn)).await {
+            Err(error) if !error.is_clean() => return Err(error),
             outcome => outcomes.push(outcome),
         }
     }
-    tx.commit().await?;
     Ok(outcomes)
 }
 

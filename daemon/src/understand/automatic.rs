@@ -66,6 +66,30 @@ const BULK_FIELDS: [&str; 9] = [
 const LOOP_FIELDS: [&str; 4] = ["x-loop", "x-beenthere", "x-autoresponder-loop", "x-auto-loop"];
 
 /// Subjects of automatic answers that mean absence.
+/// Of those below, words of everyday subjects: people answer tickets about a vacation, too.
+const EVERYDAY: [&str; 20] = [
+    "vacation",
+    "on leave",
+    "on holiday",
+    "abwesenheit",
+    "abwesend",
+    "urlaub",
+    "absence",
+    "ausente",
+    "ausencia",
+    "ausência",
+    "assenza",
+    "afwezig",
+    "afwezigheid",
+    "frånvaro",
+    "fravær",
+    "away from my",
+    "不在",
+    "休暇",
+    "外出",
+    "부재중",
+];
+
 const ABSENCE: [&str; 66] = [
     "out of office",
     "out of the office",
@@ -262,7 +286,10 @@ fn answer(e: &Evidence) -> Option<Automatic> {
     }
     let answers = h.has("in-reply-to") || h.has("references") || h.has("x-auto-response-suppress");
     let exact = starts_with_any(&subject, &ANSWER);
-    if by_subject && e.text.len() < 4096 && (answers || exact && says_absence(e.text)) {
+    // A word of everyday subjects needs the body's word, too.
+    let everyday = !exact && !ABSENCE.iter().any(|p| subject.starts_with(p) && !EVERYDAY.contains(p));
+    let likely = if everyday { answers && says_absence(e.text) } else { answers || exact && says_absence(e.text) };
+    if by_subject && e.text.len() < 4096 && likely {
         return Some(class);
     }
     is_challenge(&subject).then_some(Automatic::AutoReply)

@@ -132,6 +132,7 @@ fn changes() -> Changes {
         requester: PersonId(0),
         assignee: Some(PersonId(1)),
         assigned_turn: 0,
+        assigned_by: None,
         team: None,
         tags: vec!["hot".into()],
         merged_into: None,

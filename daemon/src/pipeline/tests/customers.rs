@@ -1,5 +1,7 @@
 //! Customers: new tickets, threads, acknowledgements, what is automatic.
 
+use tokio_util::sync::CancellationToken;
+
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::config::Require;
 use crate::desk::token::Purpose;
@@ -44,7 +46,8 @@ async fn two_copies_decided_together_are_one_message() {
     let mails = pipeline.claim().await;
     assert_eq!(mails.len(), 2);
     let [a, b] = [mails[0].clone(), mails[1].clone()];
-    tokio::join!(pipeline.one(a), pipeline.one(b));
+    let cancel = CancellationToken::new();
+    tokio::join!(pipeline.one(a, &cancel), pipeline.one(b, &cancel));
     let fates: Vec<_> = [1, 2].map(crate::model::InboxId).to_vec();
     let mut kinds = Vec::new();
     for id in fates {
@@ -157,7 +160,7 @@ async fn decisions_made_at_once_keep_the_cap_together() {
     let mut work = tokio::task::JoinSet::new();
     for mail in pipeline.claim().await {
         let pipeline = pipeline.clone();
-        work.spawn(async move { pipeline.one(mail).await });
+        work.spawn(async move { pipeline.one(mail, &CancellationToken::new()).await });
     }
     while work.join_next().await.is_some() {}
     w.decide_all().await;

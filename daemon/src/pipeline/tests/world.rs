@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::Opened;
 use crate::clock::Clock;
@@ -122,7 +123,7 @@ impl World {
                 return;
             }
             for mail in mails {
-                pipeline.one(mail).await;
+                pipeline.one(mail, &CancellationToken::new()).await;
             }
         }
     }

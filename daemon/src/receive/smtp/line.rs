@@ -2,11 +2,12 @@
 
 use std::io;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout_at};
 
 use super::reply;
 use crate::model::Reply;
+use crate::receive::listen::Stream;
 
 /// Longest command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512; parameters and long reply addresses need more.
 const MAX_LINE: usize = 2048;
@@ -16,10 +17,6 @@ const MAX_SKIPPED: usize = 65_536;
 const CHUNK: usize = 16 * 1024;
 /// Replies that wait for the client to finish its pipelined commands.
 const MAX_QUEUED: usize = 4096;
-
-/// A connection of any kind.
-pub(in crate::receive) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// One connection with what was read too far and what is not yet written.
 pub(in crate::receive) struct Wire {

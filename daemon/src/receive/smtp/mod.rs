@@ -30,8 +30,9 @@ use super::peer::Peer;
 use crate::config::Config;
 use crate::inbox::Inbox;
 use crate::model::Reply;
-use line::{Stream, Wire};
-pub use listen::{BindError, Listener};
+use crate::receive::listen::Stream;
+use line::Wire;
+pub use listen::Listener;
 use session::Session;
 
 /// What is spoken on a listener.

@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::command::{self, Command};
-use super::line::{LineError, Stream, Wire, WireError};
+use super::line::{LineError, Wire, WireError};
 use super::{Protocol, Shared};
 use crate::config::Config;
 use crate::model::{Envelope, Reply};
 use crate::receive::door::Door;
 use crate::receive::gate::Gate;
+use crate::receive::listen::Stream;
 use crate::receive::peer::Peer;
 
 /// From this many errors on, an outside client is made to wait, one step longer each time.

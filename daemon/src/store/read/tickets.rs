@@ -127,7 +127,7 @@ async fn participants(conn: &mut Conn<'_>, items: &mut [TicketItem]) -> Result<(
         return Ok(());
     }
     let sql = Sql::list(
-        "SELECT x.ticket, p.name, p.address FROM participant x JOIN person p ON p.id = x.person WHERE x.standing <> 'follower' AND x.ticket IN",
+        "SELECT x.ticket, p.name, p.address FROM participant x JOIN person p ON p.id = x.person WHERE x.standing IN ('requester', 'cc') AND x.ticket IN",
         1,
         items.len(),
         "ORDER BY x.ticket, p.id",

@@ -1,0 +1,73 @@
+//! What customers get: the acknowledgement and the answer.
+
+use crate::desk::token::Purpose;
+use crate::model::people::Person;
+use crate::store::StoreError;
+use crate::store::read::{MessageItem, Ref};
+
+use super::super::letter::Letter;
+use super::super::wording;
+use super::{Composer, Matter};
+
+impl Composer<'_> {
+    pub(super) fn ack(&self, letter: &mut Letter, matter: &Matter) {
+        let number = Self::number(matter);
+        letter.reply_to = Some(self.grant(matter, Purpose::Customer, number, self.desk.config.limits.customer_token_life));
+        letter.to.name = None;
+        letter.subject = format!("Re: {}", bare_subject(matter));
+        letter.references.extend(matter.message.iter().filter_map(|m| m.message_id.clone()));
+        letter.auto_submitted = Some("auto-replied");
+        letter.text = wording::ack(number, letter.from.name.as_deref().unwrap_or(""));
+    }
+
+    pub(super) async fn answer(&self, letter: &mut Letter, matter: &Matter) -> Result<(), StoreError> {
+        let Some(message) = &matter.message else { return Err(StoreError::Corrupt("an answer without a message".into())) };
+        let author = match message.author_id {
+            Some(id) => self.store.persons(&[id]).await?.pop(),
+            None => None,
+        };
+        let author = author.as_ref().map_or("", Person::shown_name).to_owned();
+        letter.from.name = Some(format!("{author} ({})", self.desk.config.desk.name));
+        letter.reply_to = Some(self.grant(matter, Purpose::Customer, Self::number(matter), self.desk.config.limits.customer_token_life));
+        letter.subject = format!("Re: {}", bare_subject(matter));
+        letter.auto_submitted = None;
+        letter.suppress = None;
+        let mailbox = self.desk.book.mailbox(matter.mailbox);
+        letter.text.clone_from(&message.text);
+        if let Some(signature) = mailbox.and_then(|m| m.signature.as_deref()) {
+            letter.text.push_str(&format!("\n\n-- \n{}", signature.trim_end()));
+        }
+        let last = self.store.message(Ref::LastCustomer(message.ticket, message.turn)).await?;
+        letter.references.extend(last.iter().filter_map(|m| m.message_id.clone()));
+        if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
+            && let Some(quote) = last.as_ref().filter(|m| m.author_id == Some(matter.recipient.id)).and_then(|m| self.quote(m))
+        {
+            letter.text.push_str(&quote);
+        }
+        letter.attachments = self.attachments(message).await?;
+        Ok(())
+    }
+
+    /// The customer's last message, their own words only, below the answer.
+    fn quote(&self, last: &MessageItem) -> Option<String> {
+        let words = last.reply_text.trim();
+        if words.is_empty() {
+            return None;
+        }
+        let most = self.desk.config.limits.quote_lines;
+        let lines: Vec<_> = words.lines().take(most).collect();
+        let more = if words.lines().count() > most { "\n> […]" } else { "" };
+        let date = jiff::Timestamp::from_millisecond(last.created_at).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string());
+        let name = last.author.as_ref().map_or("", |a| a.name.as_deref().unwrap_or(&a.address));
+        Some(format!("\n\nOn {}, {name} wrote:\n\n{}{more}", date.unwrap_or_default(), wording::quoted(&lines.join("\n"))))
+    }
+}
+
+/// Their subject without the `Re:` that every client adds again.
+fn bare_subject(matter: &Matter) -> &str {
+    let mut subject = matter.ticket.as_ref().map_or("", |t| t.subject.as_str());
+    while let Some(rest) = subject.get(..3).filter(|p| p.eq_ignore_ascii_case("re:")).and_then(|_| subject.get(3..)) {
+        subject = rest.trim_start();
+    }
+    subject
+}

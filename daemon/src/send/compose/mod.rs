@@ -1,0 +1,158 @@
+//! Composes a mail when its intent is first claimed: loads what it is about, grants the addresses, writes the letter.
+
+mod agent;
+mod customer;
+
+use std::sync::Arc;
+
+use crate::desk::Desk;
+use crate::desk::message_id::OwnId;
+use crate::desk::token::{Grant, Purpose};
+use crate::model::outgoing::{MailKind, OutboxRow};
+use crate::model::people::Person;
+use crate::model::ticket::MessageKind;
+use crate::model::{Address, MailboxId, OutboxId, TicketId};
+use crate::store::read::{MessageItem, Ref, TicketItem};
+use crate::store::{Store, StoreError};
+use crate::understand::{Limits, Part, parts};
+
+use super::letter::Letter;
+use super::wording;
+
+/// A composed mail.
+pub(super) struct Composed {
+    /// Its envelope sender: a bounce address of exactly this mail.
+    pub(super) sender: String,
+    /// Its bytes.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Composes mails of one desk at one time.
+pub(super) struct Composer<'a> {
+    pub(super) store: &'a Store,
+    pub(super) desk: &'a Arc<Desk>,
+    pub(super) now: i64,
+}
+
+/// What every kind of mail is made from.
+struct Matter {
+    ticket: Option<TicketItem>,
+    mailbox: MailboxId,
+    message: Option<MessageItem>,
+    recipient: Person,
+    epoch: i64,
+    turn: i64,
+}
+
+impl Composer<'_> {
+    /// The bounce address of a mail: the same in every try of it.
+    pub(super) fn sender(&self, row: &OutboxRow, mailbox: MailboxId) -> String {
+        let expires_at = row.created_at + millis(self.desk.config.limits.bounce_token_life);
+        let grant = Grant { purpose: Purpose::Bounce, subject: row.id.0, person: row.recipient, epoch: 0, expires_at, turn: 0 };
+        self.desk.book.sign(mailbox, grant)
+    }
+
+    /// The mailbox in whose name a mail leaves.
+    pub(super) async fn mailbox(&self, row: &OutboxRow) -> Result<MailboxId, StoreError> {
+        let of_ticket = match row.ticket {
+            Some(ticket) => self.store.mailbox_of(ticket).await?,
+            None => None,
+        };
+        of_ticket.or(self.desk.book.first()).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
+    }
+
+    pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, StoreError> {
+        let matter = self.matter(row).await?;
+        let mut letter = self.letter(row, &matter);
+        match row.kind {
+            MailKind::Ack => self.ack(&mut letter, &matter),
+            MailKind::Answer => self.answer(&mut letter, &matter).await?,
+            MailKind::Notify => self.notify(&mut letter, &matter).await?,
+            MailKind::Taken => self.taken(&mut letter, row, &matter).await?,
+            MailKind::Held => self.held(&mut letter, row, &matter).await?,
+            MailKind::Digest => self.digest(&mut letter, row, &matter).await?,
+            MailKind::Failed => self.failed(&mut letter, row, &matter).await?,
+            MailKind::Receipt => {
+                self.notice(&mut letter, &matter);
+                letter.text = wording::receipt(&row.params.lines);
+            }
+        }
+        let bytes = letter.bytes().map_err(StoreError::from)?;
+        Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })
+    }
+
+    async fn matter(&self, row: &OutboxRow) -> Result<Matter, StoreError> {
+        let mailbox = self.mailbox(row).await?;
+        let ticket = match row.ticket {
+            Some(id) => self.store.ticket(id).await?,
+            None => None,
+        };
+        let message = match row.message {
+            Some(id) => self.store.message(Ref::Message(id)).await?,
+            None => None,
+        };
+        let recipient = self.store.persons(&[row.recipient]).await?.pop();
+        let recipient = recipient.ok_or_else(|| StoreError::NotFound("the recipient is gone".into()))?;
+        let epochs = self.store.epochs(row.recipient, row.ticket.unwrap_or(TicketId(0))).await?;
+        let turn = match (&message, row.ticket) {
+            (Some(message), _) => message.turn,
+            (None, Some(ticket)) => self.store.turn_of(ticket).await?,
+            (None, None) => 0,
+        };
+        Ok(Matter { ticket, mailbox, message, recipient, epoch: epochs.map_or(0, |e| e.sum), turn })
+    }
+
+    /// What all letters share.
+    fn letter(&self, row: &OutboxRow, matter: &Matter) -> Letter {
+        let hostname = &self.desk.config.desk.hostname;
+        let keys = self.desk.book.keys();
+        let ticket = row.ticket.unwrap_or(TicketId(0));
+        let own = |outbox: OutboxId| OwnId { ticket, outbox }.sign(keys, hostname);
+        let mailbox = self.desk.book.mailbox(matter.mailbox);
+        let address = mailbox.map_or(String::new(), |m| m.address.clone());
+        let name = mailbox.map_or(self.desk.config.desk.name.clone(), |m| m.name.clone());
+        Letter {
+            from: Address { name: Some(name), address },
+            to: Address { name: matter.recipient.name.clone(), address: row.address.clone() },
+            message_id: own(row.id),
+            references: row.ticket.map(|_| own(OutboxId(0))).into_iter().collect(),
+            date: row.created_at.div_euclid(1000),
+            auto_submitted: Some("auto-generated"),
+            suppress: Some("All"),
+            ..Letter::default()
+        }
+    }
+
+    fn grant(&self, matter: &Matter, purpose: Purpose, subject: i64, life: std::time::Duration) -> String {
+        let expires_at = self.now + millis(life);
+        let turn = matter.turn;
+        self.desk.book.sign(matter.mailbox, Grant { purpose, subject, person: matter.recipient.id, epoch: matter.epoch, expires_at, turn })
+    }
+
+    fn number(matter: &Matter) -> i64 {
+        matter.ticket.as_ref().map_or(0, |t| t.number.0)
+    }
+
+    /// The attachments of a message with their bytes.
+    async fn attachments(&self, message: &MessageItem) -> Result<Vec<Part>, StoreError> {
+        let (Some(blob), false) = (&message.blob, message.attachments.is_empty()) else { return Ok(Vec::new()) };
+        let raw = self.store.blob(blob).await?;
+        let limits = Limits::from(&self.desk.config.limits);
+        let found = tokio::task::spawn_blocking(move || parts(&raw, &limits)).await.map_err(|e| StoreError::Io(e.to_string()))?;
+        // A message's list may leave some out, and may name two that are alike.
+        let mut wanted = message.attachments.clone();
+        let chosen = found.into_iter().filter(|part| {
+            let at = wanted.iter().position(|a| *a == part.meta);
+            at.map(|i| wanted.swap_remove(i)).is_some()
+        });
+        let chosen: Vec<_> = chosen.collect();
+        if message.public && message.kind == MessageKind::Agent && chosen.len() < message.attachments.len() {
+            return Err(StoreError::Corrupt("an attachment of an answer is not in its raw mail".into()));
+        }
+        Ok(chosen)
+    }
+}
+
+fn millis(span: std::time::Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
+}
