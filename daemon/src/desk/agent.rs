@@ -5,6 +5,7 @@ use crate::model::changes::{Changes, Fate, MessageRef, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
+use crate::model::text::one_line;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 
 use super::author::Author;
@@ -52,9 +53,18 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
     let text = answer::text(u, theirs);
     let as_it_stands = draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss");
     let block = match as_it_stands {
-        true => Block { commands: Vec::new(), note_inside: says_note(&text), text },
+        true => {
+            let rest = answer::unmarked(u, theirs).join("\n");
+            let text = format!("{text}\n\n{rest}").trim().to_owned();
+            Block { commands: Vec::new(), note_inside: says_note(&text), text }
+        }
         false => parse(&text, &names(draft, t)).map_err(|wrong| (wrong.reason, format!("{}: {}", wrong.line, wrong.why)))?,
     };
+    let unmarked = answer::unmarked(u, theirs);
+    if let (Some(line), false) = (unmarked.first(), as_it_stands) {
+        let why = "it was taken for the beginning of a quote, but nothing marks it as one; begin quoted lines with >";
+        return Err(("near_miss", format!("{}: {why}", one_line(line, 80))));
+    }
     if !as_it_stands && answer::parts_disagree(u) {
         return Err(("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".into()));
     }

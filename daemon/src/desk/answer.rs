@@ -31,6 +31,21 @@ pub(super) fn text(u: &Understood, theirs: &str) -> String {
     blank_runs(text.trim())
 }
 
+/// The lines that were taken for a quote although nothing marks them as one: no `>`, not our notification, not the
+/// customer's words. An agent who wrote them would not want them to go silently.
+pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
+    let (words, marker) = (squeeze(theirs), squeeze(MARKER));
+    let quote: Vec<&str> = u.facts.lines.iter().filter(|l| l.kind == LineKind::Quote).map(|l| l.text.trim()).collect();
+    if quote.iter().any(|line| squeeze(line).contains(&marker)) {
+        return Vec::new();
+    }
+    let is_marked = |line: &str| line.starts_with(['>', '|']);
+    let tail = quote.iter().rposition(|line| is_marked(line)).map_or(0, |last| last + 1);
+    let header = |line: &str| line.ends_with(':') || line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && name.len() < 12);
+    let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || header(line));
+    said.copied().filter(|line| !squeeze(line).is_empty() && !words.contains(&squeeze(line))).collect()
+}
+
 /// Letters and digits alone: quoting re-wraps lines and changes white space.
 fn squeeze(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
@@ -107,6 +122,15 @@ mod tests {
             (LineKind::Quote, "> all of it"),
         ]);
         assert_eq!(text(&u, "Hi,\ndoes it run on\nLinux?"), "Hello Ann,\n> does it run on Linux?\nYes.\nBye");
+    }
+
+    #[test]
+    fn what_nothing_marks_as_a_quote_is_not_cut_silently() {
+        let quote = |lines: &[&'static str]| mail(&lines.iter().map(|l| (LineKind::Quote, *l)).collect::<Vec<_>>());
+        assert_eq!(unmarked(&quote(&["As Ann wrote on 21 Nov 2026:", "please do it"]), "It burns."), ["please do it"]);
+        assert!(unmarked(&quote(&["On 21 Nov 2026 Ann wrote:", "It burns."]), "It burns.").is_empty());
+        assert!(unmarked(&quote(&["On 21 Nov 2026 Ann wrote:", "> anything"]), "").is_empty());
+        assert!(unmarked(&quote(&["From: Ann", "Sent: today", "", "anything", MARKER, "Ticket: #1"]), "").is_empty());
     }
 
     #[test]

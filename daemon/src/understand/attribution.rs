@@ -148,6 +148,17 @@ pub fn find(lines: &[TextLine]) -> Vec<(usize, usize)> {
     out
 }
 
+/// Where in its first line an attribution begins that stands behind words of the writer: `Thanks! On Mon, … wrote:`.
+pub fn begins_within(line: &str) -> Option<usize> {
+    let ends = line.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?' | '…' | ')' | '。' | '！'));
+    let starts = ends.map(|(i, c)| i + c.len_utf8()).filter(|at| line.get(*at..).is_some_and(|rest| rest.starts_with(char::is_whitespace)));
+    starts.take(20).find(|at| {
+        let rest = line.get(*at..).unwrap_or_default().trim_start().to_lowercase();
+        let dated = has_year(&rest) || has_clock(&rest);
+        dated && OPENERS.iter().any(|o| rest.starts_with(o))
+    })
+}
+
 /// Where the attribution begins whose last line is `end`, if there is one.
 fn ending_at(lines: &[TextLine], from: usize, end: usize) -> Option<usize> {
     let last = lines.get(end)?;

@@ -33,6 +33,7 @@ pub struct Split {
 
 /// Takes a text apart.
 pub fn split(lines: &[TextLine], context: Context) -> Split {
+    let lines = &parted(lines);
     let mut kinds = vec![LineKind::Own; lines.len()];
     let tail = tail(lines, context);
     let end = tail.as_ref().map_or(lines.len(), |t| t.at);
@@ -55,6 +56,23 @@ pub fn split(lines: &[TextLine], context: Context) -> Split {
         forward: tail.and_then(|t| t.forward),
         lines,
     }
+}
+
+/// The lines with own words and an attribution on one line taken apart, so that nobody's words go with the quote.
+fn parted(lines: &[TextLine]) -> Vec<TextLine> {
+    let starts: Vec<usize> = attribution::find(lines).into_iter().map(|(start, _)| start).collect();
+    let mut out = Vec::with_capacity(lines.len() + starts.len());
+    for (i, line) in lines.iter().enumerate() {
+        let at = if starts.binary_search(&i).is_ok() { attribution::begins_within(&line.text) } else { None };
+        match at.and_then(|at| line.text.split_at_checked(at)) {
+            Some((own, rest)) => {
+                out.push(TextLine { text: own.to_owned(), ..line.clone() });
+                out.push(TextLine { text: rest.trim_start().to_owned(), ..line.clone() });
+            }
+            None => out.push(line.clone()),
+        }
+    }
+    out
 }
 
 fn fill(kinds: &mut [LineKind], from: usize, to: usize, kind: LineKind) {

@@ -222,3 +222,14 @@ async fn a_whole_mail_does_not_leave_with_an_answer() {
     let item = w.mail(JANES, &answer, mixed, &text.replace("\r\n", "\n")).await;
     assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"));
 }
+
+#[tokio::test]
+async fn words_that_nothing_marks_as_a_quote_are_not_cut_silently() {
+    let (w, answer) = world().await;
+    let text = "Hello Ann,\n\nas our shop wrote on 20 Nov 2026:\nplease send the printer back.\n\nBye";
+    let item = w.mail(JANES, &answer, "", text).await;
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "near_miss"), "{}", item.detail);
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    w.mail(JANES, &release, "", "").await;
+    assert!(w.messages(1).await[1].text.contains("send the printer back"), "{:?}", w.messages(1).await[1].text);
+}

@@ -106,3 +106,14 @@ fn a_mebibyte_of_lines_is_cheap() {
         let _ = plain(&line.repeat(50_000));
     }
 }
+
+#[test]
+fn own_words_before_an_attribution_are_kept() {
+    for (text, reply) in [
+        ("Thanks, works now! On Mon, 21 Nov 2026 at 10:00, Ann <ann@x.test> wrote:\n> hello\n", "Thanks, works now!"),
+        ("Thanks.\nOn it. On Mon, Nov 21, 2026 at 10:00 AM Ann <ann@x.test> wrote:\n> hello\n", "Thanks.\nOn it."),
+        ("Danke! Am 21.11.2026 um 10:00 schrieb Ann <ann@x.test>:\n> hallo\n", "Danke!"),
+    ] {
+        assert_eq!(plain(text).reply, reply);
+    }
+}
