@@ -137,6 +137,9 @@ fn once_in_the_inbox(desk: &Desk, sent: &[Sent]) {
     let mut rows: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in desk.list("/api/v1/inbox") {
         let kind = row["fate"]["kind"].as_str().unwrap_or("").to_owned();
+        if kind == "held" {
+            println!("held: {row}");
+        }
         rows.entry(row["message_id"].as_str().unwrap_or("").to_owned()).or_default().push(kind);
     }
     for mail in sent {
