@@ -12,7 +12,7 @@ use super::serve::{Signal, Signals, start};
 /// Where the built-in local desk lives.
 const LOCAL: &str = "ombud-data";
 /// Says that a folder may be thrown away by the next demo.
-const MARK: &str = "made-by-ombud-demo";
+pub(super) const MARK: &str = "made-by-ombud-demo";
 
 /// Plays the conversation, then serves until a signal.
 ///

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -59,7 +59,7 @@ impl Actor {
              MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}\r\n",
             text.replace('\n', "\r\n")
         );
-        match self.exit.deliver("play", address, to, mail.as_bytes()).await {
+        match self.exit.deliver("play", address, to, mail.as_bytes(), &AtomicBool::default()).await {
             Outcome::Sent { .. } => Ok(()),
             other => Err(AppError::Bug(format!("the desk did not take a mail: {other:?}"))),
         }

@@ -15,13 +15,14 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::desk::Desk;
 use crate::inbox::Inbox;
-use crate::receive::{Counters, Listener, Protocol, Shared};
+use crate::receive::{BindError, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
 use crate::send::{self, Destination, Sender};
 use crate::store::{Cmd, NodeId, Outcome};
 use crate::understand::Limits;
 use crate::{http, pipeline, receive};
 
+use super::demo::MARK;
 use super::gate::DeskGate;
 use super::{AppError, Opened, tasks, tls};
 
@@ -45,6 +46,7 @@ struct Settings {
     config: watch::Sender<Arc<Config>>,
     desk: watch::Sender<Arc<Desk>>,
     exit: watch::Sender<Arc<Exit>>,
+    certificate: Arc<watch::Sender<tls::Certificate>>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT. `reload` reads the configuration again, for SIGHUP.
@@ -57,6 +59,8 @@ pub async fn run(
     clock: Clock,
 ) -> Result<(), AppError> {
     let mut signals = Signals::new()?;
+    // Whoever serves a demo's desk has made it theirs: the next demo leaves it alone.
+    let _ = std::fs::remove_file(config.desk.data.join(MARK));
     let running = start(config, clock).await?;
     running.announce()?;
     while let Signal::Reload = signals.next().await {
@@ -114,15 +118,15 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
             config: watch::Sender::new(config.clone()),
             desk: watch::Sender::new(opened.desk.clone()),
             exit: watch::Sender::new(Arc::new(exit)),
+            certificate: Arc::new(watch::Sender::new(certificate)),
         },
         CancellationToken::new(),
         TaskTracker::new(),
     );
     let inbox = Inbox::new(opened.store.clone(), clock);
     let counters = Arc::new(Counters::default());
-    let certificates = watch::Sender::new(certificate);
     let gate = DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
-    let shared = Shared::new(inbox.clone(), gate, settings.config.subscribe(), certificates.subscribe(), counters.clone());
+    let shared = Shared::new(inbox.clone(), gate, settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
     let shared = Arc::new(shared);
     for listener in smtp {
         tasks.spawn(receive::serve(listener, shared.clone(), cancel.clone()));
@@ -142,7 +146,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     }
     let running = Running { opened, addresses, settings, cancel, tasks, _lock: lock };
     running.spawn_loops(node, clock);
-    running.tasks.spawn(tls::renew(running.settings.config.subscribe(), certificates, running.cancel.clone()));
+    running.tasks.spawn(tls::renew(running.settings.config.subscribe(), running.settings.certificate.clone(), running.cancel.clone()));
     Ok(running)
 }
 
@@ -188,8 +192,8 @@ impl Running {
                 fixed.join(", ")
             );
         }
-        let exit = match exit(&new) {
-            Ok(exit) => exit,
+        let (exit, certificate) = match exit(&new).and_then(|exit| Ok((exit, tls::of(&new)?))) {
+            Ok(parts) => parts,
             Err(error) => return tracing::error!(%error, "the new configuration is refused and the old one stays"),
         };
         let new = Arc::new(new);
@@ -199,6 +203,7 @@ impl Running {
                     tracing::warn!("{warning}");
                 }
                 self.settings.exit.send_replace(Arc::new(exit));
+                self.settings.certificate.send_replace(certificate);
                 self.settings.desk.send_replace(desk);
                 self.settings.config.send_replace(new);
                 tracing::info!("the configuration was read again");
@@ -249,13 +254,22 @@ async fn bind(config: &Config) -> Result<(Vec<Listener>, Vec<http::Listener>), A
     let smtp = config.smtp.iter().flat_map(|s| &s.listen).map(|l| (l, Protocol::Smtp));
     let lmtp = config.lmtp.iter().flat_map(|s| &s.listen).map(|l| (l, Protocol::Lmtp));
     for (listen, protocol) in smtp.chain(lmtp) {
-        mail.push(Listener::bind(listen, protocol).await.map_err(|e| AppError::Bind(e.to_string()))?);
+        mail.push(Listener::bind(listen, protocol).await.map_err(taken)?);
     }
     let mut web = Vec::new();
     for listen in config.http.iter().flat_map(|h| &h.listen) {
-        web.push(http::Listener::bind(listen).await.map_err(|e| AppError::Bind(e.to_string()))?);
+        web.push(http::Listener::bind(listen).await.map_err(taken)?);
     }
     Ok((mail, web))
+}
+
+fn taken(error: BindError) -> AppError {
+    match error.source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            AppError::Bind(format!("{} is taken: stop what listens there, or change its `listen`", error.address))
+        }
+        _ => AppError::Bind(error.to_string()),
+    }
 }
 
 fn word(listener: &Listener) -> &'static str {

@@ -14,6 +14,9 @@ use crate::config::{Config, TlsFiles};
 
 use super::AppError;
 
+/// What STARTTLS is offered with, if it is.
+pub(super) type Certificate = Option<Arc<ServerConfig>>;
+
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(10);
 
@@ -22,6 +25,9 @@ pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, AppError> {
     let bad = |path: &std::path::Path, why: String| AppError::Config(format!("[smtp] tls: {}: {why}", path.display()));
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect);
     let chain = chain.map_err(|e| bad(&files.cert, e.to_string()))?;
+    if chain.is_empty() {
+        return Err(bad(&files.cert, "there is no certificate in it".into()));
+    }
     let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|e| bad(&files.key, e.to_string()))?;
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
@@ -30,12 +36,12 @@ pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, AppError> {
 }
 
 /// The certificate of a configuration, if it has one.
-pub(super) fn of(config: &Config) -> Result<Option<Arc<ServerConfig>>, AppError> {
+pub(super) fn of(config: &Config) -> Result<Certificate, AppError> {
     config.smtp.as_ref().and_then(|s| s.tls.as_ref()).map(load).transpose()
 }
 
 /// Loads the files again when they change. One that can't be read leaves the old one in place.
-pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: watch::Sender<Option<Arc<ServerConfig>>>, cancel: CancellationToken) {
+pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: Arc<watch::Sender<Certificate>>, cancel: CancellationToken) {
     let mut seen = stamps(&config.borrow());
     loop {
         tokio::select! {

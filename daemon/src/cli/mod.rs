@@ -120,6 +120,8 @@ impl Place {
 
 /// The program: reads its arguments, does what they say, answers the exit code.
 pub fn main() -> ExitCode {
+    // Customers' mail is nobody's business: what we write is for our user alone. Sockets set a mode of their own.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
     // The message of a panic may hold mail text, and a backtrace helps nobody who runs a desk.
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));

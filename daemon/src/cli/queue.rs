@@ -1,5 +1,7 @@
 //! `ombud queue`: mail that leaves.
 
+use std::convert::Infallible;
+
 use clap::Subcommand;
 
 use super::failure::Failure;
@@ -9,8 +11,10 @@ use super::out::{Answer, Done};
 use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
+use crate::desk::delivery;
 use crate::http::views::{OutboxView, shown};
 use crate::model::OutboxId;
+use crate::model::facts::Facts;
 use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::store::Cmd;
 
@@ -59,12 +63,23 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             Answer::of(json, &OutboxView::from(&mail), || format!("mail {id} is tried again now"))
         }
         Command::Drop { id } => {
-            mail(opened, OutboxId(id)).await?;
-            opened.store.run(Cmd::DropOutbox { id: OutboxId(id), now }).await?;
+            let row = mail(opened, OutboxId(id)).await?;
+            give_up(opened, &row, now).await?;
             let mail = mail(opened, OutboxId(id)).await?;
             Answer::of(json, &OutboxView::from(&mail), || format!("mail {id} is given up"))
         }
     }
+}
+
+/// Gives a mail up; the ticket shows it and its author hears of it, as if the relay had refused it.
+async fn give_up(opened: &Opened, row: &OutboxRow, now: i64) -> Result<(), Failure> {
+    let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(&opened.desk, row, "dropped by an admin", facts, now));
+    let changes = match opened.store.decided(&decide).await? {
+        Ok(changes) => changes,
+        Err(never) => match never {},
+    };
+    opened.store.run(Cmd::DropOutbox { id: row.id, now, changes }).await?;
+    Ok(())
 }
 
 async fn mail(opened: &Opened, id: OutboxId) -> Result<OutboxRow, Failure> {

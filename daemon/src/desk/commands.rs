@@ -144,6 +144,9 @@ fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
     if is_name {
         return Kind::Text;
     }
+    if rest.starts_with(char::is_whitespace) && near.is_some_and(|(edits, _)| edits == 0) {
+        return Kind::Wrong(format!("there is a gap behind the @; a command is written @{word}"));
+    }
     let hint = near.filter(|(edits, _)| *edits <= 2).map_or(String::new(), |(_, w)| format!("; did you mean @{w}?"));
     Kind::Wrong(format!("@{word} is no command as it stands{hint}"))
 }

@@ -96,7 +96,7 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
         }
     }
     let message = draft.message(id, after.turn, MessageKind::Customer, !role.third_party, sender);
-    flags(&mut draft, role, None);
+    flags(&mut draft, role, None, None);
     draft.refs(id);
     let who = name(sender);
     draft.event("message.received", &who, Some(id), Some(message), serde_json::json!({}));
@@ -112,7 +112,7 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
     draft.fate(Fate::Message, Some(id), reason, "")
 }
 
-pub(super) fn flags(draft: &mut Draft<'_>, role: As, related: Option<TicketId>) {
+pub(super) fn flags(draft: &mut Draft<'_>, role: As, continues: Option<TicketId>, related: Option<TicketId>) {
     if let Some(message) = draft.last_message() {
         if !role.verified {
             message.flags.push("unverified".into());
@@ -120,6 +120,7 @@ pub(super) fn flags(draft: &mut Draft<'_>, role: As, related: Option<TicketId>) 
         if role.third_party {
             message.flags.push("third_party".into());
         }
+        message.flags.extend(continues.map(|id| format!("continues:{id}")));
         message.flags.extend(related.map(|id| format!("related:{id}")));
     }
 }

@@ -5,7 +5,7 @@ use crate::model::changes::{Changes, Fate, NewTicket, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
-use crate::model::text::one_line;
+use crate::model::text::{bare_subject, one_line};
 use crate::model::ticket::{MessageKind, Priority, Standing, Status, Ticket};
 use crate::model::understood::Automatic;
 use crate::model::{MailboxId, PersonId, TicketId};
@@ -48,7 +48,7 @@ pub(super) fn open(
     let id = TicketRef::New(draft.changes.tickets.len());
     draft.changes.tickets.push(NewTicket { row, requester: sender });
     let message = draft.message(id, 1, MessageKind::Customer, true, sender);
-    flags(&mut draft, role, place.related);
+    flags(&mut draft, role, before, place.related);
     draft.refs(id);
     draft.join(id, sender, Standing::Requester);
     let mut known: Vec<_> = match sender {
@@ -95,6 +95,7 @@ fn row(draft: &Draft<'_>, to: &Addressed, team: Option<String>, mailbox: Mailbox
     tags.extend(flood.then(|| FLOOD.to_owned()));
     tags.sort();
     let subject = one_line(&draft.mail.understood.subject, 250);
+    let subject = if continues.is_some() { bare_subject(&subject).to_owned() } else { subject };
     Ticket {
         id: TicketId(0),
         version: 1,

@@ -24,6 +24,7 @@ use crate::desk::addresses::Recipient;
 use crate::inbox::{Draft, Receipt};
 use crate::model::address::is_plain;
 use crate::model::{Envelope, Transport};
+use crate::understand::{Limits as Bounds, prescan};
 
 /// The next piece of a body must come within this.
 const STALL: Duration = Duration::from_secs(60);
@@ -31,7 +32,7 @@ const STALL: Duration = Duration::from_secs(60);
 /// Takes a mail in.
 pub(super) async fn take(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, request: Request) -> Answer {
     let desk = app.desk();
-    let envelope = envelope(&desk, request.uri())?;
+    let mut envelope = envelope(&desk, request.uri())?;
     let limits = &desk.config.limits;
     is_mail(request.headers())?;
     fits(declared(request.headers()), limits)?;
@@ -41,6 +42,11 @@ pub(super) async fn take(Shared(app): Shared<App>, Extension(caller): Extension<
     }
     let draft = gather(app.state.inbox.draft(), request.into_body(), limits).await?;
     let mail = app.state.inbox.admit(draft).await?;
+    // Whoever hands it in here has answered for it already: what would be refused on the line is held for a person.
+    let bounds = Bounds::from(&desk.config.limits);
+    let scanned = tokio::task::spawn_blocking(move || (prescan(mail.bytes(), &bounds).err(), mail)).await;
+    let (refusal, mail) = scanned.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The mail could not be looked at."))?;
+    envelope.malformed = refusal.map(|refusal| refusal.reply().text.into_owned());
     let receipt = app.state.inbox.accept(envelope, mail).await?;
     tracing::info!(id = %receipt.id(), token = caller.token, "mail accepted over HTTP");
     Ok(created(&receipt))

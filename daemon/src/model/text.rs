@@ -23,6 +23,19 @@ pub fn shorten(s: &str, max: usize) -> String {
     out
 }
 
+/// A subject without the `Re:` of one language or another that clients put before it.
+pub fn bare_subject(subject: &str) -> &str {
+    const PREFIXES: [&str; 12] = ["re:", "aw:", "sv:", "vs:", "antw:", "tr:", "res:", "odp:", "ynt:", "rif:", "回复:", "答复:"];
+    let mut bare = subject.trim();
+    while let Some(rest) = PREFIXES.iter().find_map(|p| {
+        let (head, rest) = bare.split_at_checked(p.len())?;
+        (head.to_lowercase() == **p).then_some(rest)
+    }) {
+        bare = rest.trim_start();
+    }
+    bare
+}
+
 /// Bidirectional and invisible formatting characters.
 pub fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
@@ -31,6 +44,13 @@ pub fn is_deceptive(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bare_subject_has_no_prefix_of_any_language() {
+        assert_eq!(bare_subject("Re: AW: re:Antw: Rechnung: Re: x"), "Rechnung: Re: x");
+        assert_eq!(bare_subject("回复: 你好"), "你好");
+        assert_eq!(bare_subject("Reform"), "Reform");
+    }
 
     #[test]
     fn one_line_cannot_make_two() {

@@ -22,10 +22,10 @@ struct Down {
 
 impl Destination {
     /// Mails that may be tried now: all of `free`, one probe, or none.
-    pub(super) fn room(&self, free: usize) -> usize {
+    pub(super) fn room(&self, free: usize, now: Instant) -> usize {
         match &*self.lock() {
             None => free,
-            Some(down) if down.next <= Instant::now() => free.min(1),
+            Some(down) if down.next <= now => free.min(1),
             Some(_) => 0,
         }
     }
@@ -43,14 +43,18 @@ impl Destination {
     }
 
     /// It can't be used. Returns how long the mail in hand waits.
-    pub(super) fn is_down(&self, reply: &str) -> Duration {
+    pub(super) fn is_down(&self, reply: &str, now: Instant) -> Duration {
         let mut state = self.lock();
+        if let Some(down) = state.as_ref().filter(|down| down.next > now) {
+            // Several tries were on their way when it went down: that is one failure.
+            return down.next - now;
+        }
         let probes = state.as_ref().map_or(0, |d| d.probes + 1);
         let pause = Duration::from_secs(PAUSES.get(probes).or(PAUSES.last()).copied().unwrap_or(60));
         if probes == 0 {
             tracing::warn!(reply, "the relay can't be used; mail waits");
         }
-        *state = Some(Down { probes, next: Instant::now() + pause });
+        *state = Some(Down { probes, next: now + pause });
         pause
     }
 
@@ -64,5 +68,24 @@ impl Destination {
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Down>> {
         // The lock is never held over anything that can panic.
         self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tries_that_fail_together_are_one_failure() {
+        let (relay, now) = (Destination::default(), Instant::now());
+        for _ in 0..5 {
+            assert_eq!(relay.is_down("421", now), Duration::from_secs(5));
+        }
+        assert_eq!((relay.room(5, now), relay.next().is_some()), (0, true));
+        let later = now + Duration::from_secs(5);
+        assert_eq!(relay.room(5, later), 1);
+        assert_eq!(relay.is_down("421", later), Duration::from_secs(10));
+        relay.is_up();
+        assert_eq!(relay.room(5, later), 5);
     }
 }

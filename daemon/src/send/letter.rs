@@ -82,9 +82,14 @@ fn mailbox(address: &Address) -> Mailbox<'static> {
 
 /// Text of ours and of others, with nothing in it that a mail can't carry.
 fn crlf(text: &str) -> String {
-    let mut out = clean(text, true).lines().map(str::trim_end).collect::<Vec<_>>().join("\r\n");
+    let mut out = clean(text, true).lines().map(trimmed).collect::<Vec<_>>().join("\r\n");
     out.push_str("\r\n");
     out
+}
+
+/// Without white space at its end, which the signature delimiter needs (RFC 3676 §4.3).
+fn trimmed(line: &str) -> &str {
+    if line == "-- " { line } else { line.trim_end() }
 }
 
 #[cfg(test)]

@@ -64,9 +64,13 @@ pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: 
         "command_error" | "near_miss" => format!("\n\nCommands are: {}", commands::allowed()),
         _ => String::new(),
     };
+    let onward = match reason {
+        "confirm" => "If it is yours, write to",
+        "command_error" | "near_miss" => "To send your mail as it stands, commands as plain text, write to",
+        _ => "To send it all the same, write to",
+    };
     format!(
-        "{why}.\n\n  {detail}{allowed}\n\n\
-         To send your mail as it stands, commands as plain text, write to:\n{release}\n\n\
+        "{why}.\n\n  {detail}{allowed}\n\n{onward}:\n{release}\n\n\
          To drop it, write to:\n{drop}\n\nOr answer the notification again with a mended text.\n\nYour mail:\n\n{}\n",
         quoted(text)
     )
@@ -103,10 +107,17 @@ pub(super) fn failed(address: &str, reply: &str, text: &str) -> String {
 /// What an agent's mail did.
 pub(super) fn receipt(lines: &[String]) -> String {
     match lines {
-        [] => "Done: your answer was sent.\n".into(),
-        [one] => format!("Done: {one}.\n"),
-        many => format!("Done:\n\n{}\n", many.iter().map(|l| format!("- {l}")).collect::<Vec<_>>().join("\n")),
+        [] => "Your answer was sent.\n".into(),
+        [one] => format!("{}\n", sentence(one)),
+        many => many.iter().map(|line| format!("- {}\n", sentence(line))).collect(),
     }
+}
+
+fn sentence(line: &str) -> String {
+    let mut chars = line.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if line.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
 }
 
 /// Lines with `> ` before them.

@@ -1,7 +1,9 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
 use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -53,9 +55,10 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut work = JoinSet::new();
     loop {
         let free = CONNECTIONS.saturating_sub(work.len());
-        for row in sender.claim(sender.destination.room(free)).await {
+        for row in sender.claim(sender.destination.room(free, Instant::now())).await {
             let sender = sender.clone();
-            work.spawn(async move { Box::pin(sender.one(row)).await });
+            let cancel = cancel.clone();
+            work.spawn(async move { Box::pin(sender.one(row, cancel)).await });
         }
         let probe = sender.destination.next().unwrap_or_else(|| Instant::now() + POLL);
         tokio::select! {
@@ -92,33 +95,45 @@ impl Sender {
         }
     }
 
-    async fn one(&self, row: OutboxRow) {
+    async fn one(&self, row: OutboxRow, cancel: CancellationToken) {
         let desk = self.desk.borrow().clone();
-        let exit = self.exit.borrow().clone();
-        let (outcome, pause) = match self.composed(&desk, &row).await {
-            Ok(mail) => {
-                let id = format!("{}-{}", row.id, row.created_at);
-                let outcome = exit.deliver(&id, &mail.sender, &row.address, &mail.bytes).await;
-                let pause = match &outcome {
-                    Outcome::Destination { reply } => self.destination.is_down(reply),
-                    _ => {
-                        self.destination.is_up();
-                        Duration::ZERO
-                    }
-                };
-                (outcome, pause)
-            }
+        let settled = match self.composed(&desk, &row).await {
+            Ok(mail) => self.tried(&desk, &row, &mail, &cancel).await,
             Err(StoreError::Fenced) => return tracing::warn!(id = %row.id, "another node has taken a mail over"),
             Err(error) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
-                (Outcome::Destination { reply: format!("the desk could not compose it: {error}") }, Duration::from_secs(60))
+                let outcome = Outcome::Destination { reply: format!("the desk could not compose it: {error}") };
+                settled(&row, outcome, Duration::from_secs(60), &desk.config.limits, self.clock.now())
             }
         };
-        let settled = settled(&row, outcome, pause, &desk.config.limits, self.clock.now());
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
         if let Err(error) = self.settle(&desk, &row, settled).await {
             tracing::error!(id = %row.id, %error, "what became of a mail could not be written; the next start decides");
         }
+    }
+
+    /// One try. When the desk stops before the final dot, the mail has not left and waits as if nothing had been tried.
+    async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, cancel: &CancellationToken) -> Settled {
+        let exit = self.exit.borrow().clone();
+        let (id, past_dot) = (format!("{}-{}", row.id, row.created_at), AtomicBool::new(false));
+        let mut deliver = pin!(exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot));
+        let outcome = tokio::select! {
+            outcome = &mut deliver => outcome,
+            () = cancel.cancelled() => {
+                if !past_dot.load(Ordering::Relaxed) {
+                    return Settled::Postponed("the desk stopped before it could be sent".into(), self.clock.now());
+                }
+                deliver.await
+            }
+        };
+        let pause = match &outcome {
+            Outcome::Destination { reply } => self.destination.is_down(reply, Instant::now()),
+            _ => {
+                self.destination.is_up();
+                Duration::ZERO
+            }
+        };
+        settled(row, outcome, pause, &desk.config.limits, self.clock.now())
     }
 
     /// The mail's bytes: those of the first try, or composed now and kept before they leave.

@@ -36,8 +36,8 @@ pub enum Cmd {
     Settle(Box<Settlement>),
     /// Puts a waiting or failed mail at the head of its queue.
     RetryOutbox { id: OutboxId, now: i64 },
-    /// Gives a waiting mail up.
-    DropOutbox { id: OutboxId, now: i64 },
+    /// Gives a waiting mail up, with what follows on the desk.
+    DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
     /// Registers this process and frees what dead ones held.
@@ -91,7 +91,7 @@ impl Cmd {
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
             Self::Settle(settlement) => outbox::settle(conn, settlement).await,
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
-            Self::DropOutbox { id, now } => outbox::drop_row(conn, *id, *now).await,
+            Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
             Self::StartNode { name, now } => nodes::start(conn, name, *now).await,
             Self::Beat { node, now } => nodes::beat(conn, *node, *now).await,

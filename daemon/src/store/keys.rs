@@ -45,7 +45,9 @@ fn read(path: &Path) -> Result<[u8; KEY], StoreError> {
     let mut text = String::new();
     File::open(path)?.take(1024).read_to_string(&mut text)?;
     let bytes = data_encoding::HEXLOWER.decode(text.trim().as_bytes()).ok();
-    bytes.and_then(|b| b.try_into().ok()).ok_or_else(|| StoreError::Corrupt(format!("{} is no key file: 64 hex digits", path.display())))
+    bytes
+        .and_then(|b| b.try_into().ok())
+        .ok_or_else(|| StoreError::Refused(format!("{} is no key file (64 hex digits): put the right one back", path.display())))
 }
 
 /// Writes beside, syncs and links: two programs that start at once agree on one key.

@@ -151,12 +151,13 @@ pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result
 }
 
 /// A person's word: give it up.
-pub(super) async fn drop_row(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result<Outcome, StoreError> {
-    let sql = "UPDATE outbox SET state = 'failed', last_reply = 'dropped by an admin', settled_at = $1 WHERE id = $2 AND state = 'waiting'";
-    match conn.exec(sql, vec![now.into(), id.into()]).await? {
-        0 => Err(StoreError::NotFound(format!("mail {id} does not wait: see `ombud queue list`"))),
-        _ => Ok(Outcome::Done),
-    }
+pub(super) async fn drop_row(conn: &mut Conn<'_>, id: OutboxId, now: i64, changes: &Changes) -> Result<Outcome, StoreError> {
+    let waits = conn.opt("SELECT id FROM outbox WHERE id = $1 AND state = 'waiting'", vec![id.into()]).await?;
+    waits.ok_or_else(|| StoreError::NotFound(format!("mail {id} does not wait: see `ombud queue list`")))?;
+    commit::run(conn, changes).await?;
+    let sql = "UPDATE outbox SET state = 'failed', last_reply = 'dropped by an admin', settled_at = $1 WHERE id = $2";
+    conn.exec(sql, vec![now.into(), id.into()]).await?;
+    Ok(Outcome::Done)
 }
 
 /// Forgets the bytes of mails that were settled before `before` (ms); answers with those that stand in files.

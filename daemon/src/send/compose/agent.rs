@@ -23,7 +23,7 @@ impl Composer<'_> {
             letter.subject = format!("[#{}] {}", ticket.number, ticket.subject);
             letter.reply_to = Some(self.grant(matter, Purpose::Answer, ticket.number.0, life));
         } else {
-            letter.subject = self.desk.config.desk.name.clone();
+            letter.subject = format!("Your mail to {}", self.desk.config.desk.name);
         }
     }
 
@@ -163,16 +163,24 @@ fn shown(address: &Address) -> &str {
 /// What an agent wants to know before they answer.
 fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Ticket", format!("#{}, {}, {} priority", ticket.number, ticket.status, ticket.priority))];
+    let author = message.author.as_ref().map(Address::key);
+    let others: Vec<_> = ticket.participants.iter().filter(|p| Some(p.key()) != author).collect();
+    if !others.is_empty() {
+        let names: Vec<_> = others.iter().map(|p| format!("{} <{}>", shown(p), p.address)).collect();
+        facts.insert(0, ("Your answer also goes to", format!("{} (@cc remove ADDRESS takes one off)", names.join(", "))));
+    }
     if let Some(assignee) = &ticket.assignee {
         facts.push(("Assigned to", shown(assignee).to_owned()));
     }
     for flag in &message.flags {
         match flag.split_once(':') {
             Some(("related", number)) => facts.push(("Possibly related", format!("#{number}"))),
+            Some(("continues", number)) => facts.push(("Continues", format!("#{number}, which is closed"))),
             None if flag == "unverified" => facts.push(("Caution", "nobody has proven who wrote this".into())),
-            None if flag == "third_party" => {
-                facts.push(("Caution", "the writer is not on this ticket; your answer does not go to them".into()))
-            }
+            None if flag == "third_party" => facts.push((
+                "Caution",
+                "the writer is not on this ticket, and your answer does not go to them (@cc add ADDRESS adds them)".into(),
+            )),
             _ => {}
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::desk::token::Purpose;
 use crate::model::people::Person;
+use crate::model::text::bare_subject;
 use crate::store::StoreError;
 use crate::store::read::{MessageItem, Ref};
 
@@ -14,7 +15,7 @@ impl Composer<'_> {
         let number = Self::number(matter);
         letter.reply_to = Some(self.grant(matter, Purpose::Customer, number, self.desk.config.limits.customer_token_life));
         letter.to.name = None;
-        letter.subject = format!("Re: {}", bare_subject(matter));
+        letter.subject = format!("Re: {}", subject(matter));
         letter.references.extend(matter.message.iter().filter_map(|m| m.message_id.clone()));
         letter.auto_submitted = Some("auto-replied");
         letter.text = wording::ack(number, letter.from.name.as_deref().unwrap_or(""));
@@ -29,7 +30,7 @@ impl Composer<'_> {
         let author = author.as_ref().map_or("", Person::shown_name).to_owned();
         letter.from.name = Some(format!("{author} ({})", self.desk.config.desk.name));
         letter.reply_to = Some(self.grant(matter, Purpose::Customer, Self::number(matter), self.desk.config.limits.customer_token_life));
-        letter.subject = format!("Re: {}", bare_subject(matter));
+        letter.subject = format!("Re: {}", subject(matter));
         letter.auto_submitted = None;
         letter.suppress = None;
         let mailbox = self.desk.book.mailbox(matter.mailbox);
@@ -63,11 +64,7 @@ impl Composer<'_> {
     }
 }
 
-/// Their subject without the `Re:` that every client adds again.
-fn bare_subject(matter: &Matter) -> &str {
-    let mut subject = matter.ticket.as_ref().map_or("", |t| t.subject.as_str());
-    while let Some(rest) = subject.get(..3).filter(|p| p.eq_ignore_ascii_case("re:")).and_then(|_| subject.get(3..)) {
-        subject = rest.trim_start();
-    }
-    subject
+/// Their subject without the prefix that every client adds again.
+fn subject(matter: &Matter) -> &str {
+    bare_subject(matter.ticket.as_ref().map_or("", |t| t.subject.as_str()))
 }

@@ -1,6 +1,7 @@
 //! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail, one recipient.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
@@ -107,14 +108,14 @@ impl Session {
     }
 
     /// Hands over one mail. Addresses have been checked; the sender may be empty.
-    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8]) -> Outcome {
-        match self.transact(sender, recipient, mail).await {
+    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
+        match self.transact(sender, recipient, mail, past_dot).await {
             Ok(reply) => Outcome::Sent { reply },
             Err(outcome) => outcome,
         }
     }
 
-    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
+    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail)?;
         let answer = self.wire.command("MAIL", &line).await?;
@@ -130,15 +131,16 @@ impl Session {
         if answer.code != 354 {
             return Err(recipient_refused("DATA", &answer));
         }
-        if let Err(fault) = self.write_mail(&dot::stuff(&mail)).await {
+        if let Err(fault) = self.write_mail(&dot::stuff(&mail), past_dot).await {
             return Err(self.said_early(fault).await);
         }
         self.after_dot().await
     }
 
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
-    async fn write_mail(&mut self, stuffed: &[u8]) -> Result<(), Fault> {
+    async fn write_mail(&mut self, stuffed: &[u8], past_dot: &AtomicBool) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
+        past_dot.store(true, Ordering::Relaxed);
         self.wire.write("final dot", dot::FINAL_DOT).await
     }
 
@@ -241,10 +243,12 @@ fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Res
     Ok(line)
 }
 
-/// MAIL: a refused size is about this mail; any other lasting refusal is about us, our configuration or the relay's.
+/// MAIL: a refused size is about this mail for good. Any other lasting refusal may be about our sender or the relay's
+/// configuration, which somebody can mend: this mail waits, and others with another sender go on.
 fn mail_refused(answer: &Answer) -> Outcome {
     match answer {
         a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a),
+        a if a.is_permanent() && a.code != 530 => Outcome::Recipient { temporary: true, reply: a.to_string() },
         a => Fault::refused("MAIL", a).into(),
     }
 }

@@ -12,6 +12,7 @@ mod wire;
 mod tests;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::types::{Relay, SmtpRelay};
@@ -137,9 +138,9 @@ impl Exit {
     }
 
     /// Tries once to hand `mail` over for `recipient`. `id` names the mail for ever (its outbox row): a Maildir keeps one file of
-    /// the same id and content. `envelope_sender` may be empty. Takes as long as [`Timeouts`] allow; when it is cancelled after
-    /// the final dot nobody knows whether the mail left.
-    pub async fn deliver(&self, id: &str, envelope_sender: &str, recipient: &str, mail: &[u8]) -> Outcome {
+    /// the same id and content. `envelope_sender` may be empty. Takes as long as [`Timeouts`] allow; it may be cancelled as long
+    /// as `past_dot` is not set: from then on the mail may have left.
+    pub async fn deliver(&self, id: &str, envelope_sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
         if !(envelope_sender.is_empty() || address::is_plain(envelope_sender)) {
             return Outcome::Recipient { temporary: false, reply: "553 5.1.7 not an envelope sender that can be sent".to_owned() };
         }
@@ -149,13 +150,16 @@ impl Exit {
         match &self.way {
             Way::Smtp { relay, tls } => match Session::open(&self.plan(relay, tls)).await {
                 Ok(mut session) => {
-                    let outcome = session.deliver(envelope_sender, recipient, mail).await;
+                    let outcome = session.deliver(envelope_sender, recipient, mail, past_dot).await;
                     session.quit().await;
                     outcome
                 }
                 Err(fault) => fault.into(),
             },
-            Way::Maildir(folder) => into_maildir(folder.clone(), id, envelope_sender, recipient, mail).await,
+            Way::Maildir(folder) => {
+                past_dot.store(true, Ordering::Relaxed);
+                into_maildir(folder.clone(), id, envelope_sender, recipient, mail).await
+            }
             Way::Mx => Outcome::Destination { reply: NO_MX.to_owned() },
         }
     }

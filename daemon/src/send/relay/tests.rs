@@ -3,6 +3,7 @@
 
 mod folder;
 
+use std::sync::atomic::AtomicBool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -73,7 +74,7 @@ fn exit(port: u16) -> Exit {
 
 async fn deliver(script: Vec<Step>, mail: &[u8]) -> (Outcome, String) {
     let (port, heard) = server(script).await;
-    let outcome = exit(port).deliver("1", SENDER, ANN, mail).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, mail, &AtomicBool::default()).await;
     (outcome, heard.await.unwrap())
 }
 
@@ -117,7 +118,7 @@ async fn a_mail_leaves_once_and_whole() {
 #[tokio::test]
 async fn tries_can_run_as_tasks_of_their_own() {
     let exit = std::sync::Arc::new(Exit::new(&Relay::Mx, "desk.example").unwrap());
-    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL).await }).await.unwrap();
+    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &AtomicBool::default()).await }).await.unwrap();
     assert_eq!(outcome, Outcome::Destination { reply: NO_MX.into() });
 }
 
@@ -128,7 +129,7 @@ async fn who_is_to_blame_depends_on_the_stage() {
         ("greeting", "450 later", "destination"),
         ("EHLO", "450 later", "destination"),
         ("MAIL", "450 4.7.1 later", "temporary"),
-        ("MAIL", "550 5.7.1 sender", "destination"),
+        ("MAIL", "550 5.7.1 sender", "temporary"),
         ("MAIL", "530 5.7.0 authenticate", "destination"),
         ("MAIL", "552 too big", "permanent"),
         ("MAIL", "554 5.3.4 too big", "permanent"),
@@ -195,7 +196,7 @@ async fn a_silent_server_holds_nobody_for_ever() {
         let (data, dot) = (within(stage == "DATA"), within(stage == "dot"));
         let timeouts = Timeouts { reply: within(stage != "DATA" && stage != "dot"), data, dot, quit: short, ..Timeouts::default() };
         let (port, heard) = server(with(until(stage), &[Stay])).await;
-        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL).await;
+        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
         match outcome {
             Outcome::Unknown { reply } => assert!(stage == "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
             Outcome::Destination { reply } => assert!(stage != "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
@@ -217,7 +218,7 @@ async fn a_server_that_drips_is_timed_as_a_whole() {
         }
     });
     let short = Timeouts { reply: Duration::from_millis(60), quit: Duration::from_millis(10), ..Timeouts::default() };
-    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL).await;
+    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("nothing within")), "{outcome:?}");
     drip.await.unwrap();
 }
@@ -252,7 +253,7 @@ async fn without_user_a_refused_starttls_goes_on_in_clear() {
 async fn a_server_without_ehlo_is_greeted_with_helo() {
     let mut script = vec![Say("220 mx"), Hear("EHLO"), Say("502 what?"), Hear("HELO desk.example"), Say("250 mx")];
     script.extend([Hear("MAIL FROM:<support+t@desk.example>\r\n"), Say("550 5.1.0 no"), Hear("QUIT")]);
-    assert!(matches!(deliver(script, MAIL).await.0, Outcome::Destination { .. }));
+    assert!(matches!(deliver(script, MAIL).await.0, Outcome::Recipient { temporary: true, .. }));
 }
 
 /// Logs in to a scripted server that is on this machine or only pretends to be far away.
@@ -320,7 +321,7 @@ async fn what_cannot_be_sent_is_not_tried() {
     let exit = Exit::new(&Relay::Mx, "desk.example").unwrap();
     for (sender, recipient) in [(SENDER, "ann@x.test> SIZE=1"), (SENDER, "ann\r\nRCPT TO:<eve@x.test>"), ("a\n@x.test", ANN), (SENDER, "")]
     {
-        let outcome = exit.deliver("1", sender, recipient, MAIL).await;
+        let outcome = exit.deliver("1", sender, recipient, MAIL, &AtomicBool::default()).await;
         assert!(matches!(outcome, Outcome::Recipient { temporary: false, .. }), "{sender} {recipient}: {outcome:?}");
     }
     for hostname in ["", "a b", "desk\r\nMAIL", "bücher.example"] {
@@ -333,7 +334,7 @@ async fn nobody_at_the_port_is_the_destinations_trouble() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("cannot connect to 127.0.0.1")), "{outcome:?}");
     assert!(exit(port).probe().await.unwrap_err().contains("cannot connect"));
 }
