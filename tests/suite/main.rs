@@ -13,6 +13,7 @@ mod layers;
 mod limits;
 mod relay;
 mod signals;
+mod stops;
 mod transcripts;
 
 use ombud_tests::mail::tokens;

@@ -51,6 +51,8 @@ use conn::Conn;
 const SQLITE_SAFE: (u32, u32, u32) = (3, 51, 3);
 /// How long a statement waits for another process before it fails as temporary.
 const BUSY: Duration = Duration::from_secs(5);
+/// Octets to which the write-ahead log shrinks again after a burst.
+const LOG_LIMIT: &str = "67108864";
 /// Connections for reading.
 const READERS: u32 = 4;
 
@@ -96,6 +98,7 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY)
+            .pragma("journal_size_limit", LOG_LIMIT)
             .disable_statement_logging();
         let mut conn = migrated(&options, data).await?;
         check_version(&mut conn).await?;
