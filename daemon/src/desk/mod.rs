@@ -19,6 +19,7 @@ mod draft;
 mod execute;
 mod hold;
 mod ledger;
+mod mail;
 pub mod message_id;
 mod opening;
 mod recipients;
@@ -31,18 +32,20 @@ pub mod who;
 
 use std::sync::Arc;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::config::Config;
+use crate::model::InboxId;
 use crate::model::changes::{Changes, Fate};
 pub use crate::model::facts::Step;
 use crate::model::facts::{CountKey, Facts, Keys};
-use crate::model::{Envelope, InboxId, Understood, Verdict};
+
+pub use mail::Mail;
 
 use addresses::Book;
 use author::Author;
+use customer::As;
 use draft::Draft;
 use recipients::Addressed;
+use who::{Kind, Outcome, Proof};
 
 /// One snapshot of what the desk is: a decision takes it and keeps it.
 #[derive(Clone, Debug)]
@@ -51,52 +54,6 @@ pub struct Desk {
     pub config: Arc<Config>,
     /// Our addresses.
     pub book: Book,
-}
-
-/// A mail to decide.
-#[derive(Clone, Copy, Debug)]
-pub struct Mail<'a> {
-    /// Its inbox row.
-    pub id: InboxId,
-    /// The node that has claimed it.
-    pub node: i64,
-    /// When it came in, in ms.
-    pub received_at: i64,
-    /// Its envelope.
-    pub envelope: &'a Envelope,
-    /// SHA-256 of its bytes.
-    pub blob: &'a [u8],
-    /// What it says.
-    pub understood: &'a Understood,
-    /// What the checks of its author found.
-    pub verdict: &'a Verdict,
-    /// Reasons for which it was held and that a person has let pass.
-    pub passed: &'a [String],
-}
-
-impl Mail<'_> {
-    /// Whether a person has let it through although it was held for this reason. Every other reason still holds it.
-    fn has_passed(&self, reason: &str) -> bool {
-        self.passed.iter().any(|p| p == reason)
-    }
-
-    /// Whether its From is proven: by the checks, or by a person's word.
-    fn is_proven(&self) -> bool {
-        self.verdict.aligned || self.has_passed("confirm") || self.has_passed("author")
-    }
-
-    /// What tells a copy of this mail from another mail. What it says is enough when it has a Message-ID; without one
-    /// its bytes count as well, and without a Date only copies of the same ten minutes are copies.
-    fn fingerprint(&self) -> Vec<u8> {
-        let mut print = Sha256::new_with_prefix(self.understood.facts.fingerprint);
-        if self.understood.message_id.is_none() {
-            print.update(self.blob);
-            if self.understood.date.is_none() {
-                print.update(self.received_at.div_euclid(600_000).to_be_bytes());
-            }
-        }
-        print.finalize().to_vec()
-    }
 }
 
 /// A value, or what is missing for it.
@@ -135,9 +92,8 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     if let Some(first) = duplicate(mail, facts, &to) {
         return Ok(draft.fate(Fate::Duplicate, None, "duplicate", &format!("a copy of mail {first}")));
     }
-    if message_id::OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, mail.understood.message_id.as_deref().unwrap_or(""))
-        .is_some()
-    {
+    let own_id = mail.understood.message_id.as_deref().unwrap_or_default();
+    if message_id::OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, own_id).is_some() {
         return Ok(draft.fate(Fate::Automatic, None, "own", "our own mail came back"));
     }
     if to.mailbox.is_none() && !mail.has_passed("mailbox") {
@@ -149,55 +105,41 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
         return Ok(changes);
     }
-    if let Some(token) = to.decision {
-        return release::decide(draft, facts, &author, token);
-    }
-    let place = thread::place(desk, mail, facts, &to, &author, now)?;
-    let proof = if mail.is_proven() && !author.unproven { who::Proof::Aligned } else { who::Proof::None };
-    let automatic = mail.understood.automatic.is_some();
-    let from = author::class(facts, &author, &place);
-    let allow_spf = author.person(facts).is_some_and(|p| p.settings.allow_spf);
-    // Whoever has confirmed it has said yes to the old address, too.
-    let kind = if mail.has_passed("confirm") && place.kind == who::Kind::AgentExpired { who::Kind::Agent } else { place.kind };
-    let outcome = who::outcome(who::Channel::Mail, proof, kind, from, automatic, allow_spf);
-    let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
-    let verified = proof == who::Proof::Aligned;
-    if author.person(facts).is_some_and(|p| !p.is_staff() && p.spam_until.is_some_and(|until| until > now)) && !mail.has_passed("spam") {
-        return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
-    }
-    let outcome = mended(outcome, from, place.ticket.is_some(), mail.has_passed("author"));
-    use who::Outcome;
-    match outcome {
-        // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
-        Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, &author, &place),
-        Outcome::Act => agent::act(draft, &to, &place),
-        Outcome::Confirm => hold::for_owner(draft, &place, author::confirm_reason(&place)),
-        Outcome::Note if place.ticket.is_some() => agent::note_by(draft, &author, &place),
-        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind))),
-        Outcome::Automatic => automatic::decide(draft, &to, &author, &place),
-        Outcome::Customer | Outcome::CustomerUnverified | Outcome::ThirdParty | Outcome::OnBehalf | Outcome::Note => {
-            let third_party = outcome == Outcome::ThirdParty;
-            customer::write(
-                draft,
-                &to,
-                &author,
-                &place,
-                customer::As { verified, third_party, acknowledge: matches!(outcome, Outcome::Customer | Outcome::CustomerUnverified) },
-            )
-        }
+    match to.decision {
+        Some(token) => release::decide(draft, facts, &author, token),
+        None => by_author(draft, &to, &author),
     }
 }
 
-/// What the outcome becomes on this ticket, and after a person's word.
-fn mended(outcome: who::Outcome, from: who::From, on_ticket: bool, let_through: bool) -> who::Outcome {
-    use who::{From, Outcome};
-    match (outcome, from) {
-        // A person has seen it and wants it: on its ticket for agents to see, else as a ticket of its own.
-        (Outcome::Hold, _) if let_through && on_ticket => Outcome::ThirdParty,
-        (Outcome::Hold, _) if let_through => Outcome::CustomerUnverified,
-        // What may be an agent's words, unproven, must not stand there as the customer's.
-        (Outcome::CustomerUnverified, From::Owner | From::Agent | From::FormerAgent) if on_ticket => Outcome::ThirdParty,
-        _ => outcome,
+/// Decides by who wrote it and to which address.
+fn by_author(draft: Draft<'_>, to: &Addressed, author: &Author) -> Known<Changes> {
+    let (mail, facts) = (draft.mail, draft.facts);
+    let place = thread::place(draft.desk, &mail, facts, to, author, draft.now)?;
+    let person = author.person(facts);
+    let muted = person.is_some_and(|p| !p.is_staff() && p.spam_until.is_some_and(|until| until > draft.now));
+    if muted && !mail.has_passed("spam") {
+        return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
+    }
+    let proof = if mail.is_proven() && !author.unproven { Proof::Aligned } else { Proof::None };
+    let automatic = mail.understood.automatic.is_some();
+    let from = author::class(facts, author, &place);
+    // Whoever has confirmed it has said yes to the old address, too.
+    let kind = if mail.has_passed("confirm") && place.kind == Kind::AgentExpired { Kind::Agent } else { place.kind };
+    let allow_spf = person.is_some_and(|p| p.settings.allow_spf);
+    let outcome = who::outcome(who::Channel::Mail, proof, kind, from, automatic, allow_spf);
+    let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
+    match who::on_ticket(outcome, from, place.ticket.is_some(), mail.has_passed("author")) {
+        Outcome::Act => agent::act(draft, to, &place),
+        // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
+        Outcome::Note | Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, author, &place),
+        Outcome::Confirm => hold::for_owner(draft, &place, author::confirm_reason(&place)),
+        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind))),
+        Outcome::Automatic => automatic::decide(draft, to, author, &place),
+        outcome => {
+            let acknowledge = matches!(outcome, Outcome::Customer | Outcome::CustomerUnverified);
+            let third_party = outcome == Outcome::ThirdParty;
+            customer::write(draft, to, author, &place, As { verified: proof == Proof::Aligned, third_party, acknowledge })
+        }
     }
 }
 

@@ -133,6 +133,18 @@ pub fn outcome(channel: Channel, proof: Proof, kind: Kind, from: From, automatic
     }
 }
 
+/// What the outcome becomes when the mail has a ticket, and after a person has let through what was held for its author.
+pub fn on_ticket(outcome: Outcome, from: From, on_ticket: bool, let_through: bool) -> Outcome {
+    match (outcome, from) {
+        // A person has seen it and wants it: on its ticket for agents to see, else as a ticket of its own.
+        (Outcome::Hold, _) if let_through && on_ticket => Outcome::ThirdParty,
+        (Outcome::Hold, _) if let_through => Outcome::CustomerUnverified,
+        // What may be an agent's words, unproven, must not stand there as the customer's.
+        (Outcome::CustomerUnverified, From::Owner | From::Agent | From::FormerAgent) if on_ticket => Outcome::ThirdParty,
+        _ => outcome,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,6 +206,16 @@ mod tests {
             }
             if d != Proof::Aligned && o == Outcome::Note {
                 assert_eq!(c, Channel::Submission);
+            }
+        });
+    }
+
+    #[test]
+    fn a_ticket_and_a_persons_word_never_let_anybody_act() {
+        every(|_, _, _, f, _, _, o| {
+            for (on, word) in [(false, false), (false, true), (true, false), (true, true)] {
+                let then = on_ticket(o, f, on, word);
+                assert!(then == o || matches!(then, Outcome::ThirdParty | Outcome::CustomerUnverified), "{o:?} {f:?} -> {then:?}");
             }
         });
     }
