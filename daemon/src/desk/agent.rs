@@ -51,24 +51,20 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
     let u = draft.mail.understood;
     let theirs = draft.facts.last_words.get(&(t.ticket.id, place.turn)).map_or("", String::as_str);
     let text = answer::text(u, theirs);
-    let as_it_stands = draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss");
-    let block = match as_it_stands {
-        true => {
-            let rest = answer::unmarked(u, theirs).join("\n");
-            let text = format!("{text}\n\n{rest}").trim().to_owned();
-            Block { commands: Vec::new(), note_inside: says_note(&text), text }
-        }
-        false => parse(&text, &names(draft, t)).map_err(|wrong| (wrong.reason, format!("{}: {}", wrong.line, wrong.why)))?,
-    };
     let unmarked = answer::unmarked(u, theirs);
-    if let (Some(line), false) = (unmarked.first(), as_it_stands) {
+    if draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss") {
+        let text = format!("{text}\n\n{}", unmarked.join("\n")).trim().to_owned();
+        return Ok(Block { commands: Vec::new(), note_inside: says_note(&text), text });
+    }
+    let block = parse(&text, &names(draft, t)).map_err(|wrong| (wrong.reason, format!("{}: {}", wrong.line, wrong.why)))?;
+    if let Some(line) = unmarked.first() {
         let why = "it was taken for the beginning of a quote, but nothing marks it as one; begin quoted lines with >";
         return Err(("near_miss", format!("{}: {why}", one_line(line, 80))));
     }
-    if !as_it_stands && answer::parts_disagree(u) {
+    if answer::parts_disagree(u) {
         return Err(("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".into()));
     }
-    if !as_it_stands && block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
+    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
         return Err(("command_error", "no text of yours was found in it: write above the quoted mail".into()));
     }
     Ok(block)
