@@ -28,6 +28,8 @@ pub(super) struct Letter {
     /// Date in s since 1970.
     pub(super) date: i64,
     pub(super) text: String,
+    /// The same in HTML.
+    pub(super) html: Option<String>,
     pub(super) attachments: Vec<Part>,
     /// Auto-Submitted (RFC 3834 §5); a person's answer has none.
     pub(super) auto_submitted: Option<&'static str>,
@@ -67,6 +69,9 @@ impl Letter {
             mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
         }
         mail = mail.text_body(crlf(&self.text));
+        if let Some(html) = &self.html {
+            mail = mail.html_body(crlf(html));
+        }
         for part in &self.attachments {
             let name = part.meta.name.clone().unwrap_or_else(|| "attachment".into());
             mail = mail.attachment(part.meta.content_type.clone(), one_line(&name, 128), part.bytes.clone());

@@ -1,5 +1,6 @@
 //! Mail out: the outbox worker, the composer, and the way to a relay or a Maildir.
 
+mod actions;
 mod compose;
 mod destination;
 mod letter;

@@ -10,6 +10,7 @@ use crate::store::StoreError;
 use crate::store::read::{InboxItem, MessageItem, TicketItem};
 use crate::understand::{Limits, Part, understand};
 
+use super::super::actions::{self, Action};
 use super::super::letter::Letter;
 use super::super::wording::{self, Foot, Waiting};
 use super::{Composer, Matter};
@@ -65,7 +66,9 @@ impl Composer<'_> {
         }
         let requester = message.author.as_ref().map_or("the desk".into(), |a| format!("{} <{}>", shown(a), a.address));
         let text = if message.reply_text.trim().is_empty() { &message.text } else { &message.reply_text };
-        letter.text = wording::notification(text, &Foot { requester: &requester, facts: &facts, answer: &answer, note: &note });
+        let foot = Foot { requester: &requester, facts: &facts, answer: &answer, note: &note };
+        letter.text = wording::notification(text, &foot);
+        letter.html = Some(actions::html(text, &foot, &offered(ticket, message)));
         Ok(())
     }
 
@@ -158,6 +161,19 @@ impl Composer<'_> {
 
 fn shown(address: &Address) -> &str {
     address.name.as_deref().filter(|n| !n.is_empty()).unwrap_or(&address.address)
+}
+
+/// What a click may do: whoever the customer copied comes first, for their answer goes there, too.
+fn offered(ticket: &TicketItem, message: &MessageItem) -> Vec<Action> {
+    let author = message.author.as_ref();
+    let others = ticket.participants.iter().filter(|p| p.key() != ticket.requester.key() && author.is_none_or(|a| a.key() != p.key()));
+    let mut actions: Vec<Action> = others.map(|p| (format!("Take {} off", p.address), format!("@cc remove {}", p.address))).collect();
+    if let Some(author) = author.filter(|_| message.flags.iter().any(|f| f == "third_party")) {
+        actions.push((format!("Add {}", author.address), format!("@cc add {}", author.address)));
+    }
+    let simple = [("Take it", "@assign me"), ("Follow", "@follow"), ("Solve", "@solve"), ("Spam", "@spam")];
+    actions.extend(simple.map(|(words, command)| (words.to_owned(), command.to_owned())));
+    actions
 }
 
 /// What an agent wants to know before they answer.
