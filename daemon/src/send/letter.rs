@@ -3,9 +3,11 @@
 
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as Mailbox;
+use mail_builder::headers::content_type::ContentType;
 use mail_builder::headers::message_id::MessageId;
 use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
+use mail_builder::mime::MimePart;
 
 use crate::model::Address;
 use crate::model::text::{clean, one_line};
@@ -13,6 +15,9 @@ use crate::understand::Part;
 
 /// Longest subject that leaves, in characters.
 const SUBJECT: usize = 250;
+
+/// Longest line of a mail, in octets without CRLF (RFC 5322 §2.1.1).
+const LINE: usize = 998;
 
 /// A mail to one recipient.
 #[derive(Clone, Debug, Default)]
@@ -68,16 +73,22 @@ impl Letter {
             mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
             mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
         }
-        mail = mail.text_body(crlf(&self.text));
-        if let Some(html) = &self.html {
-            mail = mail.html_body(crlf(html));
-        }
+        mail.text_body = Some(body("text/plain", &self.text));
+        mail.html_body = self.html.as_deref().map(|html| body("text/html", html));
         for part in &self.attachments {
             let name = part.meta.name.clone().unwrap_or_else(|| "attachment".into());
             mail = mail.attachment(part.meta.content_type.clone(), one_line(&name, 128), part.bytes.clone());
         }
         mail.write_to_vec()
     }
+}
+
+/// A body as it is where a mail can carry that, so that addresses in it stay whole lines to whoever reads the source.
+fn body(content_type: &'static str, text: &str) -> MimePart<'static> {
+    let text = crlf(text);
+    let plain = text.is_ascii() && text.lines().all(|line| line.len() <= LINE);
+    let part = MimePart::new(ContentType::new(content_type).attribute("charset", "utf-8"), text);
+    if plain { part.transfer_encoding("7bit") } else { part }
 }
 
 fn mailbox(address: &Address) -> Mailbox<'static> {
