@@ -1,6 +1,6 @@
 //! Wall clock time as a parameter.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Where the time comes from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,4 +20,9 @@ impl Clock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(self.ahead)
     }
+}
+
+/// A span of the configuration in ms; one longer than any clock can be added to a time all the same.
+pub fn millis(span: Duration) -> i64 {
+    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
 }

@@ -6,6 +6,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Relay};
 
 use super::AppError;
+use super::lock::is_served;
 use super::play::{Actor, play, say};
 use super::serve::{Signal, Signals, start};
 
@@ -60,10 +61,6 @@ fn fresh(local: &Path) -> Result<PathBuf, AppError> {
         }
     }
     Err(AppError::Config(format!("there are too many desks beside {}: remove some", local.display())))
-}
-
-fn is_served(folder: &Path) -> bool {
-    std::fs::File::open(folder.join("serve.lock")).is_ok_and(|file| file.try_lock().is_err())
 }
 
 fn hints(folder: &Path, smtp: &str, http: &str, maildir: &Path) -> String {

@@ -9,7 +9,7 @@ use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
 use crate::model::{Envelope, Reply, TicketId};
 use crate::receive::Gate;
-use crate::store::Store;
+use crate::store::{Store, free_space};
 use crate::understand::{Limits, prescan};
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
@@ -27,8 +27,8 @@ pub(super) struct DeskGate {
 impl Gate for DeskGate {
     async fn ready(&self) -> Result<(), Reply> {
         let config = self.desk.borrow().config.clone();
-        match rustix::fs::statvfs(self.store.data()) {
-            Ok(disk) if disk.f_bavail.saturating_mul(disk.f_frsize) < config.limits.free_space => Err(FULL),
+        match free_space(self.store.data()) {
+            Ok(free) if free < config.limits.free_space => Err(FULL),
             Ok(_) => Ok(()),
             Err(error) => {
                 tracing::error!(%error, "the data folder can't be looked at");

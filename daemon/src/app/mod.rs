@@ -3,11 +3,13 @@
 pub mod demo;
 mod error;
 mod gate;
+mod lock;
 pub mod open;
 mod play;
 pub mod serve;
 mod tasks;
-mod tls;
+pub mod tls;
 
 pub use error::AppError;
+pub use lock::is_served;
 pub use open::Opened;

@@ -24,6 +24,7 @@ use crate::{http, pipeline, receive};
 
 use super::demo::MARK;
 use super::gate::DeskGate;
+use super::lock::lock;
 use super::{AppError, Opened, tasks, tls};
 
 /// How long what is in hand may take after a signal.
@@ -221,19 +222,6 @@ impl Running {
             tracing::warn!("not everything in hand was finished; the next start takes it up");
         }
         self.opened.store.close().await;
-    }
-}
-
-/// One daemon a data folder.
-fn lock(config: &Config) -> Result<File, AppError> {
-    let data = &config.desk.data;
-    let unusable = |e: std::io::Error| AppError::Config(format!("[desk] data: {}: {e}", data.display()));
-    std::fs::create_dir_all(data).map_err(unusable)?;
-    let file = File::create(data.join("serve.lock")).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(std::fs::TryLockError::WouldBlock) => Err(AppError::Running(data.display().to_string())),
-        Err(std::fs::TryLockError::Error(e)) => Err(unusable(e)),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The certificate of STARTTLS; renewed files are picked up while the daemon runs.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -21,8 +22,11 @@ pub(super) type Certificate = Option<Arc<ServerConfig>>;
 const LOOK: Duration = Duration::from_secs(10);
 
 /// Reads certificate and key.
-pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, AppError> {
-    let bad = |path: &std::path::Path, why: String| AppError::Config(format!("[smtp] tls: {}: {why}", path.display()));
+///
+/// # Errors
+/// One line that names the file and says what is wrong with it.
+pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, String> {
+    let bad = |path: &Path, why: String| format!("{}: {why}", path.display());
     let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect);
     let chain = chain.map_err(|e| bad(&files.cert, e.to_string()))?;
     if chain.is_empty() {
@@ -32,12 +36,13 @@ pub(super) fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, AppError> {
     let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-    config.map(Arc::new).map_err(|e| bad(&files.cert, e.to_string()))
+    config.map(Arc::new).map_err(|e| bad(&files.cert, format!("{e} (with {})", files.key.display())))
 }
 
 /// The certificate of a configuration, if it has one.
 pub(super) fn of(config: &Config) -> Result<Certificate, AppError> {
-    config.smtp.as_ref().and_then(|s| s.tls.as_ref()).map(load).transpose()
+    let files = config.smtp.as_ref().and_then(|s| s.tls.as_ref());
+    files.map(load).transpose().map_err(|why| AppError::Config(format!("[smtp] tls: {why}")))
 }
 
 /// Loads the files again when they change. One that can't be read leaves the old one in place.

@@ -9,6 +9,7 @@ use crate::model::{PersonId, TicketId};
 
 use super::execute::{assign, mute};
 use super::ledger::{Ledger, actor};
+use super::thread::people;
 use super::{Desk, Known, Step, answer, audience, need, tell};
 
 /// What a PATCH changes; `None` stays as it is.
@@ -146,9 +147,7 @@ fn step(decided: Known<Result<Changes, Refused>>) -> Decision {
 fn on_ticket(facts: &Facts, ticket: TicketId) -> Known<Option<&TicketFacts>> {
     need(facts, Keys { staff: true, tickets: [ticket].into(), ..Keys::default() })?;
     let Some(found) = facts.ticket(ticket) else { return Ok(None) };
-    let mut keys = Keys::default();
-    keys.persons.extend(found.participants.iter().map(|p| p.person));
-    need(facts, keys)?;
+    people(facts, found)?;
     Ok(Some(found))
 }
 

@@ -1,5 +1,6 @@
 //! A person's mail from outside: onto its ticket, or a new one.
 
+use crate::clock::millis;
 use crate::config::{Mailbox, Reopen};
 use crate::model::address::is_plain;
 use crate::model::changes::{Changes, Fate, PersonRef, TicketRef};
@@ -10,7 +11,7 @@ use crate::model::{Address, PersonId, TicketId, Understood};
 
 use super::author::Author;
 use super::draft::Draft;
-use super::ledger::{actor, millis};
+use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::{self, Place};
 use super::who::Kind;

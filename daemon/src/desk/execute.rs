@@ -1,5 +1,6 @@
 //! Carries out the commands of an agent on one ticket.
 
+use crate::clock::millis;
 use crate::model::changes::{PersonRef, TicketRef};
 use crate::model::facts::{Keys, TicketFacts};
 use crate::model::people::Person;
@@ -8,7 +9,7 @@ use crate::model::{Address, PersonId};
 
 use super::commands::{Assignee, Command};
 use super::draft::Draft;
-use super::ledger::{Ledger, millis};
+use super::ledger::Ledger;
 use super::{Known, need};
 
 /// What the commands did, a line each.

@@ -1,12 +1,13 @@
 //! What waits for a person, and who is told.
 
+use crate::clock::millis;
 use crate::model::changes::{Changes, Fate, TicketRef};
 use crate::model::facts::{CountKey, Keys};
 use crate::model::outgoing::MailKind;
 use crate::model::people::Person;
 
 use super::draft::Draft;
-use super::ledger::{about, actor, millis};
+use super::ledger::{about, actor};
 use super::thread::Place;
 use super::{Known, need};
 

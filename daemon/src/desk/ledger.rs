@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use crate::clock::millis;
 use crate::model::changes::{Changes, Guard, MessageRef, NewEvent, NewOutbox, NewParticipant, NewPerson, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{Facts, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
@@ -129,11 +130,6 @@ fn guard(facts: &Facts) -> Guard {
 /// `person:7`.
 pub(super) fn actor(person: PersonId) -> String {
     format!("person:{person}")
-}
-
-/// A span of the configuration in ms.
-pub(super) fn millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
 }
 
 /// The held mails that are told of.

@@ -1,5 +1,6 @@
 //! Things that happen by themselves: solved tickets close, admins hear of what is held.
 
+use crate::clock::millis;
 use crate::model::InboxId;
 use crate::model::TicketId;
 use crate::model::changes::{NewTimer, TicketRef, Timer};
@@ -8,7 +9,7 @@ use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
 
 use super::hold::DIGEST;
-use super::ledger::{Ledger, millis};
+use super::ledger::Ledger;
 use super::{Desk, Step, audience, need};
 
 /// Held mails that one digest tells of.

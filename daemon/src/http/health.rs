@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::App;
 use super::problem::{Answer, Problem};
+use crate::store;
 
 /// How long the database and the disk may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,7 +56,6 @@ pub(super) async fn reasons(app: &App) -> Vec<String> {
 /// What is left on the disk of the data folder, in octets; `None` when nobody can say.
 pub(super) async fn free_space(app: &App) -> Option<u64> {
     let data: PathBuf = app.desk().config.desk.data.clone();
-    let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&data));
-    let stat = timeout(PATIENCE, asked).await.ok()?.ok()?.ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+    let asked = tokio::task::spawn_blocking(move || store::free_space(&data));
+    timeout(PATIENCE, asked).await.ok()?.ok()?.ok()
 }

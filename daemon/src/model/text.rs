@@ -23,6 +23,22 @@ pub fn shorten(s: &str, max: usize) -> String {
     out
 }
 
+/// Text for HTML that can neither open a tag nor leave an attribute.
+pub fn escape_html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// A subject without the `Re:` of one language or another that clients put before it.
 pub fn bare_subject(subject: &str) -> &str {
     const PREFIXES: [&str; 12] = ["re:", "aw:", "sv:", "vs:", "antw:", "tr:", "res:", "odp:", "ynt:", "rif:", "回复:", "答复:"];

@@ -2,6 +2,7 @@
 
 use super::wording::Foot;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
+use crate::model::text::escape_html;
 use crate::understand::MARKER;
 
 /// A link's words, and the command that it writes.
@@ -11,17 +12,17 @@ pub(super) type Action = (String, String);
 pub(super) fn html(text: &str, foot: &Foot<'_>, actions: &[Action]) -> String {
     let facts: Vec<String> = std::iter::once(("From", foot.requester.to_owned()))
         .chain(foot.facts.iter().cloned())
-        .map(|(label, value)| format!("{label}: {}", escape(&value)))
+        .map(|(label, value)| format!("{label}: {}", escape_html(&value)))
         .collect();
     let links: Vec<String> =
-        actions.iter().map(|(words, command)| format!("<a href=\"{}\">{}</a>", mailto(foot.answer, command), escape(words))).collect();
+        actions.iter().map(|(words, command)| format!("<a href=\"{}\">{}</a>", mailto(foot.answer, command), escape_html(words))).collect();
     format!(
         "<div>{}</div>\n<p>{MARKER}</p>\n<p>{}</p>\n<p>{}</p>\n<p>{ANSWER_LABEL} {}<br>\n{NOTE_LABEL} {}</p>\n",
         lines(text.trim_end()),
         facts.join("<br>\n"),
         links.join(" · "),
-        escape(foot.answer),
-        escape(foot.note),
+        escape_html(foot.answer),
+        escape_html(foot.note),
     )
 }
 
@@ -36,12 +37,7 @@ fn mailto(address: &str, command: &str) -> String {
 }
 
 fn lines(text: &str) -> String {
-    escape(text).replace('\n', "<br>\n")
-}
-
-/// Text that can neither open a tag nor leave an attribute.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;").replace('\'', "&#39;")
+    escape_html(text).replace('\n', "<br>\n")
 }
 
 #[cfg(test)]

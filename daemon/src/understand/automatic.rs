@@ -65,8 +65,7 @@ const BULK_FIELDS: [&str; 9] = [
 /// Fields by which other systems stop loops.
 const LOOP_FIELDS: [&str; 4] = ["x-loop", "x-beenthere", "x-autoresponder-loop", "x-auto-loop"];
 
-/// Subjects of automatic answers that mean absence.
-/// Of those below, words of everyday subjects: people answer tickets about a vacation, too.
+/// Of [`ABSENCE`], words of everyday subjects: people answer tickets about a vacation, too.
 const EVERYDAY: [&str; 20] = [
     "vacation",
     "on leave",
@@ -90,6 +89,7 @@ const EVERYDAY: [&str; 20] = [
     "부재중",
 ];
 
+/// Subjects of automatic answers that mean absence.
 const ABSENCE: [&str; 66] = [
     "out of office",
     "out of the office",

@@ -1,24 +1,18 @@
 //! What a configuration names and no file says: disks, keys, ports, certificates, the relay, people.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::crypto::ring::default_provider;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
 use super::{Report, State};
-use crate::app::Opened;
-use crate::config::{Config, Listen, Relay, TlsFiles};
+use crate::app::{Opened, is_served, tls};
+use crate::config::{Config, Listen, Relay};
 use crate::receive::{Listener, Protocol};
 use crate::send::relay::{Exit, Timeouts};
-use crate::store::keys;
+use crate::store::{free_space, keys};
 
 /// A person waits for this: no step of asking the relay takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -42,8 +36,7 @@ fn writable(data: &Path) -> Result<(), String> {
 
 /// What is free on the disk of the data folder; an error when it is less than `least` octets.
 pub(in crate::cli) fn room(data: &Path, least: u64) -> Result<String, String> {
-    let disk = rustix::fs::statvfs(data).map_err(|error| format!("{} cannot be looked at: {error}", data.display()))?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free_space(data).map_err(|error| format!("{} cannot be looked at: {error}", data.display()))?;
     let shown = format!("{} MiB free at {}", free >> 20, data.display());
     if free < least { Err(format!("{shown}; below {} MiB no mail is taken", least >> 20)) } else { Ok(shown) }
 }
@@ -89,12 +82,6 @@ pub(super) async fn listeners(config: &Config, report: &mut Report) {
     }
 }
 
-/// Whether a daemon runs on a data folder: it holds the lock.
-fn is_served(data: &Path) -> bool {
-    let lock = File::open(data.join("serve.lock"));
-    lock.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
-}
-
 fn submission(listen: &[String]) -> Vec<Listen> {
     let address = |text: &String| text.split_once(':').and_then(|(_, address)| address.parse::<SocketAddr>().ok());
     listen.iter().filter_map(address).map(Listen::Tcp).collect()
@@ -126,20 +113,9 @@ pub(super) fn certificates(config: &Config, report: &mut Report) {
     let submission = config.submission.as_ref().and_then(|s| s.tls.as_ref());
     for (item, files) in [("smtp tls", smtp), ("submission tls", submission)] {
         if let Some(files) = files {
-            report.judge(item, certificate(files));
+            report.judge(item, tls::load(files).map(|_| files.cert.display().to_string()));
         }
     }
-}
-
-fn certificate(files: &TlsFiles) -> Result<String, String> {
-    let bad = |path: &Path, why: String| format!("{}: {why}", path.display());
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_file_iter(&files.cert).and_then(Iterator::collect);
-    let chain = chain.map_err(|error| bad(&files.cert, error.to_string()))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| bad(&files.key, error.to_string()))?;
-    let pair = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key));
-    pair.map(|_| files.cert.display().to_string()).map_err(|error| bad(&files.cert, format!("{error} (with {})", files.key.display())))
 }
 
 /// Whether mail could leave now.
@@ -175,18 +151,6 @@ mod tests {
         assert!(free(&Listen::TcpOrFree(address), false).await.unwrap().contains("a free port"));
         assert!(free(&Listen::Tcp("127.0.0.1:0".parse().unwrap()), false).await.unwrap().contains("free"));
         assert!(free(&Listen::Unix("/nonexistent/ombud/lmtp".into()), false).await.is_err());
-    }
-
-    #[test]
-    fn a_lock_says_that_a_daemon_runs() {
-        let folder = std::env::temp_dir().join(format!("ombud-check-lock-{}", std::process::id()));
-        fs::create_dir_all(&folder).unwrap();
-        assert!(!is_served(&folder));
-        let lock = File::create(folder.join("serve.lock")).unwrap();
-        assert!(!is_served(&folder));
-        lock.lock().unwrap();
-        assert!(is_served(&folder));
-        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The status page as HTML. Everything that is no fixed text goes through `esc`.
+//! The status page as HTML. Everything that is no fixed text goes through `escape_html`.
 
 use super::view::{Issue, Level, Line, View, grouped, span};
+use crate::model::text::escape_html;
 use crate::model::ticket::Status;
 
 const STYLE: &str = include_str!("style.css");
@@ -31,9 +32,9 @@ pub(super) fn page(view: &View) -> String {
 </body>
 </html>
 "#,
-        headline = esc(&headline),
-        desk = esc(&m.desk),
-        host = esc(&m.hostname),
+        headline = escape_html(&headline),
+        desk = escape_html(&m.desk),
+        host = escape_html(&m.hostname),
         clock = time.strftime("%-d %b %Y, %H:%M:%S"),
         version = env!("CARGO_PKG_VERSION"),
         up = span(m.now - m.started_at),
@@ -48,14 +49,14 @@ fn verdict(view: &View) -> String {
         true => "<p>No mail is stuck, and nothing waits for a person.</p>\n".to_owned(),
         false => format!("<ul>\n{issues}</ul>\n"),
     };
-    format!("<section class=\"verdict {}\">\n<h1>{}</h1>\n{below}</section>\n", view.level().class(), esc(&view.headline()))
+    format!("<section class=\"verdict {}\">\n<h1>{}</h1>\n{below}</section>\n", view.level().class(), escape_html(&view.headline()))
 }
 
 fn issue(issue: &Issue) -> String {
     format!(
         "<li>{} <span>{}</span> {}</li>\n",
         pill(issue.level, if issue.level == Level::Bad { "broken" } else { "look" }),
-        esc(&issue.text),
+        escape_html(&issue.text),
         since(&issue.since)
     )
 }
@@ -73,7 +74,7 @@ fn flows(view: &View) -> String {
 
 fn line(line: &Line) -> String {
     let pill = if line.word.is_empty() { String::new() } else { pill(line.level, line.word) };
-    let (value, since) = (esc(&line.value), since(&line.since));
+    let (value, since) = (escape_html(&line.value), since(&line.since));
     format!("<div><dt>{}</dt><dd class=\"state\">{since}{pill}</dd><dd class=\"number\">{value}</dd></div>\n", line.label)
 }
 
@@ -82,7 +83,7 @@ fn pill(level: Level, word: &str) -> String {
 }
 
 fn since(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!("<span class=\"since\">{}</span>", esc(text)) }
+    if text.is_empty() { String::new() } else { format!("<span class=\"since\">{}</span>", escape_html(text)) }
 }
 
 fn tickets(view: &View) -> String {
@@ -104,7 +105,12 @@ fn mailboxes(view: &View) -> String {
         return String::new();
     }
     let row = |(address, n, ago): &(String, i64, String)| {
-        format!("<tr><td>{}</td><td class=\"since\">{}</td><td class=\"number\">{}</td></tr>\n", esc(address), esc(ago), grouped(*n))
+        format!(
+            "<tr><td>{}</td><td class=\"since\">{}</td><td class=\"number\">{}</td></tr>\n",
+            escape_html(address),
+            escape_html(ago),
+            grouped(*n)
+        )
     };
     let rows: String = view.mailboxes.iter().map(row).collect();
     let head = "<tr><th scope=\"col\">Address</th><th scope=\"col\">Last mail</th><th scope=\"col\">Mails</th></tr>";
@@ -118,22 +124,6 @@ fn size(octets: u64) -> String {
         mib if mib < 10 * 1024 => format!("{mib} MiB"),
         mib => format!("{} GiB", mib / 1024),
     }
-}
-
-/// Text that can neither open a tag nor leave an attribute.
-fn esc(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

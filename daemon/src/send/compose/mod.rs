@@ -5,6 +5,7 @@ mod customer;
 
 use std::sync::Arc;
 
+use crate::clock::millis;
 use crate::desk::Desk;
 use crate::desk::message_id::OwnId;
 use crate::desk::token::{Grant, Purpose};
@@ -151,8 +152,4 @@ impl Composer<'_> {
         }
         Ok(chosen)
     }
-}
-
-fn millis(span: std::time::Duration) -> i64 {
-    i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
 }
