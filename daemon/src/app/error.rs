@@ -11,6 +11,9 @@ pub enum AppError {
     /// Another daemon works on this data folder.
     #[error("another ombud serves {0}: stop it, or use another [desk] data")]
     Running(String),
+    /// Others on the same database have taken this process's work over.
+    #[error("others on the same database took this daemon for dead, and it stops: start it again")]
+    Fenced,
     /// A listener.
     #[error("{0}")]
     Bind(String),
@@ -32,7 +35,7 @@ impl AppError {
             Self::Store(StoreError::NotFound(_)) => 66,
             Self::Store(StoreError::Refused(_)) | Self::Config(_) => 78,
             Self::Store(StoreError::Corrupt(_)) | Self::Bug(_) => 70,
-            Self::Store(_) | Self::Running(_) => 75,
+            Self::Store(_) | Self::Running(_) | Self::Fenced => 75,
             Self::Bind(_) | Self::Unavailable(_) => 69,
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::desk::Desk;
 use crate::desk::addresses::Book;
 use crate::desk::token::KeyRing;
@@ -29,10 +29,7 @@ impl Opened {
     /// # Errors
     /// When the database or the data folder can't be used.
     pub async fn open(config: Arc<Config>, clock: Clock) -> Result<Self, StoreError> {
-        let Database::Sqlite(path) = &config.database else {
-            return Err(StoreError::Refused("PostgreSQL is not built yet: set database.url to sqlite:PATH".into()));
-        };
-        let store = Store::open(path, &config.desk.data).await?;
+        let store = Store::open(&config.database, &config.desk.data).await?;
         let ring = ring(&store)?;
         let rows = sync(&store, &config, clock.now()).await?;
         let desk = Arc::new(Desk { config: config.clone(), book: Book::new(&config, &rows, ring) });

@@ -18,7 +18,7 @@ use crate::inbox::Inbox;
 use crate::receive::{BindError, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
 use crate::send::{self, Destination, Sender};
-use crate::store::{Cmd, NodeId, Outcome};
+use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
 use crate::understand::Limits;
 use crate::{http, pipeline, receive};
 
@@ -36,8 +36,10 @@ pub(super) struct Running {
     pub(super) opened: Opened,
     /// Real addresses: `smtp`, `lmtp`, `http`.
     pub(super) addresses: Vec<(&'static str, String)>,
+    node: NodeId,
     settings: Settings,
     cancel: CancellationToken,
+    dead: CancellationToken,
     tasks: TaskTracker,
     _lock: File,
 }
@@ -64,11 +66,22 @@ pub async fn run(
     let _ = std::fs::remove_file(config.desk.data.join(MARK));
     let running = start(config, clock).await?;
     running.announce()?;
-    while let Signal::Reload = signals.next().await {
-        running.reload(reload()).await;
+    let dead = running.dead.clone();
+    loop {
+        let signal = tokio::select! {
+            signal = signals.next() => signal,
+            () = dead.cancelled() => break,
+        };
+        match signal {
+            Signal::Reload => running.reload(reload()).await,
+            Signal::End => break,
+        }
     }
     running.stop().await;
-    Ok(())
+    match dead.is_cancelled() {
+        true => Err(AppError::Fenced),
+        false => Ok(()),
+    }
 }
 
 pub(super) enum Signal {
@@ -145,14 +158,15 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     for listener in http {
         tasks.spawn(http::serve(listener, state.clone(), cancel.clone()));
     }
-    let running = Running { opened, addresses, settings, cancel, tasks, _lock: lock };
-    running.spawn_loops(node, clock);
+    let running = Running { opened, addresses, node, settings, cancel, dead: CancellationToken::new(), tasks, _lock: lock };
+    running.spawn_loops(clock);
     running.tasks.spawn(tls::renew(running.settings.config.subscribe(), running.settings.certificate.clone(), running.cancel.clone()));
     Ok(running)
 }
 
 impl Running {
-    fn spawn_loops(&self, node: NodeId, clock: Clock) {
+    fn spawn_loops(&self, clock: Clock) {
+        let node = self.node;
         let store = || self.opened.store.clone();
         let desk = || self.settings.desk.subscribe();
         let beat = watch::Sender::new(Instant::now());
@@ -167,7 +181,11 @@ impl Running {
         };
         self.tasks.spawn(send::run(sender, self.cancel.clone()));
         self.tasks.spawn(pipeline::run(pipeline::Pipeline { store: store(), node, desk: desk(), clock }, self.cancel.clone()));
-        self.tasks.spawn(tasks::beat(store(), node, clock, beat, self.cancel.clone()));
+        let heart = tasks::Heart { store: store(), node, desk: desk(), clock, beat, dead: self.dead.clone() };
+        self.tasks.spawn(tasks::beat(heart, self.cancel.clone()));
+        if self.opened.store.is_shared() {
+            self.tasks.spawn(tasks::number(store(), self.cancel.clone()));
+        }
         self.tasks.spawn(tasks::sweep(store(), clock, self.cancel.clone()));
         self.tasks.spawn(tasks::fire(store(), desk(), clock, self.cancel.clone()));
     }
@@ -221,6 +239,9 @@ impl Running {
         if timeout(GRACE, self.tasks.wait()).await.is_err() {
             tracing::warn!("not everything in hand was finished; the next start takes it up");
         }
+        if let Err(error) = self.opened.store.run(Cmd::EndNode { node: self.node, now: self.opened.clock.now() }).await {
+            tracing::warn!(%error, "what this process had in hand waits until it is missed");
+        }
         self.opened.store.close().await;
     }
 }
@@ -230,8 +251,14 @@ fn exit(config: &Config) -> Result<Exit, AppError> {
 }
 
 async fn node(opened: &Opened) -> Result<NodeId, AppError> {
-    let name = format!("{}/{}", opened.config.desk.hostname, std::process::id());
-    match opened.store.run(Cmd::StartNode { name, now: opened.clock.now() }).await? {
+    let data = opened.store.data();
+    let node = NewNode {
+        name: format!("{}/{}", opened.config.desk.hostname, std::process::id()),
+        place: keys::place(data)?,
+        keys: keys::fingerprints(data)?,
+        now: opened.clock.now(),
+    };
+    match opened.store.run(Cmd::StartNode(Box::new(node))).await? {
         Outcome::Node(node) => Ok(node),
         _ => Err(AppError::Bug("the database gave this process no number".into())),
     }

@@ -7,30 +7,84 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::desk::{Desk, timers};
 use crate::model::changes::Timer;
 use crate::store::{Cmd, NodeId, Outcome, Store, StoreError};
 
-const BEAT: Duration = Duration::from_secs(10);
+/// Events of commits that come together are numbered together.
+const GATHER: Duration = Duration::from_millis(20);
+const EVENTS: i64 = 2_000;
 const LOOK: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: i64 = 86_400_000;
 /// Timers, and mails to sweep, of one look.
 const AT_ONCE: i64 = 200;
 
-/// Writes a sign of life every 10 s and says when it last could.
-pub(super) async fn beat(store: Store, node: NodeId, clock: Clock, beat: watch::Sender<Instant>, cancel: CancellationToken) {
+/// What a sign of life needs.
+pub(super) struct Heart {
+    pub(super) store: Store,
+    pub(super) node: NodeId,
+    pub(super) desk: watch::Receiver<Arc<Desk>>,
+    pub(super) clock: Clock,
+    /// When the last one was written.
+    pub(super) beat: watch::Sender<Instant>,
+    /// Told when others take this process for dead.
+    pub(super) dead: CancellationToken,
+}
+
+/// Signs of life in a row before a process judges others: after an outage of the database everybody is silent.
+const STEADY: u32 = 4;
+
+/// Writes signs of life, six in the time after which others take this process for dead, and says when it last could.
+pub(super) async fn beat(heart: Heart, cancel: CancellationToken) {
+    let mut steady = 0;
+    loop {
+        let silence = heart.desk.borrow().config.limits.node_silence;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(silence / 6) => {}
+        }
+        let begun = Instant::now();
+        let judge = (steady >= STEADY).then_some(millis(silence));
+        steady = if begun.duration_since(*heart.beat.borrow()) < silence / 3 { steady + 1 } else { 0 };
+        match heart.store.run(Cmd::Beat { node: heart.node, now: heart.clock.now(), silence: judge }).await {
+            Ok(_) => {
+                heart.beat.send_replace(begun);
+            }
+            Err(StoreError::Fenced) => {
+                heart.dead.cancel();
+                return;
+            }
+            Err(error) => tracing::error!(%error, "no sign of life could be written; nothing is sent before one is"),
+        }
+    }
+}
+
+/// Gives committed events their place in the log, soon after each commit.
+pub(super) async fn number(store: Store, cancel: CancellationToken) {
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
-            () = tokio::time::sleep(BEAT) => {}
+            () = store.nudges().unnumbered.notified() => tokio::time::sleep(GATHER).await,
+            () = tokio::time::sleep(LOOK) => {}
         }
-        match store.run(Cmd::Beat { node, now: clock.now() }).await {
-            Ok(_) => {
-                beat.send_replace(Instant::now());
+        loop {
+            match store.run(Cmd::NumberEvents { limit: EVENTS }).await {
+                Ok(Outcome::Numbered(n)) => {
+                    if n > 0 {
+                        store.nudges().events.notify_waiters();
+                    }
+                    if n < EVENTS {
+                        break;
+                    }
+                }
+                Ok(_) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "new events could not be numbered; it is tried again");
+                    break;
+                }
             }
-            Err(error) => tracing::error!(%error, "no sign of life could be written; without one for 40 s nothing is sent"),
         }
     }
 }
@@ -81,8 +135,12 @@ pub(super) async fn fire(store: Store, desk: watch::Receiver<Arc<Desk>>, clock: 
 async fn due(store: &Store, desk: &Desk, clock: Clock) -> Result<(), StoreError> {
     for timer in store.due_timers(clock.now(), AT_ONCE).await? {
         // One that can't be fired must not stand before the others.
-        if let Err(error) = one(store, desk, clock, &timer).await {
-            tracing::error!(%error, kind = timer.kind, ticket = timer.ticket, "a timer could not be fired; it is tried again");
+        match one(store, desk, clock, &timer).await {
+            // Another process was faster.
+            Ok(()) | Err(StoreError::Fenced) => {}
+            Err(error) => {
+                tracing::error!(%error, kind = timer.kind, ticket = timer.ticket, "a timer could not be fired; it is tried again")
+            }
         }
     }
     Ok(())

@@ -79,6 +79,7 @@ impl From<StoreError> for Failure {
             | StoreError::Fenced
             | StoreError::Full
             | StoreError::Busy
+            | StoreError::Away(_)
             | StoreError::Database(_)
             | StoreError::Io(_)
             | StoreError::Closed => TEMPORARY,

@@ -16,6 +16,8 @@ const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 /// Expiry days in a token have 14 bits, so a life must stay far below 44 years.
 const TOKEN_LIFE: RangeInclusive<Duration> = DAY..=Duration::from_secs(3_650 * 86_400);
+/// Signs of life are written six times as often, and clocks of one database are one.
+const NODE_SILENCE: RangeInclusive<Duration> = Duration::from_secs(3)..=HOUR;
 const TIMEOUT: RangeInclusive<Duration> = SECOND..=Duration::from_secs(86_400);
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -55,6 +57,7 @@ impl Default for Limits {
             bounce_token_life: 14 * DAY,
             give_up_after: 5 * DAY,
             free_space: free_space(message_size),
+            node_silence: MINUTE,
         }
     }
 }
@@ -102,6 +105,7 @@ pub(super) fn limits(s: &mut Section<'_>) -> Limits {
         bounce_token_life: s.duration("bounce_token_life", TOKEN_LIFE).unwrap_or(d.bounce_token_life),
         give_up_after: s.duration("give_up_after", HOUR..=30 * DAY).unwrap_or(d.give_up_after),
         free_space: s.size("free_space", 0..=1_024 * GIB).unwrap_or(free_space(message_size)),
+        node_silence: s.duration("node_silence", NODE_SILENCE).unwrap_or(d.node_silence),
     }
 }
 

@@ -5,8 +5,8 @@
 pub struct Secret(String);
 
 impl Secret {
-    /// Takes a secret out of a checked configuration or a key file.
-    pub(super) fn new(value: impl Into<String>) -> Self {
+    /// Takes a secret out of a configuration, a key file or an environment.
+    pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 

@@ -400,4 +400,6 @@ pub struct Limits {
     pub give_up_after: Duration,
     /// Free space on the data folder's disk below which no mail is taken, in octets (2 × message_size + 64 MiB).
     pub free_space: u64,
+    /// A process without a sign of life for so long is dead to others on the same database (60 s).
+    pub node_silence: Duration,
 }

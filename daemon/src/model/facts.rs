@@ -54,6 +54,19 @@ pub enum CountKey {
     HoldsOf(PersonId, i64),
 }
 
+impl CountKey {
+    /// The same without its time: what two counts of it have in common.
+    pub fn subject(&self) -> Self {
+        match self.clone() {
+            Self::AcksToAddress(address, _) => Self::AcksToAddress(address, 0),
+            Self::AcksToDomain(domain, _) => Self::AcksToDomain(domain, 0),
+            Self::TicketsOf(person, _) => Self::TicketsOf(person, 0),
+            Self::AnswersOf(person, _) => Self::AnswersOf(person, 0),
+            Self::HoldsOf(person, _) => Self::HoldsOf(person, 0),
+        }
+    }
+}
+
 /// What a decision says.
 #[derive(Clone, Debug)]
 pub enum Step {

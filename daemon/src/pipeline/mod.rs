@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::model::facts::Facts;
 use crate::model::{InboxId, Understood};
-use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Store, StoreError};
+use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
 use crate::understand::{Limits, understand};
 use crate::verify;
 
@@ -38,8 +38,9 @@ pub struct Pipeline {
 
 /// Decides mail until `cancel`; then finishes what is in hand.
 pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
+    let mut unsure = false;
     loop {
-        let found = pipeline.claim().await;
+        let found = pipeline.claim(&mut unsure).await;
         let mut work = JoinSet::new();
         let mut in_hand = HashMap::new();
         let idle = found.is_empty();
@@ -70,14 +71,29 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
 }
 
 impl Pipeline {
-    async fn claim(&self) -> Vec<ClaimedMail> {
-        match self.store.run(Cmd::ClaimInbox { node: self.node, now: self.clock.now(), limit: IN_HAND }).await {
-            Ok(Outcome::Mails(mails)) => mails,
-            Ok(_) => Vec::new(),
+    /// Takes mails to decide. After an error nobody knows whether some were claimed: nothing is in hand now, so what is
+    /// ours is put back first.
+    async fn claim(&self, unsure: &mut bool) -> Vec<ClaimedMail> {
+        match self.claimed(*unsure).await {
+            Ok(mails) => {
+                *unsure = false;
+                mails
+            }
             Err(error) => {
+                *unsure = true;
                 tracing::warn!(%error, "could not look for accepted mail");
                 Vec::new()
             }
+        }
+    }
+
+    async fn claimed(&self, unsure: bool) -> Result<Vec<ClaimedMail>, StoreError> {
+        if unsure {
+            self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Inbox(Vec::new()) }).await?;
+        }
+        match self.store.run(Cmd::ClaimInbox { node: self.node, now: self.clock.now(), limit: IN_HAND }).await? {
+            Outcome::Mails(mails) => Ok(mails),
+            _ => Ok(Vec::new()),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,16 +8,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{Desk, delivery};
+use crate::model::OutboxId;
 use crate::model::changes::Changes;
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
-use crate::store::{Cmd, NodeId, Outcome as Done, Settled, Settlement, Store, StoreError};
+use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{Composed, Composer};
 use super::destination::Destination;
@@ -41,29 +43,34 @@ pub struct Sender {
     pub exit: watch::Receiver<Arc<Exit>>,
     /// State of the relay.
     pub destination: Arc<Destination>,
-    /// Last sign of life that this node could write; without one for 40 s it sends nothing.
+    /// Last sign of life that this node could write.
     pub beat: watch::Receiver<Instant>,
     /// The clock.
     pub clock: Clock,
 }
 
-/// How long a node without a sign of life goes on sending: others take its mail after 60 s.
-const SILENCE: Duration = Duration::from_secs(40);
-
 /// Sends until `cancel`; then finishes what is on its way.
 pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut work = JoinSet::new();
+    let mut in_hand = HashMap::new();
+    let mut unsure = false;
     loop {
         let free = CONNECTIONS.saturating_sub(work.len());
-        for row in sender.claim(sender.destination.room(free, Instant::now())).await {
-            let sender = sender.clone();
-            let cancel = cancel.clone();
-            work.spawn(async move { Box::pin(sender.one(row, cancel)).await });
+        let strays = unsure.then(|| in_hand.values().copied().collect());
+        let claimed = sender.claim(sender.destination.room(free, Instant::now()), strays).await;
+        unsure = claimed.is_none();
+        for row in claimed.unwrap_or_default() {
+            let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
+            let task = work.spawn(async move { Box::pin(sender.one(row, cancel)).await });
+            in_hand.insert(task.id(), id);
         }
         let probe = sender.destination.next().unwrap_or_else(|| Instant::now() + POLL);
         tokio::select! {
             () = cancel.cancelled() => break,
-            Some(done) = work.join_next(), if !work.is_empty() => report(done),
+            Some(done) = work.join_next_with_id(), if !work.is_empty() => {
+                in_hand.remove(&done.as_ref().map_or_else(JoinError::id, |(id, ())| *id));
+                report(done.map(|_| ()));
+            }
             () = sender.store.nudges().outbox.notified() => {}
             () = sender.store.nudges().foreign.notified() => sender.destination.try_now(),
             () = tokio::time::sleep_until(probe.min(Instant::now() + POLL)) => {}
@@ -74,24 +81,40 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     }
 }
 
-fn report(done: Result<(), tokio::task::JoinError>) {
+fn report(done: Result<(), JoinError>) {
     if let Err(error) = done {
         tracing::error!(%error, "sending a mail ended badly; the next start finds it");
     }
 }
 
 impl Sender {
-    async fn claim(&self, limit: usize) -> Vec<OutboxRow> {
-        if limit == 0 || self.beat.borrow().elapsed() > SILENCE {
-            return Vec::new();
+    /// Whether others still count on this process: well before they take its mail, it sends nothing more.
+    fn is_alive(&self) -> bool {
+        self.beat.borrow().elapsed() < self.desk.borrow().config.limits.node_silence * 2 / 3
+    }
+
+    /// Takes mails to send; `None` when nobody knows whether some were claimed. Then `strays` comes next time: what is in
+    /// hand, so that all else of ours is put back.
+    async fn claim(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
+        if limit == 0 || !self.is_alive() {
+            return strays.is_none().then(Vec::new);
         }
-        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit }).await {
-            Ok(Done::Outbox(rows)) => rows,
-            Ok(_) => Vec::new(),
+        match self.claimed(limit, strays).await {
+            Ok(rows) => Some(rows),
             Err(error) => {
                 tracing::warn!(%error, "could not look for mail to send");
-                Vec::new()
+                None
             }
+        }
+    }
+
+    async fn claimed(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
+        if let Some(in_hand) = strays {
+            self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Outbox(in_hand) }).await?;
+        }
+        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit }).await? {
+            Done::Outbox(rows) => Ok(rows),
+            _ => Ok(Vec::new()),
         }
     }
 

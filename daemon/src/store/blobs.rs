@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::conn::Conn;
 use super::value::Value;
-use super::{Store, StoreError};
+use super::{Store, StoreError, parts};
 
 /// Compressed bodies up to this size, in octets, stand in the row.
 const IN_ROW: usize = 64 * 1024;
@@ -24,8 +24,14 @@ pub struct Prepared {
     /// SHA-256 of the plain bytes.
     pub sha: Vec<u8>,
     size: i64,
+    /// The zstd stream; none when it is in a file.
     body: Option<Vec<u8>>,
 }
+
+/// Where a body is, as `blob.place` says.
+const ROW: i64 = 0;
+pub(super) const FILE: i64 = 1;
+const PARTS: i64 = 2;
 
 impl Prepared {
     /// Octets that go into the row.
@@ -45,7 +51,8 @@ impl Store {
         let sha = sha256(bytes);
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
         let body = zstd::bulk::compress(bytes, LEVEL)?;
-        if body.len() <= IN_ROW {
+        // A file is on one machine: where several share the database, all of a body goes there.
+        if body.len() <= IN_ROW || self.is_shared() {
             return Ok(Prepared { sha, size, body: Some(body) });
         }
         write_file(&self.blob_path(&sha), &body)?;
@@ -57,14 +64,17 @@ impl Store {
         let sha = sha.to_vec();
         let mut read = self.read().await?;
         let row = read.conn().opt("SELECT place, body, size FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
-        drop(read);
         let row = row.ok_or_else(|| StoreError::NotFound("the raw mail is no longer kept".into()))?;
-        let (place, body, size) = (row.int(0)?, row.opt_bytes(1)?, row.int(2)?);
+        let (place, mut body, size) = (row.int(0)?, row.opt_bytes(1)?, row.int(2)?);
+        if place == PARTS {
+            body = Some(parts::read(&mut read.conn(), &sha).await?);
+        }
+        drop(read);
         let path = self.blob_path(&sha);
         tokio::task::spawn_blocking(move || {
-            let packed = match (place, body) {
-                (0, Some(body)) => body,
-                _ => std::fs::read(&path)?,
+            let packed = match body {
+                Some(body) => body,
+                None => std::fs::read(&path)?,
             };
             let capacity = u64::try_from(size).unwrap_or(0).min(MAX_PLAIN);
             let plain = zstd::bulk::decompress(&packed, usize::try_from(capacity).unwrap_or(0))?;
@@ -95,9 +105,17 @@ impl Store {
 
 /// Names a prepared body in the same commit as the row that needs it.
 pub(super) async fn insert(conn: &mut Conn<'_>, blob: &Prepared) -> Result<(), StoreError> {
-    let args: Vec<Value> = vec![blob.sha.clone().into(), blob.size.into(), i64::from(blob.body.is_none()).into(), blob.body.clone().into()];
+    let (place, in_row, in_parts) = match &blob.body {
+        None => (FILE, None, None),
+        Some(body) if body.len() <= IN_ROW => (ROW, Some(body.as_slice()), None),
+        Some(body) => (PARTS, None, Some(body)),
+    };
+    let args: Vec<Value> = vec![blob.sha.clone().into(), blob.size.into(), place.into(), in_row.into()];
     conn.exec("INSERT INTO blob(sha, size, place, body) VALUES ($1, $2, $3, $4) ON CONFLICT(sha) DO NOTHING", args).await?;
-    Ok(())
+    match in_parts {
+        Some(body) => parts::insert(conn, &blob.sha, body).await,
+        None => Ok(()),
+    }
 }
 
 /// Lower-case hex.

@@ -27,10 +27,12 @@ pub struct ClaimedMail {
     pub passed: Vec<String>,
 }
 
-/// Takes mails that wait. One that was tried before is taken alone, so that a poison mail can't take others with it.
+/// Takes mails that wait; one who is taken for dead gets none. One that was tried before is taken alone, so that a poison mail can't take others with it.
 pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
-    let sql = "SELECT id, attempts FROM inbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
-    let waiting = conn.all(sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into()]).await?;
+    let sql =
+        "SELECT id, attempts FROM inbox WHERE state = 'waiting' AND due_at <= $1 AND EXISTS (SELECT 1 FROM node WHERE id = $3 AND dead = 0)
+        ORDER BY due_at, id LIMIT $2";
+    let waiting = conn.take("inbox", sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into(), node.0.into()]).await?;
     let mut ids = Vec::new();
     for row in &waiting {
         if row.int(1)? > 0 {
@@ -87,8 +89,8 @@ pub(super) async fn defer(
 
 /// Lets a held mail through. A person's word resets the count of its tries.
 pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, now: i64) -> Result<Outcome, StoreError> {
-    let held = conn.opt("SELECT state FROM inbox WHERE id = $1", vec![id.into()]).await?;
-    let held = held.ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
+    let held = conn.lock("SELECT state FROM inbox WHERE id = $1", vec![id.into()]).await?;
+    let held = held.first().ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
     if held.text(0)? != "held" {
         return Err(StoreError::Refused(format!("mail {id} is not held")));
     }

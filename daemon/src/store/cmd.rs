@@ -8,11 +8,11 @@ use super::accept::Accepted;
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
-use super::nodes::NodeId;
+use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
 use super::people::{AgentChange, NewAgent};
 use super::tokens::NewToken;
-use super::{StoreError, accept, claim, commit, desk_rows, nodes, outbox, people, tokens};
+use super::{StoreError, accept, claim, commit, desk_rows, nodes, outbox, people, sequencer, tokens};
 
 /// A change. It checks all it depends on before its first write.
 #[expect(missing_docs, reason = "the variants say what their fields are")]
@@ -41,9 +41,15 @@ pub enum Cmd {
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
     /// Registers this process and frees what dead ones held.
-    StartNode { name: String, now: i64 },
-    /// A sign of life.
-    Beat { node: NodeId, now: i64 },
+    StartNode(Box<NewNode>),
+    /// A sign of life; others that gave none for `silence` ms are dead, when it is given.
+    Beat { node: NodeId, now: i64, silence: Option<i64> },
+    /// This process ends in order.
+    EndNode { node: NodeId, now: i64 },
+    /// Puts back what this process has claimed without knowing it: all that is not in hand.
+    FreeStrays { node: NodeId, in_hand: Queue },
+    /// Numbers events that have no place in the log yet.
+    NumberEvents { limit: i64 },
     /// Makes rows for the configured mailboxes and retires the rest.
     SyncMailboxes { addresses: Vec<String>, now: i64 },
     /// A new agent, or a customer who becomes one.
@@ -72,6 +78,8 @@ pub enum Outcome {
     Node(NodeId),
     /// All mailboxes.
     Mailboxes(Vec<MailboxRow>),
+    /// Events that got their place in the log.
+    Numbered(i64),
     /// A row's number.
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
@@ -93,8 +101,11 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
-            Self::StartNode { name, now } => nodes::start(conn, name, *now).await,
-            Self::Beat { node, now } => nodes::beat(conn, *node, *now).await,
+            Self::StartNode(node) => nodes::start(conn, node).await,
+            Self::Beat { node, now, silence } => nodes::beat(conn, *node, *now, *silence).await,
+            Self::EndNode { node, now } => nodes::end(conn, *node, *now).await,
+            Self::FreeStrays { node, in_hand } => nodes::free(conn, *node, in_hand).await,
+            Self::NumberEvents { limit } => sequencer::run(conn, *limit).await,
             Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,
             Self::AddAgent(agent) => people::add(conn, agent).await,
             Self::ChangeAgent { address, change } => people::change(conn, address, change).await,
@@ -126,6 +137,15 @@ impl Cmd {
         match self {
             Self::Commit(changes) => !changes.outbox.is_empty(),
             Self::Settle(_) | Self::RetryOutbox { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it may write to the log.
+    pub(super) fn fills_log(&self) -> bool {
+        match self {
+            Self::Commit(changes) => !changes.events.is_empty(),
+            Self::Settle(_) | Self::DropOutbox { .. } | Self::ReleaseInbox { .. } => true,
             _ => false,
         }
     }

@@ -10,7 +10,7 @@ use super::{StoreError, facts};
 
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
-    check(conn, &changes.guard).await?;
+    check(conn, changes).await?;
     let mut made = Made::default();
     insert::persons(conn, changes, &mut made).await?;
     insert::tickets(conn, changes, &mut made).await?;
@@ -27,7 +27,10 @@ pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcom
     Ok(made.tickets.first().map_or(Outcome::Done, |id| Outcome::Id(id.0)))
 }
 
-async fn check(conn: &mut Conn<'_>, guard: &Guard) -> Result<(), StoreError> {
+async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+    let guard = &changes.guard;
+    conn.lock_keys(keys(guard)).await?;
+    conn.lock_mails(guard.inbox.iter().map(|(id, _)| *id).chain(guard.held.iter().copied())).await?;
     let (id, node) = guard.inbox.map_or((0, 0), |(id, node)| (id.0, node));
     let sql = "SELECT (SELECT COUNT(*) FROM inbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'), people_version FROM meta WHERE id = 1";
     let row = conn.one(sql, vec![id.into(), node.into()]).await?;
@@ -48,7 +51,7 @@ async fn check(conn: &mut Conn<'_>, guard: &Guard) -> Result<(), StoreError> {
     }
     if !guard.tickets.is_empty() {
         let sql = Sql::list("SELECT id, version FROM ticket WHERE id IN", 1, guard.tickets.len(), "ORDER BY id");
-        let rows = conn.all(sql, guard.tickets.iter().map(|(id, _)| Value::from(*id)).collect()).await?;
+        let rows = conn.lock(sql, guard.tickets.iter().map(|(id, _)| Value::from(*id)).collect()).await?;
         let found = rows.iter().map(|r| Ok((r.int(0)?, r.int(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
         if !found.iter().copied().eq(guard.tickets.iter().map(|(id, version)| (id.0, *version))) {
             return Err(StoreError::Conflict("the ticket"));
@@ -62,7 +65,20 @@ async fn check(conn: &mut Conn<'_>, guard: &Guard) -> Result<(), StoreError> {
     if held.len() != guard.held.len() || held.iter().any(|(_, facts)| !facts.held) {
         return Err(StoreError::Conflict("a held mail"));
     }
+    for (kind, ticket, key) in &changes.timers_done {
+        let sql = "SELECT due_at FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3";
+        if conn.lock(sql, vec![kind.into(), (*ticket).into(), key.into()]).await?.is_empty() {
+            return Err(StoreError::Fenced);
+        }
+    }
     Ok(())
+}
+
+/// What no two decisions may be made from at the same time.
+fn keys(guard: &Guard) -> impl Iterator<Item = Vec<u8>> {
+    let prints = guard.fingerprints.iter().map(|(print, _)| print.clone());
+    let refs = guard.refs.iter().map(|(hash, _)| hash.clone().into_bytes());
+    prints.chain(refs).chain(guard.below.iter().map(|(key, _)| format!("{:?}", key.subject()).into_bytes()))
 }
 
 impl Made {

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Row as _, TypeInfo as _, ValueRef as _};
+use sqlx::postgres::PgConnection;
+use sqlx::sqlite::SqliteConnection;
 
-use super::StoreError;
 use super::value::{Row, Value};
+use super::{StoreError, lite, pg};
 
 /// Statements executed by this process; a test counts those of a standard mail.
 static STATEMENTS: AtomicU64 = AtomicU64::new(0);
@@ -20,6 +20,8 @@ pub fn statements() -> u64 {
 pub(super) enum Conn<'c> {
     /// SQLite.
     Lite(&'c mut SqliteConnection),
+    /// PostgreSQL.
+    Pg(&'c mut PgConnection),
 }
 
 /// SQL text: a constant, or a constant with a number of placeholders. Never made from data.
@@ -37,6 +39,24 @@ impl From<&'static str> for Sql {
 }
 
 impl Sql {
+    /// Its text.
+    #[cfg(test)]
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Text(text) => text,
+            Self::Made(text) => text,
+        }
+    }
+
+    /// The same with a few words behind it.
+    pub(super) fn and(self, tail: &'static str) -> Self {
+        match (self, tail) {
+            (sql, "") => sql,
+            (Self::Text(text), _) => Self::Made(format!("{text} {tail}")),
+            (Self::Made(text), _) => Self::Made(format!("{text} {tail}")),
+        }
+    }
+
     /// `head ($1, …, $columns), (…) tail` with `rows` groups of placeholders.
     pub(super) fn values(head: &'static str, columns: usize, rows: usize, tail: &'static str) -> Self {
         let group = |r: usize| format!("({})", placeholders(r * columns + 1, columns));
@@ -61,37 +81,28 @@ fn placeholders(from: usize, n: usize) -> String {
 impl Conn<'_> {
     /// Runs a statement; says how many rows it changed.
     pub(super) async fn exec(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64, StoreError> {
-        STATEMENTS.fetch_add(1, Ordering::Relaxed);
+        let sql = self.counted(sql);
         match self {
-            Self::Lite(c) => {
-                let done = match sql.into() {
-                    Sql::Text(text) => bind(sqlx::query(text), args).execute(&mut **c).await?,
-                    Sql::Made(text) => bind(sqlx::query(AssertSqlSafe(text)), args).execute(&mut **c).await?,
-                };
-                Ok(done.rows_affected())
-            }
+            Self::Lite(c) => lite::exec(c, sql, args).await,
+            Self::Pg(c) => pg::exec(c, sql, args).await,
         }
     }
 
     /// Begins or ends a transaction; it stands for a whole group of commands and is not counted.
     pub(super) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Lite(c) => sqlx::query(sql).execute(&mut **c).await?,
-        };
+            Self::Lite(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ())?,
+            Self::Pg(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ())?,
+        }
         Ok(())
     }
 
     /// All rows of a query.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-        STATEMENTS.fetch_add(1, Ordering::Relaxed);
+        let sql = self.counted(sql);
         match self {
-            Self::Lite(c) => {
-                let rows = match sql.into() {
-                    Sql::Text(text) => bind(sqlx::query(text), args).fetch_all(&mut **c).await?,
-                    Sql::Made(text) => bind(sqlx::query(AssertSqlSafe(text)), args).fetch_all(&mut **c).await?,
-                };
-                rows.iter().map(read).collect()
-            }
+            Self::Lite(c) => lite::all(c, sql, args).await,
+            Self::Pg(c) => pg::all(c, sql, args).await,
         }
     }
 
@@ -104,36 +115,12 @@ impl Conn<'_> {
     pub(super) async fn one(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Row, StoreError> {
         self.opt(sql, args).await?.ok_or_else(|| StoreError::Corrupt("a query that always has a row had none".into()))
     }
-}
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
-fn bind(mut query: Query<'_>, args: Vec<Value>) -> Query<'_> {
-    for arg in args {
-        query = match arg {
-            Value::Null => query.bind(None::<i64>),
-            Value::Int(v) => query.bind(v),
-            Value::Text(v) => query.bind(v),
-            Value::Bytes(v) => query.bind(v),
-        };
+    fn counted(&self, sql: impl Into<Sql>) -> Sql {
+        STATEMENTS.fetch_add(1, Ordering::Relaxed);
+        let sql = sql.into();
+        #[cfg(test)]
+        super::tests::record(matches!(self, Self::Pg(_)), sql.as_str());
+        sql
     }
-    query
-}
-
-fn read(row: &SqliteRow) -> Result<Row, StoreError> {
-    (0..row.len())
-        .map(|i| {
-            let raw = row.try_get_raw(i)?;
-            if raw.is_null() {
-                return Ok(Value::Null);
-            }
-            Ok(match raw.type_info().name() {
-                "INTEGER" | "BOOLEAN" => Value::Int(row.try_get(i)?),
-                "BLOB" => Value::Bytes(row.try_get(i)?),
-                "TEXT" => Value::Text(row.try_get(i)?),
-                other => return Err(StoreError::Corrupt(format!("a column of type {other}"))),
-            })
-        })
-        .collect::<Result<_, _>>()
-        .map(Row)
 }

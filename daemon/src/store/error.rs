@@ -1,5 +1,9 @@
 //! What can go wrong between us and the database, and whether trying again helps.
 
+use sqlx::postgres::PgDatabaseError;
+
+use super::pg;
+
 /// An error of the store.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
@@ -21,6 +25,9 @@ pub enum StoreError {
     /// Another process holds the database.
     #[error("the database is locked by another process")]
     Busy,
+    /// The database server can't be reached, or does not answer; what was asked of it may or may not have been done.
+    #[error("the database does not answer: {0}")]
+    Away(String),
     /// A row does not hold what the schema promises.
     #[error("the database holds a row that this version can't read: {0}")]
     Corrupt(String),
@@ -43,7 +50,7 @@ impl StoreError {
 
     /// Whether it says something about the database, the disk or the hour, and nothing about the matter in hand.
     pub fn is_nobodys_fault(&self) -> bool {
-        matches!(self, Self::Conflict(_) | Self::Full | Self::Busy | Self::Io(_) | Self::Closed)
+        matches!(self, Self::Conflict(_) | Self::Full | Self::Busy | Self::Away(_) | Self::Io(_) | Self::Closed)
     }
 
     /// Whether the command itself said no before its first write, so that its neighbours in a group are unharmed.
@@ -54,12 +61,22 @@ impl StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
-        let Some(db) = error.as_database_error() else { return Self::Database(error.to_string()) };
-        // SQLite's primary result code is the low byte of the extended one.
-        match db.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff) {
-            Some(5 | 6) => Self::Busy,
-            Some(13) => Self::Full,
-            _ => Self::Database(db.message().to_owned()),
+        match &error {
+            sqlx::Error::Database(db) => {
+                if let Some(pg) = db.try_downcast_ref::<PgDatabaseError>() {
+                    return pg::error(pg.code(), pg.message());
+                }
+                // SQLite's primary result code is the low byte of the extended one.
+                match db.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff) {
+                    Some(5 | 6) => Self::Busy,
+                    Some(13) => Self::Full,
+                    _ => Self::Database(db.message().to_owned()),
+                }
+            }
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
+            sqlx::Error::PoolTimedOut => Self::Away("no connection was free in 5 s".into()),
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Away(error.to_string()),
+            _ => Self::Database(error.to_string()),
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Reads what a decision asks for: a fixed set of multi-row queries in one snapshot.
 
-use sqlx::Connection as _;
-
 use crate::model::facts::{CountKey, Facts, Filed, HeldFacts, Keys, RefHit, TicketFacts};
 use crate::model::ticket::{MessageKind, Participant, Priority, Standing, Status, Ticket};
 use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
@@ -14,11 +12,7 @@ impl Store {
     /// Adds the answers to `keys` to `facts`.
     pub async fn facts(&self, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
         let keys = facts.missing(keys);
-        let mut read = self.read().await?;
-        let mut tx = read.0.begin().await?;
-        load(&mut Conn::Lite(&mut tx), facts, &keys).await?;
-        tx.rollback().await?;
-        Ok(())
+        self.read().await?.snapshot(async |conn| load(conn, facts, &keys).await).await
     }
 }
 

@@ -178,13 +178,16 @@ pub(super) async fn participants(conn: &mut Conn<'_>, changes: &Changes, made: &
     Ok(())
 }
 
-/// Numbers the events of this commit: on SQLite the writer is alone, so the log is dense and in commit order.
+/// Writes the events of this commit. On SQLite it numbers them: the writer is alone, so the log is dense and in commit
+/// order. Elsewhere the sequencer does, once they are committed.
 pub(super) async fn events(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     if changes.events.is_empty() {
         return Ok(());
     }
-    let n = i64::try_from(changes.events.len()).unwrap_or(0);
-    let last = conn.one("UPDATE counter SET v = v + $1 WHERE k = 'event' RETURNING v", vec![n.into()]).await?.int(0)?;
+    let first = match conn.is_alone() {
+        true => Some(numbers(conn, changes.events.len()).await?),
+        false => None,
+    };
     let mut args = Vec::with_capacity(changes.events.len() * 6);
     for (i, event) in (0_i64..).zip(&changes.events) {
         let mut data = event.data.clone();
@@ -193,7 +196,7 @@ pub(super) async fn events(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
         }
         let ticket = event.ticket.map(|t| made.ticket(t)).transpose()?;
         args.extend([
-            (last - n + 1 + i).into(),
+            first.map(|first| first + i).into(),
             event.kind.into(),
             changes.at.into(),
             (&event.actor).into(),
@@ -203,6 +206,13 @@ pub(super) async fn events(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     }
     conn.exec(Sql::values("INSERT INTO event(seq, type, at, actor, ticket, data) VALUES", 6, changes.events.len(), ""), args).await?;
     Ok(())
+}
+
+/// Takes the next `n` numbers of the log; answers with the first.
+async fn numbers(conn: &mut Conn<'_>, n: usize) -> Result<i64, StoreError> {
+    let n = i64::try_from(n).unwrap_or(0);
+    let last = conn.one("UPDATE counter SET v = v + $1 WHERE k = 'event' RETURNING v", vec![n.into()]).await?.int(0)?;
+    Ok(last - n + 1)
 }
 
 pub(super) async fn outbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {

@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
-use super::{StoreError, hex, random};
+use super::{StoreError, hex, random, sha256};
 
 /// Octets of a key.
 const KEY: usize = 32;
@@ -39,6 +39,31 @@ pub fn load(data: &Path) -> Result<Vec<KeyFile>, StoreError> {
     }
     keys.sort_by_key(|k| k.id);
     Ok(keys)
+}
+
+/// What the keys are known by, so that two daemons can see whether they have the same.
+///
+/// # Errors
+/// As [`load`].
+pub fn fingerprints(data: &Path) -> Result<String, StoreError> {
+    let print = |key: &KeyFile| format!("{}:{}", key.id, hex(&sha256(&key.bytes)[..8]));
+    Ok(load(data)?.iter().map(print).collect::<Vec<_>>().join(" "))
+}
+
+/// The mark of a data folder, made on first use.
+///
+/// # Errors
+/// When it can't be read or written.
+pub fn place(data: &Path) -> Result<String, StoreError> {
+    let path = data.join("place");
+    match std::fs::read_to_string(&path) {
+        Ok(mark) if !mark.trim().is_empty() => return Ok(mark.trim().to_owned()),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    let mark = hex(&random::<16>()?);
+    std::fs::write(&path, &mark)?;
+    Ok(mark)
 }
 
 fn read(path: &Path) -> Result<[u8; KEY], StoreError> {

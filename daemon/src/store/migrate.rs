@@ -2,28 +2,53 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
-use super::StoreError;
+use super::conn::Conn;
+use super::{StoreError, hex, random};
 
-/// Number, name and text of every migration, in order.
-const SQLITE: &[(i64, &str, &str)] = &[(1, "desk", include_str!("../../../migrations/sqlite/0001_desk.sql"))];
+/// Number, name, and the text for either database, in order.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (1, "desk", include_str!("../../../migrations/sqlite/0001_desk.sql"), include_str!("../../../migrations/postgres/0001_desk.sql")),
+    (4, "nodes", include_str!("../../../migrations/sqlite/0004_nodes.sql"), include_str!("../../../migrations/postgres/0004_nodes.sql")),
+];
 
-/// Runs what is missing. A database of a newer program is refused.
-pub(super) async fn run(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let migrations = SQLITE
+/// Runs what is missing in a SQLite database. One of a newer program is refused.
+pub(super) async fn lite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
+    run(conn, |(_, _, sqlite, _)| sqlite).await?;
+    begin(&mut Conn::Lite(conn)).await
+}
+
+/// Runs what is missing in a PostgreSQL database; others who start at the same time wait.
+pub(super) async fn pg(conn: &mut PgConnection) -> Result<(), StoreError> {
+    run(conn, |(_, _, _, postgres)| postgres).await?;
+    begin(&mut Conn::Pg(conn)).await
+}
+
+async fn run<C: Migrate>(
+    conn: &mut C,
+    text: fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str,
+) -> Result<(), StoreError> {
+    let migrations = MIGRATIONS
         .iter()
-        .map(|(number, name, text)| {
-            Migration::new(*number, Cow::Borrowed(*name), MigrationType::Simple, AssertSqlSafe(*text).into_sql_str(), false)
-        })
+        .map(|m| Migration::new(m.0, Cow::Borrowed(m.1), MigrationType::Simple, AssertSqlSafe(text(m)).into_sql_str(), false))
         .collect();
     Migrator::with_migrations(migrations).run_direct(None, conn, false).await.map_err(|e| match e {
-        sqlx::migrate::MigrateError::VersionMissing(n) => {
+        MigrateError::VersionMissing(n) => {
             StoreError::Refused(format!("this database was made by a newer Ombud (migration {n}): use that version"))
         }
-        sqlx::migrate::MigrateError::Execute(e) => e.into(),
+        MigrateError::Execute(e) => e.into(),
         other => StoreError::Database(other.to_string()),
     })
+}
+
+/// A new log gets a name of its own.
+async fn begin(conn: &mut Conn<'_>) -> Result<(), StoreError> {
+    let log_id = hex(&random::<16>()?);
+    let sql = "INSERT INTO meta(id, log_id, people_version, index_epoch) VALUES (1, $1, 1, 1) ON CONFLICT(id) DO NOTHING";
+    conn.exec(sql, vec![log_id.into()]).await?;
+    Ok(())
 }

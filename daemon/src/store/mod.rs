@@ -1,7 +1,8 @@
 //! The database: the only room that names sqlx.
 //!
-//! Everything that changes it is a [`Cmd`], run by one writer in groups that share a disk sync. Reading goes through a
-//! pool of read-only connections. Statements are one text for both databases, bound over our own values.
+//! Everything that changes it is a [`Cmd`]: on SQLite one writer runs them in groups that share a disk sync, on PostgreSQL
+//! each has a transaction of its own. Reading goes through connections of its own. Statements are one text for both
+//! databases, bound over our own values; `dialect` holds the few that differ.
 
 mod accept;
 mod blobs;
@@ -11,16 +12,24 @@ mod commit;
 mod conn;
 mod decide;
 mod desk_rows;
+mod dialect;
 mod disk;
 mod error;
 mod facts;
 mod insert;
 pub mod keys;
+mod lite;
 mod migrate;
 mod nodes;
 mod outbox;
+mod parts;
 mod people;
+mod pg;
 pub mod read;
+mod sequencer;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+mod tests;
 mod timers;
 mod tokens;
 mod value;
@@ -28,12 +37,13 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite};
+use sqlx::sqlite::SqlitePool;
+use sqlx::{Connection as _, Postgres, Sqlite};
 use tokio::sync::Notify;
+
+use crate::config::Database;
 
 pub use accept::Accepted;
 pub use blobs::{Prepared, hex, sha256};
@@ -42,21 +52,15 @@ pub use cmd::{Cmd, Outcome};
 pub use conn::statements;
 pub use disk::free_space;
 pub use error::StoreError;
-pub use nodes::NodeId;
+pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};
 pub use people::{AgentChange, NewAgent};
 pub use tokens::{ApiToken, NewToken, Scope};
 
-use conn::Conn;
+#[cfg(test)]
+pub(crate) use tests::{database as database_for_tests, not_run, postgres as postgres_for_tests};
 
-/// The oldest SQLite without the bug that could corrupt a WAL at its reset.
-const SQLITE_SAFE: (u32, u32, u32) = (3, 51, 3);
-/// How long a statement waits for another process before it fails as temporary.
-const BUSY: Duration = Duration::from_secs(5);
-/// Octets to which the write-ahead log shrinks again after a burst.
-const LOG_LIMIT: &str = "67108864";
-/// Connections for reading.
-const READERS: u32 = 4;
+use conn::Conn;
 
 /// The open database and data folder. Cheap to clone.
 #[derive(Clone)]
@@ -65,10 +69,14 @@ pub struct Store {
 }
 
 struct Inner {
-    writer: writer::Handle,
-    readers: SqlitePool,
+    base: Base,
     data: PathBuf,
     nudges: Nudges,
+}
+
+enum Base {
+    Lite { writer: writer::Handle, readers: SqlitePool },
+    Pg(pg::Pg),
 }
 
 /// Hints that something may be there to do. They only save time: whoever listens also polls.
@@ -78,42 +86,74 @@ pub struct Nudges {
     pub inbox: Notify,
     /// An intent to send was written.
     pub outbox: Notify,
+    /// The log has grown.
+    pub events: Notify,
+    /// There are events without a place in the log.
+    pub unnumbered: Notify,
     /// Another process changed the database.
     pub foreign: Notify,
 }
 
+impl Nudges {
+    /// Tells whoever may have something to do after a command.
+    fn wrote(&self, cmd: &Cmd) {
+        if cmd.fills_inbox() {
+            self.inbox.notify_one();
+        }
+        if cmd.fills_outbox() {
+            self.outbox.notify_one();
+        }
+        if cmd.fills_log() {
+            self.unnumbered.notify_one();
+            self.events.notify_waiters();
+        }
+    }
+
+    /// Tells everybody that another process has changed something.
+    fn foreign(&self) {
+        self.inbox.notify_one();
+        self.outbox.notify_one();
+        self.events.notify_waiters();
+        self.foreign.notify_waiters();
+    }
+}
+
 impl Store {
-    /// Opens (makes, migrates) the SQLite database at `path` with its data folder.
+    /// Opens (makes, migrates) the database with its data folder.
     ///
     /// # Errors
-    /// When the file can't be opened or was made by a newer program, or the library has the WAL-reset bug.
-    pub async fn open(path: &Path, data: &Path) -> Result<Self, StoreError> {
+    /// When it can't be opened or was made by a newer program, or is of a version that can lose mail.
+    pub async fn open(database: &Database, data: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(data)?;
-        if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)?;
-        }
         blobs::prepare_folder(data)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY)
-            .pragma("journal_size_limit", LOG_LIMIT)
-            .disable_statement_logging();
-        let mut conn = migrated(&options, data).await?;
-        check_version(&mut conn).await?;
-        let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
-        let nudges = Nudges::default();
-        Ok(Self {
-            inner: Arc::new_cyclic(|inner| Inner { writer: writer::start(conn, inner.clone()), readers, data: data.to_owned(), nudges }),
-        })
+        let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default() };
+        let inner = match database {
+            Database::Sqlite(path) => {
+                let (conn, readers) = lite::open(path, data).await?;
+                Arc::new_cyclic(|inner| whole(Base::Lite { writer: writer::start(conn, inner.clone()), readers }))
+            }
+            Database::Postgres(url) => {
+                let pg = pg::open(url.reveal()).await?;
+                Arc::new_cyclic(|inner| {
+                    pg.watch(inner.clone());
+                    whole(Base::Pg(pg))
+                })
+            }
+        };
+        Ok(Self { inner })
     }
 
     /// Runs one command; it is on disk when this returns.
     pub async fn run(&self, cmd: Cmd) -> Result<Outcome, StoreError> {
-        self.inner.writer.run(cmd).await
+        match &self.inner.base {
+            Base::Lite { writer, .. } => writer.run(cmd).await,
+            Base::Pg(pg) => pg.run(cmd, Arc::downgrade(&self.inner)).await,
+        }
+    }
+
+    /// Whether several daemons may work on this database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.inner.base, Base::Pg(_))
     }
 
     /// The data folder.
@@ -128,50 +168,55 @@ impl Store {
 
     /// Finishes what was asked and closes the files.
     pub async fn close(&self) {
-        self.inner.writer.close().await;
-        self.inner.readers.close().await;
+        match &self.inner.base {
+            Base::Lite { writer, readers } => {
+                writer.close().await;
+                readers.close().await;
+            }
+            Base::Pg(pg) => pg.close().await,
+        }
     }
 
     async fn read(&self) -> Result<Reading, StoreError> {
-        Ok(Reading(self.inner.readers.acquire().await?))
+        Ok(match &self.inner.base {
+            Base::Lite { readers, .. } => Reading::Lite(readers.acquire().await?),
+            Base::Pg(pg) => Reading::Pg(pg.readers.acquire().await?),
+        })
     }
 }
 
-/// A read-only connection on loan.
-struct Reading(PoolConnection<Sqlite>);
+/// A connection on loan for reading.
+enum Reading {
+    Lite(PoolConnection<Sqlite>),
+    Pg(PoolConnection<Postgres>),
+}
 
 impl Reading {
     fn conn(&mut self) -> Conn<'_> {
-        Conn::Lite(&mut self.0)
+        match self {
+            Self::Lite(conn) => Conn::Lite(conn),
+            Self::Pg(conn) => Conn::Pg(conn),
+        }
     }
-}
 
-async fn migrated(options: &SqliteConnectOptions, data: &Path) -> Result<SqliteConnection, StoreError> {
-    // SQLite's migrator takes no lock of its own, and two programs may start at once.
-    let lock = std::fs::File::create(data.join("migrate.lock"))?;
-    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await.map_err(|e| StoreError::Io(e.to_string()))??;
-    let mut conn = options.connect().await?;
-    migrate::run(&mut conn).await?;
-    let log_id = hex(&random::<16>()?);
-    Conn::Lite(&mut conn)
-        .exec(
-            "INSERT INTO meta(id, log_id, people_version, index_epoch) VALUES (1, $1, 1, 1) ON CONFLICT(id) DO NOTHING",
-            vec![log_id.into()],
-        )
-        .await?;
-    drop(lock);
-    Ok(conn)
-}
-
-async fn check_version(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let row = Conn::Lite(conn).one("SELECT sqlite_version()", vec![]).await?;
-    let version = row.text(0)?;
-    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
-    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if found < SQLITE_SAFE {
-        return Err(StoreError::Refused(format!("SQLite {version} can corrupt its log: 3.51.3 or later is needed")));
+    /// Several queries that see the database as it was at one moment.
+    async fn snapshot<T>(&mut self, read: impl AsyncFnOnce(&mut Conn<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        // Dropped before its end, sqlx ends the transaction when the connection comes back.
+        match self {
+            Self::Lite(conn) => {
+                let mut tx = conn.begin().await?;
+                let found = read(&mut Conn::Lite(&mut tx)).await?;
+                tx.rollback().await?;
+                Ok(found)
+            }
+            Self::Pg(conn) => {
+                let mut tx = conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+                let found = read(&mut Conn::Pg(&mut tx)).await?;
+                tx.rollback().await?;
+                Ok(found)
+            }
+        }
     }
-    Ok(())
 }
 
 /// Random bytes of the operating system.
@@ -179,10 +224,4 @@ fn random<const N: usize>() -> Result<[u8; N], StoreError> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).map_err(|e| StoreError::Io(e.to_string()))?;
     Ok(bytes)
-}
-
-async fn close(conn: SqliteConnection) {
-    if let Err(error) = conn.close().await {
-        tracing::warn!(%error, "the database did not close cleanly");
-    }
 }

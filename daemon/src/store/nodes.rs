@@ -1,40 +1,129 @@
 //! Processes that work on this database, and what becomes of the claims of dead ones.
+//!
+//! A node beats; one that was silent for too long is marked dead and what it held is freed in the same commit. So every
+//! later write of its own finds that the row is no longer its (`Fenced`).
+
+use crate::model::{InboxId, OutboxId};
 
 use super::StoreError;
 use super::cmd::Outcome;
-use super::conn::Conn;
+use super::conn::{Conn, Sql};
+use super::value::Value;
 
 /// One start of the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(pub i64);
 
-/// Registers this process. On SQLite there is one daemon (it holds `serve.lock`), so every earlier node is dead and
-/// its claims are free: mail is decided again; an answer to a customer waits again with the same bytes; whatever else
-/// was on its way is `unknown` and not sent twice.
-pub(super) async fn start(conn: &mut Conn<'_>, name: &str, now: i64) -> Result<Outcome, StoreError> {
+/// A process that begins.
+#[derive(Clone, Debug)]
+pub struct NewNode {
+    /// Host name and process id, for people.
+    pub name: String,
+    /// Its data folder, by a mark that lies in it. Whoever holds that folder's lock knows that earlier nodes of it are dead.
+    pub place: String,
+    /// Fingerprints of its signing keys.
+    pub keys: String,
+    /// In ms.
+    pub now: i64,
+}
+
+#[cfg(test)]
+impl NewNode {
+    /// A node of no place.
+    pub(crate) fn of(name: &str, now: i64) -> Box<Self> {
+        Box::new(Self { name: name.to_owned(), place: String::new(), keys: String::new(), now })
+    }
+}
+
+/// Rows that a node says it has in hand; what else it has claimed was claimed by a command whose answer was lost.
+#[derive(Clone, Debug)]
+pub enum Queue {
+    /// Mails that are being decided.
+    Inbox(Vec<InboxId>),
+    /// Mails that are being sent.
+    Outbox(Vec<OutboxId>),
+}
+
+/// Registers a process. Earlier nodes of its place are dead, on SQLite all others: mail is decided again; an answer to a
+/// customer waits again with the same bytes; whatever else was on its way is `unknown` and not sent twice.
+pub(super) async fn start(conn: &mut Conn<'_>, node: &NewNode) -> Result<Outcome, StoreError> {
+    let now = conn.time(node.now).await?;
+    let others = conn.all("SELECT name, place, key_ids FROM node WHERE dead = 0 ORDER BY id", vec![]).await?;
+    for other in &others {
+        // Addresses that one node signs must not be refused by another.
+        if !conn.is_alone() && other.text(1)? != node.place && other.text(2)? != node.keys {
+            let name = other.text(0)?;
+            return Err(StoreError::Refused(format!(
+                "{name} works on this database with other keys: copy the keys folder from its data folder to this one's"
+            )));
+        }
+    }
     let sql =
-        "INSERT INTO node(name, started_at, beat_at, dead, config_hash, key_ids, index_seq) VALUES ($1, $2, $2, 0, '', '', 0) RETURNING id";
-    let id = conn.one(sql, vec![name.into(), now.into()]).await?.int(0)?;
-    conn.exec("UPDATE node SET dead = 1 WHERE dead = 0 AND id <> $1", vec![id.into()]).await?;
-    conn.exec("UPDATE inbox SET state = 'waiting', claimed_by = NULL WHERE state = 'claimed' AND claimed_by <> $1", vec![id.into()])
+        "INSERT INTO node(name, place, started_at, beat_at, dead, config_hash, key_ids, index_seq) VALUES ($1, $2, $3, $3, 0, '', $4, 0)
+        RETURNING id";
+    let id = conn.one(sql, vec![(&node.name).into(), (&node.place).into(), now.into(), (&node.keys).into()]).await?.int(0)?;
+    let earlier = conn
+        .lock(
+            "SELECT id FROM node WHERE dead = 0 AND id < $1 AND (place = $2 OR $3 = 1) ORDER BY id",
+            vec![id.into(), (&node.place).into(), conn.is_alone().into()],
+        )
         .await?;
-    // A row without composed bytes was claimed but never handed to a server.
-    conn.exec(
-        "UPDATE outbox SET state = 'waiting', claimed_by = NULL WHERE state = 'claimed' AND claimed_by <> $1 AND (kind = 'answer' OR composed IS NULL)",
-        vec![id.into()],
-    )
-    .await?;
-    conn.exec(
-        "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent' WHERE state = 'claimed' AND claimed_by <> $1",
-        vec![id.into(), now.into()],
-    )
-    .await?;
+    bury(conn, earlier.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?, now).await?;
     Ok(Outcome::Node(NodeId(id)))
 }
 
-pub(super) async fn beat(conn: &mut Conn<'_>, node: NodeId, now: i64) -> Result<Outcome, StoreError> {
-    match conn.exec("UPDATE node SET beat_at = $1 WHERE id = $2 AND dead = 0", vec![now.into(), node.0.into()]).await? {
-        0 => Err(StoreError::Fenced),
-        _ => Ok(Outcome::Done),
+/// A sign of life; whoever gave none for `silence` ms is dead. Without `silence` nobody is judged.
+pub(super) async fn beat(conn: &mut Conn<'_>, node: NodeId, now: i64, silence: Option<i64>) -> Result<Outcome, StoreError> {
+    let now = conn.time(now).await?;
+    if conn.exec("UPDATE node SET beat_at = $1 WHERE id = $2 AND dead = 0", vec![now.into(), node.0.into()]).await? == 0 {
+        return Err(StoreError::Fenced);
     }
+    if let Some(silence) = silence {
+        let sql = "SELECT id FROM node WHERE dead = 0 AND beat_at < $1 ORDER BY id";
+        let silent = conn.take("node", sql, vec![(now - silence).into()]).await?;
+        bury(conn, silent.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?, now).await?;
+    }
+    Ok(Outcome::Done)
+}
+
+/// A node that ends in order leaves nothing behind that others would have to wait for.
+pub(super) async fn end(conn: &mut Conn<'_>, node: NodeId, now: i64) -> Result<Outcome, StoreError> {
+    let now = conn.time(now).await?;
+    bury(conn, vec![node.0], now).await?;
+    Ok(Outcome::Done)
+}
+
+async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), StoreError> {
+    for node in dead {
+        tracing::debug!(node, "a node is gone; what it held is free");
+        conn.exec("UPDATE node SET dead = 1 WHERE id = $1", vec![node.into()]).await?;
+        conn.exec("UPDATE inbox SET state = 'waiting', claimed_by = NULL WHERE state = 'claimed' AND claimed_by = $1", vec![node.into()])
+            .await?;
+        // A row without composed bytes was claimed but never handed to a server.
+        let sql = "UPDATE outbox SET state = 'waiting', claimed_by = NULL
+            WHERE state = 'claimed' AND claimed_by = $1 AND (kind = 'answer' OR composed IS NULL)";
+        conn.exec(sql, vec![node.into()]).await?;
+        let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
+            WHERE state = 'claimed' AND claimed_by = $1";
+        conn.exec(sql, vec![node.into(), now.into()]).await?;
+    }
+    Ok(())
+}
+
+/// Puts rows back that a node has claimed without knowing it. They were never in anybody's hands: nothing is charged.
+pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> Result<Outcome, StoreError> {
+    let (sql, ids): (&'static str, Vec<i64>) = match in_hand {
+        Queue::Inbox(ids) => (
+            "UPDATE inbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
+            ids.iter().map(|id| id.0).collect(),
+        ),
+        Queue::Outbox(ids) => (
+            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
+            ids.iter().map(|id| id.0).collect(),
+        ),
+    };
+    // No row has the id 0: the list is never empty.
+    let args: Vec<Value> = [node.0, 0].into_iter().chain(ids).map(Value::Int).collect();
+    conn.exec(Sql::list(sql, 2, args.len() - 1, ""), args).await?;
+    Ok(Outcome::Done)
 }

@@ -45,8 +45,9 @@ pub enum Settled {
 pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
     let sql = "SELECT o.id FROM outbox o WHERE o.state = 'waiting' AND o.due_at <= $1
         AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
+        AND EXISTS (SELECT 1 FROM node WHERE id = $3 AND dead = 0)
         ORDER BY o.due_at, o.id LIMIT $2";
-    let ids = conn.all(sql, vec![now.into(), i64::try_from(limit).unwrap_or(1).into()]).await?;
+    let ids = conn.take("o", sql, vec![now.into(), i64::try_from(limit).unwrap_or(1).into(), node.0.into()]).await?;
     let ids = ids.iter().map(|r| r.int(0)).collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         return Ok(Outcome::Outbox(Vec::new()));
@@ -106,7 +107,7 @@ pub(super) async fn composed(conn: &mut Conn<'_>, node: NodeId, id: OutboxId, bl
 
 async fn fence(conn: &mut Conn<'_>, node: NodeId, id: OutboxId) -> Result<Row, StoreError> {
     let sql = "SELECT lane, composed FROM outbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'";
-    conn.opt(sql, vec![id.into(), node.0.into()]).await?.ok_or(StoreError::Fenced)
+    conn.lock(sql, vec![id.into(), node.0.into()]).await?.pop().ok_or(StoreError::Fenced)
 }
 
 pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcome, StoreError> {
@@ -146,14 +147,17 @@ pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result
         WHERE id = $2 AND state IN ('waiting', 'failed', 'unknown')";
     match conn.exec(sql, vec![now.into(), id.into()]).await? {
         0 => Err(StoreError::NotFound(format!("mail {id} neither waits nor failed: see `ombud queue list`"))),
-        _ => Ok(Outcome::Done),
+        // A daemon whose relay was down does not wait for its next look.
+        _ => conn.exec("UPDATE counter SET v = v + 1 WHERE k = 'by_hand'", vec![]).await.map(|_| Outcome::Done),
     }
 }
 
 /// A person's word: give it up.
 pub(super) async fn drop_row(conn: &mut Conn<'_>, id: OutboxId, now: i64, changes: &Changes) -> Result<Outcome, StoreError> {
-    let waits = conn.opt("SELECT id FROM outbox WHERE id = $1 AND state = 'waiting'", vec![id.into()]).await?;
-    waits.ok_or_else(|| StoreError::NotFound(format!("mail {id} does not wait: see `ombud queue list`")))?;
+    let waits = conn.lock("SELECT id FROM outbox WHERE id = $1 AND state = 'waiting'", vec![id.into()]).await?;
+    if waits.is_empty() {
+        return Err(StoreError::NotFound(format!("mail {id} does not wait: see `ombud queue list`")));
+    }
     commit::run(conn, changes).await?;
     let sql = "UPDATE outbox SET state = 'failed', last_reply = 'dropped by an admin', settled_at = $1 WHERE id = $2";
     conn.exec(sql, vec![now.into(), id.into()]).await?;
@@ -172,8 +176,10 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
         conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
         // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
         let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";
+        conn.exec("DELETE FROM blob_part WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)", vec![sha.clone().into()])
+            .await?;
         let gone = conn.exec(sql, vec![sha.clone().into()]).await? > 0;
-        if gone && row.opt_int(2)? == Some(1) {
+        if gone && row.opt_int(2)? == Some(blobs::FILE) {
             files.push(sha);
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::cmd::{Cmd, Outcome};
 use super::conn::Conn;
-use super::{Inner, StoreError};
+use super::{Inner, StoreError, lite};
 
 /// Commands that may wait; sources bound their own work in flight below that.
 const QUEUE: usize = 1024;
@@ -23,6 +23,14 @@ const WATCH: Duration = Duration::from_millis(250);
 struct Job {
     cmd: Cmd,
     answer: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+impl Job {
+    /// Answers whoever asked. They may have gone away; the command stands all the same.
+    fn answered(self, outcome: Result<Outcome, StoreError>) -> Cmd {
+        let _ = self.answer.send(outcome);
+        self.cmd
+    }
 }
 
 /// The way to the writer.
@@ -70,15 +78,15 @@ async fn write(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Job>, store
             first = queue.recv() => {
                 let Some(first) = first else { break };
                 let group = gather(first, &mut queue);
-                let wrote = run_group(&mut conn, group).await;
+                let done = run_group(&mut conn, group).await;
                 if let Some(store) = store.upgrade() {
-                    wrote.nudge(&store);
+                    done.iter().for_each(|cmd| store.nudges.wrote(cmd));
                 }
             }
             _ = watch.tick() => foreign(&mut conn, &mut version, &store).await,
         }
     }
-    super::close(conn).await;
+    lite::close(conn).await;
 }
 
 /// The first command and what waits behind it, within the limits of a group.
@@ -93,53 +101,28 @@ fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
     group
 }
 
-/// What a group may have given others to do.
-#[derive(Default)]
-struct Wrote {
-    inbox: bool,
-    outbox: bool,
-}
-
-impl Wrote {
-    fn nudge(&self, store: &Inner) {
-        if self.inbox {
-            store.nudges.inbox.notify_one();
-        }
-        if self.outbox {
-            store.nudges.outbox.notify_one();
-        }
-    }
-}
-
-async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Wrote {
-    let mut wrote = Wrote::default();
-    for job in &group {
-        wrote.inbox |= job.cmd.fills_inbox();
-        wrote.outbox |= job.cmd.fills_outbox();
-    }
-    match together(conn, &group).await {
-        Ok(outcomes) => {
-            for (job, outcome) in group.into_iter().zip(outcomes) {
-                // Whoever asked may have gone away; the command stands all the same.
-                let _ = job.answer.send(outcome);
-            }
-        }
+/// Runs a group and answers everybody; hands the commands back.
+async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
+    let outcomes = match together(conn, &group).await {
+        Ok(outcomes) => outcomes,
         // Alone they would wait for the other process one after the other.
-        Err(error) if group.len() == 1 || matches!(error, StoreError::Busy) => {
-            for job in group {
-                let _ = job.answer.send(Err(error.clone()));
-            }
-        }
+        Err(error) if group.len() == 1 || matches!(error, StoreError::Busy) => group.iter().map(|_| Err(error.clone())).collect(),
         Err(error) => {
             tracing::warn!(%error, commands = group.len(), "a group of commands failed; each is tried alone");
-            for job in group {
-                let one = std::slice::from_ref(&job);
-                let outcome = together(conn, one).await.and_then(|mut o| o.pop().unwrap_or(Err(StoreError::Closed)));
-                let _ = job.answer.send(outcome);
-            }
+            return alone(conn, group).await;
         }
+    };
+    group.into_iter().zip(outcomes).map(|(job, outcome)| job.answered(outcome)).collect()
+}
+
+async fn alone(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
+    let mut done = Vec::with_capacity(group.len());
+    for job in group {
+        let one = std::slice::from_ref(&job);
+        let outcome = together(conn, one).await.and_then(|mut o| o.pop().unwrap_or(Err(StoreError::Closed)));
+        done.push(job.answered(outcome));
     }
-    wrote
+    done
 }
 
 /// Runs commands in one transaction. A clean refusal is that command's outcome; any other error undoes all.
@@ -180,8 +163,6 @@ async fn foreign(conn: &mut SqliteConnection, version: &mut Option<i64>, store: 
     if version.replace(found).is_some_and(|before| before != found)
         && let Some(store) = store.upgrade()
     {
-        store.nudges.inbox.notify_one();
-        store.nudges.outbox.notify_one();
-        store.nudges.foreign.notify_waiters();
+        store.nudges.foreign();
     }
 }

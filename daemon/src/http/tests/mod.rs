@@ -27,7 +27,8 @@ use crate::inbox::Inbox;
 use crate::model::facts::Facts;
 use crate::model::people::Settings;
 use crate::model::ticket::Role;
-use crate::store::{AgentChange, Cmd, NewAgent, NewToken, NodeId, Outcome, Scope, Store};
+use crate::store::database_for_tests as database;
+use crate::store::{AgentChange, Cmd, NewAgent, NewNode, NewToken, NodeId, Outcome, Scope, Store};
 use crate::understand::{Limits, understand};
 use crate::verify;
 
@@ -103,11 +104,11 @@ impl Served {
         let mut config = Config::local(&folder.0).unwrap();
         config.limits.free_space = 1;
         change(&mut config);
-        let store = Store::open(&folder.0.join("ombud.db"), &folder.0).await.unwrap();
+        let store = Store::open(&database(folder.0.join("ombud.db")).await, &folder.0).await.unwrap();
         let (clock, now) = (Clock::default(), Clock::default().now());
         let addresses = config.mailboxes.iter().map(|m| m.address.clone()).collect();
         let Outcome::Mailboxes(rows) = store.run(Cmd::SyncMailboxes { addresses, now }).await.unwrap() else { unreachable!() };
-        let Outcome::Node(node) = store.run(Cmd::StartNode { name: "test".into(), now }).await.unwrap() else { unreachable!() };
+        let Outcome::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", now))).await.unwrap() else { unreachable!() };
         let book = Book::new(&config, &rows, KeyRing::new(&[(1, [7; 32])]).unwrap());
         let (sender, desk) = watch::channel(Arc::new(Desk { config: Arc::new(config), book }));
         let inbox = Inbox::new(store.clone(), clock);

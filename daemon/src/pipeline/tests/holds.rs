@@ -145,12 +145,12 @@ async fn a_group_in_from_is_a_ticket_of_the_envelope_sender_unverified() {
 
 #[tokio::test]
 async fn a_poison_mail_is_held_the_fourth_time() {
-    let w = World::new().await;
+    let mut w = World::new().await;
     let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
     for _ in 0..3 {
-        assert_eq!(w.pipeline().claim().await.len(), 1);
+        assert_eq!(w.pipeline().claim(&mut false).await.len(), 1);
         // The process died with it in hand.
-        w.opened.store.run(Cmd::StartNode { name: "next".into(), now: 1 }).await.unwrap();
+        w.restart().await;
     }
     w.decide_all().await;
     let item = w.opened.store.inbox_item(id).await.unwrap().unwrap();
@@ -162,13 +162,13 @@ async fn a_poison_mail_is_held_the_fourth_time() {
 
 #[tokio::test]
 async fn a_suspect_is_claimed_alone() {
-    let w = World::new().await;
+    let mut w = World::new().await;
     for text in ["a", "b", "c"] {
         w.accept(ANN, &[SUPPORT], format!("From: ann@customer.test\r\n\r\n{text}\r\n").as_bytes()).await;
     }
-    assert_eq!(w.pipeline().claim().await.len(), 3);
-    w.opened.store.run(Cmd::StartNode { name: "next".into(), now: 1 }).await.unwrap();
+    assert_eq!(w.pipeline().claim(&mut false).await.len(), 3);
+    w.restart().await;
     for _ in 0..3 {
-        assert_eq!(w.pipeline().claim().await.len(), 1);
+        assert_eq!(w.pipeline().claim(&mut false).await.len(), 1);
     }
 }

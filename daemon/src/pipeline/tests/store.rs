@@ -69,6 +69,7 @@ async fn a_large_mail_goes_into_a_file_and_comes_back_whole() {
     let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
     let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
     assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
+    // Where several processes share the database, a file of one of them would help nobody.
     let files = std::fs::read_dir(w.opened.store.data().join("blobs")).unwrap().count();
-    assert_eq!(files, 1);
+    assert_eq!(files, usize::from(!w.opened.store.is_shared()));
 }

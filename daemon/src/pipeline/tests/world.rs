@@ -17,8 +17,9 @@ use crate::model::people::Settings;
 use crate::model::ticket::Role;
 use crate::model::{Envelope, InboxId, MailboxId, PersonId, TicketId, Transport};
 use crate::pipeline::Pipeline;
+use crate::store::database_for_tests as database;
 use crate::store::read::{InboxItem, MessageItem, TicketItem};
-use crate::store::{Cmd, NewAgent, NodeId, Outcome};
+use crate::store::{Cmd, NewAgent, NewNode, NodeId, Outcome};
 
 pub(super) const SUPPORT: &str = "support@desk.localhost";
 pub(super) const ANN: &str = "Ann Archer <ann@customer.test>";
@@ -36,22 +37,33 @@ impl Drop for World {
     }
 }
 
+async fn started(opened: &Opened) -> NodeId {
+    match opened.store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() {
+        Outcome::Node(node) => node,
+        other => panic!("{other:?}"),
+    }
+}
+
 impl World {
     /// The built-in local desk with its agent Jane, under a configuration that `change` has changed.
     pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
         static WORLD: AtomicU64 = AtomicU64::new(0);
         let folder = std::env::temp_dir().join(format!("ombud-world-{}-{}", std::process::id(), WORLD.fetch_add(1, Ordering::Relaxed)));
         let mut config = Config::local(&folder).unwrap();
+        config.database = database(folder.join("ombud.db")).await;
         change(&mut config);
         let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
-        let Outcome::Node(node) = opened.store.run(Cmd::StartNode { name: "test".into(), now: 1 }).await.unwrap() else {
-            panic!("no node")
-        };
+        let node = started(&opened).await;
         Self { opened, node, folder, sent: AtomicU64::new(0) }
     }
 
     pub(super) async fn new() -> Self {
         Self::with(|_| {}).await
+    }
+
+    /// The process dies with what it has in hand, and the next one of its folder starts.
+    pub(super) async fn restart(&mut self) {
+        self.node = started(&self.opened).await;
     }
 
     /// Another agent.
@@ -118,13 +130,16 @@ impl World {
     pub(super) async fn decide_all(&self) {
         let pipeline = self.pipeline();
         loop {
-            let mails = pipeline.claim().await;
+            let mails = pipeline.claim(&mut false).await;
             if mails.is_empty() {
-                return;
+                break;
             }
             for mail in mails {
                 pipeline.one(mail, &CancellationToken::new()).await;
             }
+        }
+        if self.opened.store.is_shared() {
+            self.opened.store.run(Cmd::NumberEvents { limit: 100 }).await.unwrap();
         }
     }
 

@@ -1,0 +1,266 @@
+//! One story that executes every statement of the store, on both databases: what one of them does not understand shows here.
+
+use std::collections::BTreeSet;
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::config::Database;
+use crate::desk::token::Purpose;
+use crate::desk::{delivery, timers};
+use crate::model::changes::{Changes, NewParticipant, NewTimer, PersonRef, TicketRef};
+use crate::model::facts::{CountKey, Facts, Keys};
+use crate::model::outgoing::OutboxState;
+use crate::model::people::Settings;
+use crate::model::ticket::Standing;
+use crate::model::{InboxId, PersonId, TicketId};
+use crate::store::read::{InboxFilter, Ref, TicketFilter};
+use crate::store::{
+    AgentChange, Cmd, NewNode, NewToken, Outcome, Queue, Scope, Settled, Settlement, Store, StoreError, not_run, postgres_for_tests,
+};
+
+const DAY: i64 = 86_400_000;
+
+#[tokio::test]
+async fn every_statement_runs_on_sqlite() {
+    let world = World::with(|config| config.database = Database::Sqlite(config.desk.data.join("ombud.db")));
+    story(world.await).await;
+    assert_eq!(not_run(false), Vec::<String>::new(), "statements that the story misses");
+}
+
+#[tokio::test]
+async fn every_statement_runs_on_postgresql() {
+    let Some(database) = postgres_for_tests().await else { return };
+    story(World::with(|config| config.database = database).await).await;
+    assert_eq!(not_run(true), Vec::<String>::new(), "statements that the story misses");
+}
+
+async fn story(mut w: World) {
+    conversation(&w).await;
+    let store = w.opened.store.clone();
+    people(&store).await;
+    tokens(&store).await;
+    outbox(&w).await;
+    tickets(&w).await;
+    held(&w).await;
+    reading(&store).await;
+    large(&w).await;
+    nodes(&mut w).await;
+    store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
+    store.close().await;
+}
+
+/// Mail in, an answer out, a reply, a note.
+async fn conversation(w: &World) {
+    w.mail(ANN, SUPPORT, "Cc: bob@customer.test\r\nReferences: <before@customer.test>\r\n", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    w.mail(JANES, &answer, "", "@tag fire\nPull the plug.").await;
+    let customer = w.person("ann@customer.test").await;
+    let reply = w.address(Purpose::Customer, customer, 1).await;
+    w.mail(ANN, &reply, "", "Still burning.").await;
+    w.mail(JANES, &w.address(Purpose::Note, JANE, 1).await, "", "She is calm.").await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@solve\nIt is out.").await;
+    assert_eq!(w.messages(1).await.len(), 5);
+}
+
+async fn people(store: &Store) {
+    let add = |address: &str, aliases: Vec<String>| {
+        Cmd::AddAgent(Box::new(crate::store::NewAgent {
+            address: address.into(),
+            name: "Bo".into(),
+            role: crate::model::ticket::Role::Agent,
+            aliases,
+            settings: Settings::default(),
+            now: 1,
+        }))
+    };
+    store.run(add("bo@agents.test", vec!["b@agents.test".into()])).await.unwrap();
+    assert!(matches!(store.run(add("b@agents.test", vec![])).await, Err(StoreError::Refused(_))));
+    for change in [AgentChange::Disable, AgentChange::Enable, AgentChange::RevokeAddresses, AgentChange::Set(Box::default())] {
+        store.run(Cmd::ChangeAgent { address: "b@agents.test".into(), change }).await.unwrap();
+    }
+    assert_eq!(store.staff().await.unwrap().len(), 2);
+    assert_eq!(store.persons(&[JANE]).await.unwrap().len(), 1);
+}
+
+async fn tokens(store: &Store) {
+    let (text, hash) = NewToken::secret().unwrap();
+    let token = NewToken { hash, name: "ci".into(), scope: Scope::Read, agent: Some("bo@agents.test".into()), now: 1, expires_at: None };
+    let Outcome::Id(id) = store.run(Cmd::CreateToken(Box::new(token))).await.unwrap() else { panic!("no id") };
+    assert!(store.token(&text, 2).await.unwrap().is_some());
+    store.run(Cmd::RevokeToken { id, now: 3 }).await.unwrap();
+    assert!(store.token(&text, 4).await.unwrap().is_none());
+    assert_eq!(store.tokens().await.unwrap().len(), 1);
+}
+
+/// Every end that a mail to be sent can have.
+async fn outbox(w: &World) {
+    let (store, desk, now) = (&w.opened.store, w.opened.desk.clone(), w.opened.clock.now());
+    let blob = store.prepare(b"From: x\r\n\r\nmail\r\n").unwrap();
+    let ends = [
+        Settled::Retry("451 later".into(), now),
+        Settled::Postponed("421 down".into(), now),
+        Settled::Sent("250 ok".into()),
+        Settled::Unknown("gone".into()),
+        Settled::Failed("550 no".into()),
+    ];
+    let mut n = 0;
+    while let Outcome::Outbox(rows) = store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1 }).await.unwrap()
+        && let Some(row) = rows.first()
+    {
+        store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob.clone()) }).await.unwrap();
+        let settled = ends.get(n).cloned().unwrap_or(Settled::Sent("250 ok".into()));
+        let changes = match &settled {
+            Settled::Failed(reply) => {
+                let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
+                *store.decided(&decide).await.unwrap().unwrap()
+            }
+            _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], ..Changes::default() },
+        };
+        let settlement = Settlement { node: w.node, id: row.id, settled, now, changes };
+        store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
+        n += 1;
+    }
+    assert!(n > ends.len(), "{n} mails");
+    let failed = store.outbox(Some(OutboxState::Failed), None, 10).await.unwrap().items;
+    let id = failed.first().unwrap().id;
+    store.run(Cmd::RetryOutbox { id, now }).await.unwrap();
+    assert_eq!(store.outbox_open(None, 10).await.unwrap().items.len(), 1);
+    store.run(Cmd::DropOutbox { id, now, changes: Box::new(Changes { at: now, ..Changes::default() }) }).await.unwrap();
+    assert!(store.outbox_row(id).await.unwrap().is_some());
+    let Outcome::Swept { rows, .. } = store.run(Cmd::SweepOutbox { before: now + DAY, limit: 200 }).await.unwrap() else {
+        panic!("not swept")
+    };
+    assert!(rows > 0);
+}
+
+/// Changes that no mail of the story makes.
+async fn tickets(w: &World) {
+    let (store, now) = (&w.opened.store, w.opened.clock.now());
+    let (ticket, bob) = (TicketId(1), w.person("bob@customer.test").await);
+    let changes = Changes {
+        at: now,
+        leaving: vec![(ticket, bob)],
+        revoked: vec![(ticket, bob)],
+        participants: vec![NewParticipant { ticket: TicketRef::Id(ticket), person: PersonRef::Id(bob), standing: Standing::Cc }],
+        answered: vec![bob],
+        spam_until: vec![(bob, now)],
+        timers: [true, false].map(|if_untold| NewTimer { kind: "digest", ticket: None, key: String::new(), due_at: now, if_untold }).into(),
+        ..Changes::default()
+    };
+    store.run(Cmd::Commit(Box::new(changes))).await.unwrap();
+    let mut facts = Facts::default();
+    let keys = Keys {
+        persons: [PersonId(99)].into(),
+        tickets: [ticket].into(),
+        staff: true,
+        counts: BTreeSet::from([
+            CountKey::AcksToAddress("ann@customer.test".into(), 0),
+            CountKey::AcksToDomain("customer.test".into(), 0),
+            CountKey::TicketsOf(bob, 0),
+            CountKey::AnswersOf(JANE, 0),
+            CountKey::HoldsOf(JANE, 0),
+        ]),
+        last_words: [(ticket, 9)].into(),
+        ..Keys::default()
+    };
+    store.facts(&mut facts, &keys).await.unwrap();
+    assert_eq!(facts.counts.values().sum::<i64>(), 4, "an acknowledgement, counted twice, and two answers: {:?}", facts.counts);
+    let due = store.due_timers(now + 40 * DAY, 10).await.unwrap();
+    for timer in &due {
+        store.settle(|facts| timers::fire(&w.opened.desk, timer, &[], facts, now + 40 * DAY)).await.unwrap();
+        let again = store.settle(|facts| timers::fire(&w.opened.desk, timer, &[], facts, now + 40 * DAY)).await;
+        assert!(matches!(again, Err(StoreError::Fenced)), "a timer fires once: {again:?}");
+    }
+    assert!(due.len() >= 2, "{due:?}");
+    // The ticket is closed by now: what comes next continues it.
+    let customer = w.person("ann@customer.test").await;
+    w.mail(ANN, &w.address(Purpose::Customer, customer, 1).await, "", "It burns again.").await;
+    let mut facts = Facts::default();
+    store.facts(&mut facts, &Keys { tickets: [ticket].into(), ..Keys::default() }).await.unwrap();
+    assert_eq!(facts.ticket(ticket).unwrap().continued_by, Some(TicketId(2)));
+}
+
+async fn held(w: &World) {
+    let store = &w.opened.store;
+    let mut held = Vec::new();
+    for n in 0..3 {
+        let answer = w.address(Purpose::Answer, JANE, 2).await;
+        let item = w.mail(JANES, &answer, "", &format!("@nonsense {n}\nHello.")).await;
+        held.push(item.id);
+    }
+    store.untold(10).await.unwrap();
+    store.run(Cmd::ReleaseInbox { id: held[0], by: None, now: 1 }).await.unwrap();
+    for (id, pass) in [(held[1], true), (held[2], false)] {
+        let release = crate::model::changes::Release { inbox: id, pass, by: Some(JANE) };
+        let told = vec![id];
+        let mut changes = Changes { at: 1, released: vec![release], told, ..Changes::default() };
+        changes.guard.held = vec![id];
+        store.run(Cmd::Commit(Box::new(changes))).await.unwrap();
+    }
+    w.decide_all().await;
+    let item = store.inbox_item(InboxId(1)).await.unwrap().unwrap();
+    store.inbox(&InboxFilter { limit: 10, ..InboxFilter::default() }).await.unwrap();
+    assert_eq!(item.ticket, Some(TicketId(1)));
+}
+
+async fn reading(store: &Store) {
+    let ticket = TicketId(1);
+    let filter = TicketFilter { text: Some("PRINTER".into()), limit: 10, ..TicketFilter::default() };
+    assert_eq!(store.tickets(&filter).await.unwrap().items.len(), 2);
+    let events = store.events_after(0, 200).await.unwrap();
+    assert_eq!(events.iter().map(|e| e.seq).collect::<Vec<_>>(), (1..=i64::try_from(events.len()).unwrap()).collect::<Vec<_>>());
+    assert!(store.last_message(ticket, JANE).await.unwrap().is_some());
+    assert!(store.message(Ref::LastCustomer(ticket, 99)).await.unwrap().is_some());
+    let first = store.messages(ticket, None, 1).await.unwrap();
+    assert!(store.message(Ref::Message(first.items[0].id)).await.unwrap().is_some());
+    assert!(!store.messages(ticket, first.next.as_deref(), 10).await.unwrap().items.is_empty());
+    assert_eq!(store.people_of(ticket).await.unwrap().len(), 2);
+    assert!(store.mailbox_of(ticket).await.unwrap().is_some() && store.ticket(ticket).await.unwrap().is_some());
+    let counts = store.counts().await.unwrap();
+    assert!(counts.accepted.count > 5 && counts.mailboxes[0].1 > 1, "{counts:?}");
+    store.ping().await.unwrap();
+}
+
+async fn large(w: &World) {
+    let mut noise = 1u32;
+    let body: String = (0..3_000_000)
+        .map(|_| {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + u8::try_from(noise >> 27).unwrap() % 26)
+        })
+        .collect();
+    let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
+    let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
+    assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
+}
+
+async fn nodes(w: &mut World) {
+    let store = w.opened.store.clone();
+    w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
+    let claim = |node| Cmd::ClaimInbox { node, now: i64::MAX, limit: 16 };
+    let count = |outcome: Outcome| match outcome {
+        Outcome::Mails(mails) => mails.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(count(store.run(claim(w.node)).await.unwrap()), 1);
+    let stray = |in_hand| Cmd::FreeStrays { node: w.node, in_hand };
+    store.run(stray(Queue::Inbox(Vec::new()))).await.unwrap();
+    store.run(stray(Queue::Outbox(Vec::new()))).await.unwrap();
+    let Outcome::Mails(mails) = store.run(claim(w.node)).await.unwrap() else { panic!("no mails") };
+    assert_eq!(mails[0].attempts, 1, "a stray is not charged");
+    store.run(Cmd::DeferInbox { node: w.node, id: mails[0].id, due_at: 0, reason: "test".into(), charge: true }).await.unwrap();
+    store.run(Cmd::Beat { node: w.node, now: 1, silence: None }).await.unwrap();
+    let old = w.node;
+    assert_eq!(count(store.run(claim(old)).await.unwrap()), 1);
+    // Whoever is silent is dead: its mail is free, and it claims no more.
+    let Outcome::Node(next) =
+        store.run(Cmd::StartNode(Box::new(NewNode { place: "elsewhere".into(), ..*NewNode::of("next", 1) }))).await.unwrap()
+    else {
+        panic!("no node")
+    };
+    store.run(Cmd::Beat { node: next, now: 10_000, silence: Some(-60_000) }).await.unwrap();
+    let Outcome::Node(next) = store.run(Cmd::StartNode(NewNode::of("last", 1))).await.unwrap() else { panic!("no node") };
+    assert_eq!(count(store.run(claim(old)).await.unwrap()), 0);
+    assert_eq!(count(store.run(claim(next)).await.unwrap()), 1);
+    store.run(Cmd::EndNode { node: next, now: 2 }).await.unwrap();
+    assert!(matches!(store.run(Cmd::Beat { node: next, now: 3, silence: None }).await, Err(StoreError::Fenced)));
+}
