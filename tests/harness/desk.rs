@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::mail::Draft;
 use crate::maildir::Maildir;
 use crate::options::Options;
+use crate::postgres;
 use crate::program::{Ran, bare_command, run};
 use crate::smtp::{Reply, Smtp};
 use crate::wait::found;
@@ -39,7 +40,10 @@ pub struct Desk {
 
 impl Desk {
     /// Writes the configuration and the API token; nothing runs yet.
-    pub fn prepare(options: Options) -> Self {
+    pub fn prepare(mut options: Options) -> Self {
+        if options.database.is_none() && postgres::is_meant() {
+            options.database = Some(postgres::fresh());
+        }
         let folder = tempfile::tempdir().expect("a folder for the test");
         let mut desk = Self { folder, options, child: None, ports: None, token: String::new() };
         desk.configure(&desk.configuration());

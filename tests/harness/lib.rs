@@ -10,6 +10,7 @@ pub mod mail;
 pub mod maildir;
 pub mod options;
 pub mod places;
+pub mod postgres;
 pub mod program;
 pub mod sink;
 pub mod smtp;

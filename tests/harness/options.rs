@@ -11,6 +11,9 @@ pub struct Options {
     pub relay: Option<String>,
     /// The data folder, when it must be elsewhere.
     pub data: Option<PathBuf>,
+    /// Address of the database; a file in the data folder when absent, or a fresh one on the server where this run of the
+    /// suites is one on PostgreSQL.
+    pub database: Option<String>,
     /// Lines for `[desk]`.
     pub desk: &'static str,
     /// Lines for the mailbox.
@@ -25,10 +28,11 @@ impl Options {
         let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
         let relay = self.relay.clone().unwrap_or_else(|| format!("maildir:{}", folder.join("out").display()));
         let require = if self.require.is_empty() { "none" } else { self.require };
+        let database = self.database.clone().unwrap_or_else(|| format!("sqlite:{}/ombud.db", data.display()));
         let listen = r#"listen = ["127.0.0.1:0"]"#;
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
-             [database]\nurl = \"sqlite:{data}/ombud.db\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
+             [database]\nurl = \"{database}\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
              [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),

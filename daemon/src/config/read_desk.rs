@@ -40,8 +40,15 @@ pub(super) fn desk(s: &mut Section<'_>) -> DeskConfig {
     }
 }
 
-/// Reads `[database]`; without `url` the database stands in the data folder.
+/// Reads `[database]`; without `url` the database stands in the data folder. An address may hold a password.
 pub(super) fn database(s: &mut Section<'_>, desk: &DeskConfig) -> Database {
-    let path = s.parsed("url", values::sqlite_path).map(|path| s.resolve(path));
-    Database::Sqlite(path.unwrap_or_else(|| desk.data.join("ombud.db")))
+    let Some(url) = s.secret("url", "url_file") else { return Database::Sqlite(desk.data.join("ombud.db")) };
+    match values::database(url.reveal()) {
+        Ok(Database::Sqlite(path)) => Database::Sqlite(s.resolve(path)),
+        Ok(server) => server,
+        Err(why) => {
+            s.bad("url", why);
+            Database::Sqlite(desk.data.join("ombud.db"))
+        }
+    }
 }

@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::types::{Listen, Net, Relay, SmtpRelay};
+use super::secret::Secret;
+use super::types::{Database, Listen, Net, Relay, SmtpRelay};
 use crate::model::address;
 
 /// Octets of a reply token (44 letters of base32).
@@ -177,17 +178,21 @@ pub(super) fn lines(text: &str) -> Result<String, String> {
     Ok(text.replace("\r\n", "\n").trim_end().to_owned())
 }
 
-/// `sqlite:PATH`. The path is as written.
-pub(super) fn sqlite_path(url: &str) -> Result<PathBuf, String> {
-    if url.starts_with("postgres:") || url.starts_with("postgresql:") {
-        return Err("postgres is not built yet; use \"sqlite:PATH\"".to_owned());
+/// `sqlite:PATH`, the path as written, or `postgres://USER@HOST/NAME`.
+pub(super) fn database(url: &str) -> Result<Database, String> {
+    if let Some(rest) = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://")) {
+        let name = rest.split_once('/').map_or("", |(_, name)| name.split('?').next().unwrap_or(""));
+        if name.is_empty() || url.chars().any(|c| c.is_control() || c == ' ') {
+            return Err("must be \"postgres://USER@HOST/NAME\" with the name of a database".to_owned());
+        }
+        return Ok(Database::Postgres(Secret::new(url)));
     }
-    let path = url.strip_prefix("sqlite:").ok_or("must be \"sqlite:PATH\"")?;
+    let path = url.strip_prefix("sqlite:").ok_or("must be \"sqlite:PATH\" or \"postgres://USER@HOST/NAME\"")?;
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path.starts_with(':') || path.contains('?') {
         return Err("must be \"sqlite:PATH\" with the path of a file and nothing after it".to_owned());
     }
-    Ok(PathBuf::from(path))
+    Ok(Database::Sqlite(PathBuf::from(path)))
 }
 
 /// `smtp://[user@]host[:port]`, `smtps://…` or `maildir:DIR`. Password and roots come from other keys.
@@ -346,11 +351,16 @@ mod tests {
     }
 
     #[test]
-    fn databases_are_files() {
-        assert_eq!(sqlite_path("sqlite:./x.db").unwrap(), PathBuf::from("./x.db"));
-        assert_eq!(sqlite_path("sqlite:///var/x.db").unwrap(), PathBuf::from("/var/x.db"));
-        for bad in ["", "sqlite:", "sqlite::memory:", "sqlite:x?mode=ro", "mysql://h/d"] {
-            assert!(sqlite_path(bad).is_err(), "{bad}");
+    fn databases_are_files_or_servers() {
+        assert_eq!(database("sqlite:./x.db").unwrap(), Database::Sqlite("./x.db".into()));
+        assert_eq!(database("sqlite:///var/x.db").unwrap(), Database::Sqlite("/var/x.db".into()));
+        let url = "postgres://ombud:geheim@db.example.com:5433/desk?sslmode=verify-full";
+        assert_eq!(database(url).unwrap(), Database::Postgres(Secret::new(url)));
+        assert!(matches!(database("postgresql:///desk?host=%2Frun%2Fpostgresql"), Ok(Database::Postgres(_))));
+        for bad in
+            ["", "sqlite:", "sqlite::memory:", "sqlite:x?mode=ro", "mysql://h/d", "postgres://h", "postgres://h/", "postgres://h/a b"]
+        {
+            assert!(database(bad).is_err(), "{bad}");
         }
     }
 }

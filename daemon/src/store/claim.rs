@@ -7,7 +7,7 @@ use super::StoreError;
 use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
-use super::nodes::NodeId;
+use super::nodes::{self, NodeId};
 use super::value::{Row, Value};
 
 /// A mail that this node is to decide.
@@ -29,10 +29,11 @@ pub struct ClaimedMail {
 
 /// Takes mails that wait; one who is taken for dead gets none. One that was tried before is taken alone, so that a poison mail can't take others with it.
 pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
-    let sql =
-        "SELECT id, attempts FROM inbox WHERE state = 'waiting' AND due_at <= $1 AND EXISTS (SELECT 1 FROM node WHERE id = $3 AND dead = 0)
-        ORDER BY due_at, id LIMIT $2";
-    let waiting = conn.take("inbox", sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into(), node.0.into()]).await?;
+    if !nodes::is_alive(conn, node).await? {
+        return Ok(Outcome::Mails(Vec::new()));
+    }
+    let sql = "SELECT id, attempts FROM inbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+    let waiting = conn.take("inbox", sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into()]).await?;
     let mut ids = Vec::new();
     for row in &waiting {
         if row.int(1)? > 0 {

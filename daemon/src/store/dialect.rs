@@ -16,6 +16,12 @@ impl Conn<'_> {
         self.all(sql.into().and(tail), args).await
     }
 
+    /// Rows that nobody changes until the commit; others may hold on to them, too.
+    pub(super) async fn share(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let tail = if self.is_alone() { "" } else { "FOR SHARE" };
+        self.all(sql.into().and(tail), args).await
+    }
+
     /// Rows that nobody else is taking at this moment, and that nobody else takes until the commit. `table` is the name
     /// under which the query reads them.
     pub(super) async fn take(&mut self, table: &'static str, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {

@@ -53,7 +53,8 @@ fn syntax_errors_stand_beside_the_others() {
 
 /// One wrong line below a section, and what must stand in its one problem.
 const WRONG: &[(&str, &str, &str)] = &[
-    ("[database]", "url = \"postgres://u:geheim@h/d\"", "not built yet, use|not built yet; use \"sqlite:PATH\""),
+    ("[database]", "url = \"postgres://u:geheim@h\"", "with the name of a database"),
+    ("[database]", "url = \"mysql://u:geheim@h/d\"", "or \"postgres://USER@HOST/NAME\""),
     ("[database]", "url = \"sqlite::memory:\"", "path of a file"),
     ("[outbound]", "relay = \"smtp://ann:geheim@relay.example.com\"", "must not hold a password"),
     ("[outbound]", "relay = \"smtp://relay.example.com/x\"", "must name a host"),

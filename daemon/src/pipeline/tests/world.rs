@@ -61,9 +61,11 @@ impl World {
         Self::with(|_| {}).await
     }
 
-    /// The process dies with what it has in hand, and the next one of its folder starts.
+    /// The process dies with what it has in hand, the next one of its folder starts, and half a minute passes.
     pub(super) async fn restart(&mut self) {
         self.node = started(&self.opened).await;
+        let ahead = self.opened.clock.now() - Clock::default().now();
+        self.opened.clock = Clock::ahead(ahead + 30_000);
     }
 
     /// Another agent.
