@@ -4,6 +4,7 @@
 //! pool of read-only connections. Statements are one text for both databases, bound over our own values.
 
 mod accept;
+mod articles;
 mod blobs;
 mod claim;
 mod cmd;
@@ -36,6 +37,7 @@ use sqlx::{ConnectOptions as _, Connection as _, Sqlite};
 use tokio::sync::Notify;
 
 pub use accept::Accepted;
+pub use articles::{Expected, RemoveArticle, Revision, StoredArticle, WriteArticles, Written};
 pub use blobs::{Prepared, hex, sha256};
 pub use claim::ClaimedMail;
 pub use cmd::{Cmd, Outcome};
@@ -78,6 +80,8 @@ pub struct Nudges {
     pub inbox: Notify,
     /// An intent to send was written.
     pub outbox: Notify,
+    /// The log has grown.
+    pub events: Notify,
     /// Another process changed the database.
     pub foreign: Notify,
 }

@@ -98,6 +98,7 @@ fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 struct Wrote {
     inbox: bool,
     outbox: bool,
+    events: bool,
 }
 
 impl Wrote {
@@ -108,6 +109,9 @@ impl Wrote {
         if self.outbox {
             store.nudges.outbox.notify_one();
         }
+        if self.events {
+            store.nudges.events.notify_waiters();
+        }
     }
 }
 
@@ -116,6 +120,7 @@ async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Wrote {
     for job in &group {
         wrote.inbox |= job.cmd.fills_inbox();
         wrote.outbox |= job.cmd.fills_outbox();
+        wrote.events |= job.cmd.fills_log();
     }
     match together(conn, &group).await {
         Ok(outcomes) => {
@@ -182,6 +187,7 @@ async fn foreign(conn: &mut SqliteConnection, version: &mut Option<i64>, store: 
     {
         store.nudges.inbox.notify_one();
         store.nudges.outbox.notify_one();
+        store.nudges.events.notify_waiters();
         store.nudges.foreign.notify_waiters();
     }
 }
