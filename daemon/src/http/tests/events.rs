@@ -180,7 +180,7 @@ async fn a_stream_ends_with_its_token_and_with_the_desk() {
     let agents = served.token(Scope::Read, Some(AGENT), None).await;
     let short = served.token(Scope::Read, None, Some(served.state.clock.now() + 3_000)).await;
     let mut all = Vec::new();
-    for token in [served.read(), &agents, &short, served.write()] {
+    for token in [&short, served.read(), &agents, served.write()] {
         let mut followed = served.follow("", "", token).await;
         followed.until(|text| text.contains("\r\n\r\n")).await;
         all.push(followed);
