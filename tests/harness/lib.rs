@@ -5,6 +5,7 @@
 
 mod api;
 pub mod desk;
+pub mod follow;
 pub mod http;
 pub mod mail;
 pub mod maildir;

@@ -12,6 +12,7 @@ mod failure;
 mod inbox;
 mod input;
 mod json;
+mod kb;
 mod log;
 mod out;
 mod queue;
@@ -92,6 +93,9 @@ enum DeskCommand {
     /// Mail that leaves
     #[command(subcommand)]
     Queue(queue::Command),
+    /// The knowledge base: articles as Markdown files
+    #[command(subcommand)]
+    Kb(kb::Command),
 }
 
 /// What a command finds around it.
@@ -177,6 +181,7 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Ticket(command) => ticket::run(command, &opened, json).await,
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
+        DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
     };
     opened.store.close().await;
     done

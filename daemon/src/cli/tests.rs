@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
 mod desk;
+mod kb;
 mod mail;
 
 use std::fs;
@@ -121,7 +122,8 @@ fn help_and_version_are_answers() {
         assert!(!folder.text(args).is_empty(), "{args:?}");
     }
     let help = folder.text(&["--help"]);
-    for command in ["serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "search", "backup"] {
+    for command in ["serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "kb", "search", "backup"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
 }
@@ -129,10 +131,9 @@ fn help_and_version_are_answers() {
 #[test]
 fn what_is_not_built_says_so() {
     let folder = Folder::new();
-    let commands: [&[&str]; 13] = [
+    let commands: [&[&str]; 12] = [
         &["import", "--mailbox", "support@example.com", "old.mbox"],
         &["search", "printer"],
-        &["kb", "list", "--json"],
         &["webhook", "add", "https://example.com", "--events", "*"],
         &["reindex"],
         &["backup", "dir"],

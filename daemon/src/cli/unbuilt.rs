@@ -19,8 +19,6 @@ pub(super) enum Command {
     Import(Rest),
     /// Search tickets and articles (not built yet)
     Search(Rest),
-    /// Knowledge base (not built yet)
-    Kb(Rest),
     /// Webhooks (not built yet)
     Webhook(Rest),
     /// Build the search index anew (not built yet)
@@ -43,7 +41,6 @@ impl Command {
         Failure::unbuilt(match self {
             Self::Import(_) => "import",
             Self::Search(_) => "search",
-            Self::Kb(_) => "kb",
             Self::Webhook(_) => "webhook",
             Self::Reindex(_) => "reindex",
             Self::Backup(_) => "backup",

@@ -58,7 +58,11 @@ pub(super) async fn check(Shared((app, access)): Shared<(App, Access)>, mut requ
     Ok(next.run(request).await)
 }
 
-async fn caller(app: &App, headers: &HeaderMap) -> Answer<Caller> {
+/// Who sends this header now.
+///
+/// # Errors
+/// 401 when nobody may: no token, or one that is wrong, expired, revoked, or of somebody who works here no more.
+pub(super) async fn caller(app: &App, headers: &HeaderMap) -> Answer<Caller> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let (Some(first), None) = (given.next(), given.next()) else { return Err(Problem::unauthorized(false)) };
     let text = first.to_str().ok().and_then(bearer).ok_or_else(|| Problem::unauthorized(true))?;

@@ -4,8 +4,10 @@
 //! Every route stands in `routes` with what it takes to call it, so that none is open by oversight.
 
 mod acts;
+mod articles;
 mod attachments;
 mod auth;
+mod events;
 mod health;
 mod inbox;
 mod intake;
@@ -19,6 +21,7 @@ mod rate;
 mod routes;
 mod serve;
 mod status;
+mod stream;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests;
@@ -44,6 +47,8 @@ pub use serve::serve;
 const CONNECTIONS: usize = 512;
 /// Mails that are read back at once: each may be as large as the largest mail.
 const READ_BACK: usize = 4;
+/// Clients that follow the log at once.
+const STREAMS: usize = 64;
 
 /// What the HTTP side works with. One value serves all listeners of a process.
 #[derive(Clone)]
@@ -71,6 +76,8 @@ pub struct State {
 pub struct Guards {
     connections: Arc<Semaphore>,
     read_back: Arc<Semaphore>,
+    streams: Arc<Semaphore>,
+    pace: stream::Pace,
     rates: Arc<rate::Rates>,
     counted: Arc<Mutex<Option<numbers::Counted>>>,
 }
@@ -80,6 +87,8 @@ impl Default for Guards {
         Self {
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
             read_back: Arc::new(Semaphore::new(READ_BACK)),
+            streams: Arc::new(Semaphore::new(STREAMS)),
+            pace: stream::Pace::default(),
             rates: Arc::default(),
             counted: Arc::default(),
         }

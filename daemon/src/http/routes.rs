@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{self, Access};
 use super::problem::{Problem, no_method, no_route, not_built};
-use super::{App, acts, attachments, health, inbox, intake, messages, metrics, outbox, status, tickets};
+use super::{App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, status, tickets};
 use crate::store::Scope;
 
 /// Largest body of a request, in octets; only a mail that is handed in may be larger, and says so itself.
@@ -62,11 +62,11 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, "/api/v1/inbox/{id}/release", ADMIN, inbox::release),
         route(GET, "/api/v1/outbox", READ, outbox::list),
         route(GET, "/api/v1/search", READ, not_built),
-        route(GET, "/api/v1/articles", READ, not_built),
-        route(POST, "/api/v1/articles", WRITE, not_built),
-        route(GET, "/api/v1/articles/{slug}", READ, not_built),
-        route(PUT, "/api/v1/articles/{slug}", WRITE, not_built),
-        route(DELETE, "/api/v1/articles/{slug}", WRITE, not_built),
+        route(GET, "/api/v1/articles", READ, articles::list),
+        route(POST, "/api/v1/articles", WRITE, articles::create),
+        route(GET, "/api/v1/articles/{slug}", READ, articles::one),
+        route(PUT, "/api/v1/articles/{slug}", WRITE, articles::put),
+        route(DELETE, "/api/v1/articles/{slug}", WRITE, articles::remove),
         route(GET, "/api/v1/webhooks", ADMIN, not_built),
         route(POST, "/api/v1/webhooks", ADMIN, not_built),
         route(GET, "/api/v1/webhooks/{id}", ADMIN, not_built),
@@ -74,7 +74,7 @@ pub(super) fn table() -> Vec<Route> {
         route(DELETE, "/api/v1/webhooks/{id}", ADMIN, not_built),
         route(GET, "/api/v1/webhooks/{id}/deliveries", ADMIN, not_built),
         route(POST, "/api/v1/deliveries/{id}/redeliver", ADMIN, not_built),
-        route(GET, "/api/v1/events", READ, not_built),
+        route(GET, "/api/v1/events", READ, events::list),
     ]
 }
 

@@ -1,11 +1,14 @@
 //! Connections in, requests to the routes. HTTP/1 only: one way to frame a request leaves nothing to smuggle between.
 
+use std::future::pending;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1::Builder;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::time::{sleep, timeout};
@@ -28,6 +31,36 @@ const LIFE: Duration = Duration::from_secs(15 * 60);
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// After accept(2) has failed: with no file descriptor left it fails at once, for ever.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What an answer may ask of the connection that carries it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Line {
+    outlives: Arc<AtomicBool>,
+    cut: CancellationToken,
+}
+
+impl Line {
+    /// The connection may become as old as its answer.
+    pub(super) fn outlives(&self) {
+        self.outlives.store(true, Ordering::Relaxed);
+    }
+
+    /// The connection ends at once, also one whose client takes nothing.
+    pub(super) fn cut(&self) {
+        self.cut.cancel();
+    }
+
+    /// Until the connection has to end.
+    async fn end(&self) {
+        let old = async {
+            sleep(LIFE).await;
+            if self.outlives.load(Ordering::Relaxed) {
+                pending::<()>().await;
+            }
+        };
+        self.cut.run_until_cancelled(old).await;
+    }
+}
 
 /// Takes connections until `cancel`; then no new ones, and requests in hand are answered within 8 s. Returns when all
 /// connections of this listener are over.
@@ -67,6 +100,11 @@ pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) 
 
 /// One connection, from its first request to its end.
 async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel: CancellationToken) {
+    let line = Line::default();
+    let service = service_fn(|mut request| {
+        request.extensions_mut().insert(line.clone());
+        service.call(request)
+    });
     let mut connection = pin!(http1().serve_connection(TokioIo::new(io), service));
     let whole = async {
         tokio::select! {
@@ -76,10 +114,13 @@ async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel:
         connection.as_mut().graceful_shutdown();
         connection.await
     };
-    match timeout(LIFE, whole).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => debug!(%error, "an HTTP connection ended early"),
-        Err(_) => debug!("an HTTP connection became too old"),
+    tokio::select! {
+        ended = whole => {
+            if let Err(error) = ended {
+                debug!(%error, "an HTTP connection ended early");
+            }
+        }
+        () = line.end() => debug!("an HTTP connection became too old or took nothing"),
     }
 }
 

@@ -2,12 +2,14 @@
 
 use serde::Serialize;
 
+use crate::model::article::{Publication, Slug, Visibility};
 use crate::model::changes::Fate;
 use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::model::ticket::{MessageKind, Priority, Status};
 use crate::model::understood::Attachment;
 use crate::model::{Address, InboxId, MessageId, OutboxId, TicketId, Verdict};
-use crate::store::read::{InboxItem, MessageItem, TicketItem};
+use crate::store::StoredArticle;
+use crate::store::read::{EventItem, InboxItem, MessageItem, TicketItem};
 
 /// RFC 3339, UTC, to the millisecond, of a time in ms.
 pub fn time(ms: i64) -> String {
@@ -189,6 +191,60 @@ impl<'a> From<&'a OutboxRow> for OutboxView<'a> {
 /// The state as people see it: a mail in the hands of a sender still waits.
 pub fn shown(state: OutboxState) -> OutboxState {
     if state == OutboxState::Claimed { OutboxState::Waiting } else { state }
+}
+
+/// An event of the log.
+#[derive(Debug, Serialize)]
+pub struct EventView<'a> {
+    seq: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
+    at: String,
+    actor: &'a str,
+    ticket: Option<TicketId>,
+    data: serde_json::Value,
+}
+
+impl<'a> From<&'a EventItem> for EventView<'a> {
+    fn from(event: &'a EventItem) -> Self {
+        Self {
+            seq: event.seq,
+            kind: &event.kind,
+            at: time(event.at),
+            actor: &event.actor,
+            ticket: event.ticket,
+            data: serde_json::from_str(&event.data).unwrap_or_default(),
+        }
+    }
+}
+
+/// An article.
+#[derive(Debug, Serialize)]
+pub struct ArticleView<'a> {
+    slug: &'a Slug,
+    title: &'a str,
+    body: &'a str,
+    language: &'a str,
+    visibility: Visibility,
+    status: Publication,
+    created_at: String,
+    updated_at: String,
+}
+
+impl<'a> From<&'a StoredArticle> for ArticleView<'a> {
+    fn from(stored: &'a StoredArticle) -> Self {
+        let article = &stored.article;
+        Self {
+            slug: article.slug(),
+            title: article.title(),
+            body: article.body(),
+            language: article.language(),
+            visibility: article.visibility,
+            status: article.status,
+            created_at: time(stored.created_at),
+            updated_at: time(stored.updated_at),
+        }
+    }
 }
 
 #[cfg(test)]

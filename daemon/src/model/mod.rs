@@ -1,6 +1,7 @@
 //! Plain values of the domain. No I/O, no clock, no randomness: time and ids come in as parameters.
 
 pub mod address;
+pub mod article;
 pub mod changes;
 pub mod envelope;
 pub mod facts;

@@ -5,6 +5,7 @@ use crate::model::outgoing::OutboxRow;
 use crate::model::{InboxId, OutboxId, PersonId};
 
 use super::accept::Accepted;
+use super::articles::{RemoveArticle, WriteArticles, Written};
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
@@ -12,7 +13,7 @@ use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
 use super::people::{AgentChange, NewAgent};
 use super::tokens::NewToken;
-use super::{StoreError, accept, claim, commit, desk_rows, nodes, outbox, people, sequencer, tokens};
+use super::{StoreError, accept, articles, claim, commit, desk_rows, nodes, outbox, people, sequencer, tokens};
 
 /// A change. It checks all it depends on before its first write.
 #[expect(missing_docs, reason = "the variants say what their fields are")]
@@ -60,6 +61,10 @@ pub enum Cmd {
     CreateToken(Box<NewToken>),
     /// Revokes an API token.
     RevokeToken { id: i64, now: i64 },
+    /// New or changed articles, all or none.
+    WriteArticles(Box<WriteArticles>),
+    /// Removes an article.
+    RemoveArticle(Box<RemoveArticle>),
 }
 
 /// What a command answers.
@@ -84,6 +89,8 @@ pub enum Outcome {
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
     Swept { rows: usize, files: Vec<Vec<u8>> },
+    /// What became of each article.
+    Articles(Vec<Written>),
 }
 
 impl Cmd {
@@ -111,6 +118,8 @@ impl Cmd {
             Self::ChangeAgent { address, change } => people::change(conn, address, change).await,
             Self::CreateToken(token) => tokens::create(conn, token).await,
             Self::RevokeToken { id, now } => tokens::revoke(conn, *id, *now).await,
+            Self::WriteArticles(cmd) => articles::write(conn, cmd).await,
+            Self::RemoveArticle(cmd) => articles::remove(conn, cmd).await,
         }
     }
 
@@ -119,6 +128,7 @@ impl Cmd {
         match self {
             Self::Accept(mail) => mail.blob.octets(),
             Self::Composed { blob, .. } => blob.octets(),
+            Self::WriteArticles(cmd) => cmd.articles.iter().map(|a| 1024 + a.body().len()).sum(),
             _ => 1024,
         }
     }
@@ -132,20 +142,21 @@ impl Cmd {
         }
     }
 
+    /// Whether it may make the log grow.
+    pub(super) fn fills_log(&self) -> bool {
+        match self {
+            Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty(),
+            Self::Settle(settlement) => !settlement.changes.events.is_empty(),
+            Self::ReleaseInbox { .. } | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether it may give the sender something to do.
     pub(super) fn fills_outbox(&self) -> bool {
         match self {
             Self::Commit(changes) => !changes.outbox.is_empty(),
             Self::Settle(_) | Self::RetryOutbox { .. } => true,
-            _ => false,
-        }
-    }
-
-    /// Whether it may write to the log.
-    pub(super) fn fills_log(&self) -> bool {
-        match self {
-            Self::Commit(changes) => !changes.events.is_empty(),
-            Self::Settle(_) | Self::DropOutbox { .. } | Self::ReleaseInbox { .. } => true,
             _ => false,
         }
     }

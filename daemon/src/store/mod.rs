@@ -5,6 +5,7 @@
 //! databases, bound over our own values; `dialect` holds the few that differ.
 
 mod accept;
+mod articles;
 mod blobs;
 mod claim;
 mod cmd;
@@ -46,6 +47,7 @@ use tokio::sync::Notify;
 use crate::config::Database;
 
 pub use accept::Accepted;
+pub use articles::{Expected, RemoveArticle, Revision, StoredArticle, WriteArticles, Written};
 pub use blobs::{Prepared, hex, sha256};
 pub use claim::ClaimedMail;
 pub use cmd::{Cmd, Outcome};

@@ -3,6 +3,8 @@
 mod access;
 mod acts;
 mod api;
+mod articles;
+mod events;
 mod intake;
 mod pages;
 mod wire;
@@ -98,6 +100,10 @@ impl Served {
     }
 
     async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::guarded(change, Guards::default()).await
+    }
+
+    async fn guarded(change: impl FnOnce(&mut Config), guards: Guards) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("ombud-http-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = Folder(std::env::temp_dir().join(name));
@@ -112,7 +118,7 @@ impl Served {
         let book = Book::new(&config, &rows, KeyRing::new(&[(1, [7; 32])]).unwrap());
         let (sender, desk) = watch::channel(Arc::new(Desk { config: Arc::new(config), book }));
         let inbox = Inbox::new(store.clone(), clock);
-        let (counters, guards) = (Arc::default(), Guards::default());
+        let counters = Arc::default();
         let state = State { store, clock, desk, inbox, counters, limits: Limits::default(), started_at: now, guards };
         let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
         let (address, cancel, server) = (listener.address().to_owned(), CancellationToken::new(), TaskTracker::new());

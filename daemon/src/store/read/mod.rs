@@ -1,5 +1,6 @@
 //! Reading for people: lists and pages of the API, the command line and the status page.
 
+mod articles;
 mod events;
 mod inbox;
 mod messages;
@@ -7,7 +8,8 @@ mod outbox;
 mod status;
 mod tickets;
 
-pub use events::EventItem;
+pub use articles::ArticleFilter;
+pub use events::{EventItem, LogHead};
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, Ref};
 pub use status::{Counts, Epochs, Oldest};
@@ -24,7 +26,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// Cuts a list that was read with one item too many.
-    fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
+    pub fn cut(mut items: Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(cursor) } else { None };
