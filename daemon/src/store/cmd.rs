@@ -8,6 +8,7 @@ use super::accept::Accepted;
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
+use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::nodes::NodeId;
 use super::outbox::Settlement;
 use super::people::{AgentChange, NewAgent};
@@ -40,6 +41,14 @@ pub enum Cmd {
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
+    /// Makes this node the one that polls a folder over IMAP.
+    ClaimFolder { folder: FolderName, node: NodeId, now: i64 },
+    /// Gives a folder up that is fetched no more.
+    ReleaseFolder { folder: FolderName, node: NodeId },
+    /// Moves a folder's cursor without a mail.
+    MoveCursor(Box<CursorMove>),
+    /// Says how it goes with a folder.
+    FolderState(Box<FolderReport>),
     /// Registers this process and frees what dead ones held.
     StartNode { name: String, now: i64 },
     /// A sign of life.
@@ -68,6 +77,8 @@ pub enum Outcome {
     Mails(Vec<ClaimedMail>),
     /// Mails to send.
     Outbox(Vec<OutboxRow>),
+    /// How far a folder has been fetched; `None`: another node polls it.
+    Folder(Option<FolderCursor>),
     /// This process.
     Node(NodeId),
     /// All mailboxes.
@@ -93,6 +104,10 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
+            Self::ClaimFolder { folder, node, now } => imap::claim(conn, folder, *node, *now).await,
+            Self::ReleaseFolder { folder, node } => imap::release(conn, folder, *node).await,
+            Self::MoveCursor(cursor) => imap::move_cursor(conn, cursor).await.map(|()| Outcome::Done),
+            Self::FolderState(report) => imap::report(conn, report).await,
             Self::StartNode { name, now } => nodes::start(conn, name, *now).await,
             Self::Beat { node, now } => nodes::beat(conn, *node, *now).await,
             Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,

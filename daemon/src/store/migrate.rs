@@ -9,7 +9,10 @@ use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 use super::StoreError;
 
 /// Number, name and text of every migration, in order.
-const SQLITE: &[(i64, &str, &str)] = &[(1, "desk", include_str!("../../../migrations/sqlite/0001_desk.sql"))];
+const SQLITE: &[(i64, &str, &str)] = &[
+    (1, "desk", include_str!("../../../migrations/sqlite/0001_desk.sql")),
+    (2, "imap", include_str!("../../../migrations/sqlite/0002_imap.sql")),
+];
 
 /// Runs what is missing. A database of a newer program is refused.
 pub(super) async fn run(conn: &mut SqliteConnection) -> Result<(), StoreError> {

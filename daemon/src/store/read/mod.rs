@@ -1,6 +1,7 @@
 //! Reading for people: lists and pages of the API, the command line and the status page.
 
 mod events;
+mod imap;
 mod inbox;
 mod messages;
 mod outbox;
@@ -8,6 +9,7 @@ mod status;
 mod tickets;
 
 pub use events::EventItem;
+pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, Ref};
 pub use status::{Counts, Epochs, Oldest};
