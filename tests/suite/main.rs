@@ -9,6 +9,8 @@ mod crash;
 mod faults;
 mod first_minutes;
 mod holds;
+mod imap;
+mod imap_lies;
 mod layers;
 mod limits;
 mod relay;

@@ -71,7 +71,7 @@ pub enum Fault {
     #[error("the server skips the log-in (PREAUTH): it can't be told whose mail that is")]
     Preauth,
     /// Neither PLAIN nor LOGIN.
-    #[error("the server offers no log-in by password (neither AUTH=PLAIN nor LOGIN)")]
+    #[error("the server offers no log-in by password (neither AUTH=PLAIN nor, for ASCII, LOGIN)")]
     NoLogin,
     /// The server does not take user and password.
     #[error("log-in refused: {text}; check user and password of [mailboxes.imap]")]

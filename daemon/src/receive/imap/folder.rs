@@ -104,17 +104,18 @@ impl<G: Gate + Addresses> Look<'_, G> {
         let cursor = &self.folder.cursor;
         let from_now = self.account.imap.start == "now";
         let to = if cursor.uidvalidity == 0 {
-            let newest = if from_now && selected.exists > 0 { self.session.newest().await? } else { None };
-            let (last_uid, first_day) = newest.unwrap_or_default();
+            let (last_uid, first_day) = match from_now && selected.exists > 0 {
+                true => self.session.newest().await?.ok_or(Fault::Nonsense { when: WHEN, what: "the server has mails and names none" })?,
+                false => Default::default(),
+            };
             tracing::info!(mailbox = self.folder.name.mailbox, folder = self.folder.name.folder, after = last_uid, "fetching begins");
             FolderCursor { account, uidvalidity, last_uid, finished_uid: last_uid, first_day, left: Vec::new() }
         } else {
-            // A server that was restored from a copy may count backwards without saying so.
-            let backwards = selected.uidnext.is_some_and(|next| next <= self.folder.cursor.last_uid);
-            if cursor.uidvalidity == uidvalidity && cursor.account == account && !backwards {
+            let same = cursor.uidvalidity == uidvalidity && cursor.account == account;
+            let first_day = if from_now { cursor.first_day.clone() } else { String::new() };
+            if same && !self.counts_backwards(selected).await? {
                 return Ok(());
             }
-            let first_day = if from_now { cursor.first_day.clone() } else { String::new() };
             let last_uid = self.before_first(&first_day, selected).await?;
             tracing::warn!(
                 mailbox = self.folder.name.mailbox,
@@ -125,6 +126,17 @@ impl<G: Gate + Addresses> Look<'_, G> {
         };
         self.folder.tries.clear();
         self.move_to(to).await
+    }
+
+    /// Whether UIDs that we have seen will be given again, as by a server that was restored from a copy. UIDNEXT alone is not
+    /// believed: one that always lies would have everything fetched at every look.
+    async fn counts_backwards(&mut self, selected: &Selected) -> Result<bool, Fault> {
+        let last = self.folder.cursor.last_uid;
+        if selected.uidnext.is_none_or(|next| next > last) {
+            return Ok(false);
+        }
+        let newest = if selected.exists > 0 { self.session.newest().await? } else { None };
+        Ok(newest.is_none_or(|(uid, _)| uid < last))
     }
 
     /// The UID below the first mail that is wanted: mail that was there long before us is nobody's new ticket.

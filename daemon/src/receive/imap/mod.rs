@@ -147,7 +147,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
                     return Ok(pause);
                 }
                 // A server that ends a session in which nothing happens is not broken.
-                Err(Fault::Lost { .. } | Fault::Bye { .. }) => return Ok(self.pace.until_next(Instant::now())),
+                Err(Fault::Lost { .. } | Fault::Bye { .. } | Fault::Silent { .. }) => return Ok(self.pace.until_next(Instant::now())),
                 Err(fault) => return Err(fault),
             }
         }

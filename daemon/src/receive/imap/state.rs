@@ -43,11 +43,13 @@ impl States {
             return Ok(());
         }
         let was_failing = before.is_some_and(|(failing, ..)| *failing);
-        match (failing, same) {
-            (true, false) => tracing::warn!(mailbox = name.mailbox, folder = name.folder, "mail can't be fetched: {error}"),
-            (false, _) if was_failing => tracing::info!(mailbox = name.mailbox, folder = name.folder, "mail is fetched again"),
-            (false, false) if !error.is_empty() => tracing::warn!(mailbox = name.mailbox, folder = name.folder, "{error}"),
-            _ => {}
+        if failing && !same {
+            tracing::warn!(mailbox = name.mailbox, folder = name.folder, "mail can't be fetched: {error}");
+        } else if !failing && was_failing {
+            tracing::info!(mailbox = name.mailbox, folder = name.folder, "mail is fetched again");
+        }
+        if !failing && !same && !error.is_empty() {
+            tracing::warn!(mailbox = name.mailbox, folder = name.folder, "{error}");
         }
         self.written.insert(name.folder.clone(), (failing, error.clone(), Instant::now()));
         let report = FolderReport { folder: name.clone(), node: self.node, failing, error, looked: !failing, now: self.clock.now() };

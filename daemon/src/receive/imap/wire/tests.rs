@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use proptest::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;
@@ -122,4 +123,30 @@ async fn clear_text_behind_starttls_is_not_taken_for_what_comes_over_tls() {
     let (mut wire, _far) = wire(b"a1 OK go\r\n* CAPABILITY AUTH=PLAIN\r\n").await;
     wire.response("STARTTLS", &mut short(1000), None).await.unwrap();
     assert!(matches!(wire.into_stream(), Err(Fault::Nonsense { .. })));
+}
+
+/// Reads until there is no more; how many responses there were.
+fn read_all(said: &[u8]) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async move {
+        let mut wire = Wire::new(Box::new(tokio::io::join(std::io::Cursor::new(said.to_vec()), tokio::io::sink())));
+        let (mut leash, mut count) = (Leash::control(), 0);
+        while wire.response(WHEN, &mut leash, None).await.is_ok() {
+            count += 1;
+        }
+        count
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_octets_end(said in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(read_all(&said) <= said.len());
+    }
+
+    #[test]
+    fn any_stretches_end(parts in prop::collection::vec("\\* |a1 |OK|FETCH \\(|\\{[0-9]{1,2}\\}\r\n|\r\n|BODY\\[\\] |\\)|\\+|[a-z]{0,9}", 0..20)) {
+        let said = parts.concat();
+        prop_assert!(read_all(said.as_bytes()) <= said.len());
+    }
 }
