@@ -176,10 +176,12 @@ impl Dovecot {
         let rootless = match own.uid() {
             0 => String::new(),
             _ => {
-                let name = String::from_utf8(Command::new("id").arg("-un").output().expect("our name").stdout).expect("a name");
-                let name = name.trim();
+                let name = |what| Command::new("id").arg(what).output().expect("who we are").stdout;
+                let name = |what| String::from_utf8_lossy(&name(what)).trim().to_owned();
+                let (user, group) = (name("-un"), name("-gn"));
                 let services = ["anvil", "imap-login"].map(|service| format!("service {service} {{\n  chroot =\n}}\n"));
-                format!("default_internal_user = {name}\ndefault_login_user = {name}\n{}", services.concat())
+                let users = format!("default_internal_user = {user}\ndefault_login_user = {user}\ndefault_internal_group = {group}\n");
+                users + &services.concat()
             }
         };
         format!(

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use ombud_tests::dovecot::PASSWORD;
 use ombud_tests::{Act, Desk, Dovecot, Draft, Liar, Options, wait_until};
 
-use crate::{ANN, SUPPORT, from_ann};
+use crate::{ANN, JANE, SUPPORT, answers_to_ann, from_ann, ticket_of_ann};
 
 /// A desk that fetches as these lines say; not running yet.
 pub(crate) fn fetching(section: &str) -> Desk {
@@ -59,6 +59,23 @@ fn mail_becomes_a_ticket_at_once_and_stays_as_it_was() {
     assert_eq!(row["transport"], "imap", "{row}");
     let tickets = desk.list("/api/v1/tickets");
     assert!(tickets.iter().all(|t| t["mailbox"] == SUPPORT && t["requester"]["address"] == ANN), "{tickets:?}");
+}
+
+#[test]
+fn an_agent_s_answer_may_come_by_fetching() {
+    let dovecot = Dovecot::start();
+    let desk = fetching(&dovecot.section());
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
+    begun(&desk);
+    let (_, notice) = ticket_of_ann(&desk, "Fetched answer");
+    let answer = Draft::answer("Jane Doe <jane@agents.test>", &notice, "It works now.");
+    // Its signed address stands in To alone, as where a provider delivers to the name of the account.
+    let raw = [b"Return-Path: <jane@agents.test>\r\nDelivered-To: account@provider.test\r\n", answer.bytes().as_slice()].concat();
+    dovecot.deliver(&raw, None);
+    let fate = desk.fate(&answer.id);
+    assert_eq!(fate["kind"], "message", "{fate}");
+    wait_until("Ann to get it", || answers_to_ann(&desk).iter().any(|letter| letter.text().contains("It works now.")));
 }
 
 #[test]
