@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::model::{Envelope, InboxId, Reply};
-use crate::store::{Accepted, Cmd, Outcome, Store, StoreError};
+use crate::store::{Accepted, Cmd, CursorMove, Outcome, Store, StoreError};
 
 /// A draft larger than this, in octets, goes into a file while it arrives.
 const IN_MEMORY: usize = 256 * 1024;
@@ -181,15 +181,26 @@ impl Inbox {
     /// # Errors
     /// 451 or 452: the sender keeps the mail and tries again.
     pub async fn accept(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, Reply> {
+        self.keep(envelope, mail, None).await.map_err(|error| refuse(&error))
+    }
+
+    /// The same for a mail that was fetched: the cursor of its folder moves in the same commit.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the cursor is not what it was or the folder another node's; nothing was kept. Else as above.
+    pub async fn accept_at(&self, envelope: Envelope, mail: Mail, cursor: CursorMove) -> Result<Receipt, StoreError> {
+        self.keep(envelope, mail, Some(cursor)).await
+    }
+
+    async fn keep(&self, envelope: Envelope, mail: Mail, cursor: Option<CursorMove>) -> Result<Receipt, StoreError> {
         let store = self.store.clone();
         let (blob, _permits) = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits))
             .await
-            .map_err(|e| refuse(&StoreError::Io(e.to_string())))?;
-        let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob.map_err(|e| refuse(&e))? };
-        match self.store.run(Cmd::Accept(Box::new(accepted))).await {
-            Ok(Outcome::Accepted(id)) => Ok(Receipt { id }),
-            Ok(_) => Err(NOT_KEPT),
-            Err(error) => Err(refuse(&error)),
+            .map_err(|e| StoreError::Io(e.to_string()))?;
+        let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob?, cursor };
+        match self.store.run(Cmd::Accept(Box::new(accepted))).await? {
+            Outcome::Accepted(id) => Ok(Receipt { id }),
+            _ => Err(StoreError::Corrupt("a mail that was kept has no number".into())),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod desk;
 pub mod http;
 pub mod inbox;
 pub mod model;
+pub mod net;
 pub mod pipeline;
 pub mod receive;
 pub mod send;

@@ -5,8 +5,10 @@
 
 mod api;
 pub mod desk;
+pub mod dovecot;
 pub mod follow;
 pub mod http;
+pub mod imap_liar;
 pub mod mail;
 pub mod maildir;
 pub mod options;
@@ -18,6 +20,8 @@ pub mod smtp;
 pub mod wait;
 
 pub use desk::Desk;
+pub use dovecot::Dovecot;
+pub use imap_liar::{Act, Liar};
 pub use mail::{Draft, Letter};
 pub use maildir::Maildir;
 pub use options::Options;

@@ -8,18 +8,19 @@ use ombud_tests::places::root;
 
 /// A room, and the rooms that its row of the table names. Every room may use model, clock and config, and what the
 /// rooms that it uses are made of themselves.
-const ROOMS: [(&str, &[&str]); 16] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("clock", &[]),
     ("config", &["model"]),
+    ("net", &[]),
     ("store", &["model"]),
     ("inbox", &["store"]),
-    ("receive", &["inbox"]),
+    ("receive", &["inbox", "net"]),
     ("understand", &["model"]),
     ("verify", &["model"]),
     ("desk", &["model", "understand"]),
     ("pipeline", &["model", "store", "inbox", "receive", "understand", "verify", "desk"]),
-    ("send", &["store", "desk"]),
+    ("send", &["store", "desk", "net"]),
     ("feed", &["store"]),
     ("http", &["receive", "store", "desk", "feed"]),
     ("app", ALL),
@@ -30,6 +31,7 @@ const ALL: &[&str] = &[
     "model",
     "clock",
     "config",
+    "net",
     "store",
     "inbox",
     "receive",

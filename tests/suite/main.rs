@@ -10,6 +10,8 @@ mod events;
 mod faults;
 mod first_minutes;
 mod holds;
+mod imap;
+mod imap_lies;
 mod kb;
 mod layers;
 mod limits;

@@ -9,6 +9,7 @@ use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
 use crate::model::{Envelope, Reply, TicketId};
 use crate::receive::Gate;
+use crate::receive::imap::{Addresses, Ours};
 use crate::store::{Store, free_space};
 use crate::understand::{Limits, prescan};
 
@@ -62,6 +63,17 @@ impl Gate for DeskGate {
         // Whoever hands over from inside has answered for it already: it is kept and a person looks at it.
         envelope.malformed = Some(refusal.text.into_owned());
         Ok(())
+    }
+}
+
+impl Addresses for DeskGate {
+    fn ours(&self, address: &str) -> Ours {
+        match self.desk.borrow().book.classify(address) {
+            Recipient::Mailbox(..) | Recipient::Role(_) => Ours::Mailbox,
+            // Revoked and expired ones count as well: what would be refused on the line is held for a person here.
+            Recipient::Token(..) => Ours::Signed,
+            Recipient::BadToken | Recipient::Foreign => Ours::No,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod demo;
 mod error;
+mod fetch;
 mod gate;
 mod lock;
 pub mod open;

@@ -23,6 +23,7 @@ use crate::understand::Limits;
 use crate::{http, pipeline, receive};
 
 use super::demo::MARK;
+use super::fetch::Fetch;
 use super::gate::DeskGate;
 use super::lock::lock;
 use super::{AppError, Opened, tasks, tls};
@@ -139,8 +140,10 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     );
     let inbox = Inbox::new(opened.store.clone(), clock);
     let counters = Arc::new(Counters::default());
-    let gate = DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
-    let shared = Shared::new(inbox.clone(), gate, settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
+    let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
+    let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
+    tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));
+    let shared = Shared::new(inbox.clone(), gate(), settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
     let shared = Arc::new(shared);
     for listener in smtp {
         tasks.spawn(receive::serve(listener, shared.clone(), cancel.clone()));

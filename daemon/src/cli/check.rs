@@ -117,6 +117,7 @@ async fn look(config: &Config, report: &mut Report) {
     surroundings::listeners(config, report).await;
     surroundings::certificates(config, report);
     surroundings::relay(config, report).await;
+    surroundings::imap(config, report).await;
 }
 
 #[cfg(test)]

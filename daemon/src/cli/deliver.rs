@@ -76,6 +76,7 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
         auth_user: None,
         outside: false,
         malformed,
+        account: None,
     };
     let receipt = inbox.accept(envelope, mail).await.map_err(refused)?;
     Answer::of(json, &json!({ "id": receipt.id() }), || format!("accepted as {}", receipt.id()))

@@ -1,4 +1,4 @@
-//! `[mailboxes.imap]`, checked for shape: fetching is not built yet.
+//! `[mailboxes.imap]`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +29,9 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         (true, true) => s.bad("oauth", "stands beside a password; keep one of the two"),
         _ => {}
     }
+    if oauth.is_some() {
+        s.warn("oauth", "is not built yet; no mail is fetched");
+    }
     let words = [("now", "now"), ("all", "all")];
     let imap = Imap {
         host: String::new(),
@@ -44,6 +47,9 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         ca: s.file("ca"),
         poll: s.duration("poll", Duration::from_secs(1)..=HOUR).unwrap_or(POLL),
     };
+    if imap.trust.is_some() {
+        s.warn("trust", "is not built yet; no Authentication-Results of fetched mail is believed");
+    }
     let (host, port, implicit_tls) = server?;
     Some(Imap { host, port, implicit_tls, user: user?, ..imap })
 }

@@ -56,7 +56,6 @@ fn warn_of_what_is_not_built(s: &mut Section<'_>, mailbox: &Mailbox) {
         ("forms", !mailbox.forms.is_empty(), "a form's mail stays a mail of the form's address"),
         ("forms_ack", mailbox.forms_ack, "what comes from a form is acknowledged like any other mail"),
         ("separate", mailbox.separate, "a mail to two mailboxes makes one ticket"),
-        ("imap", mailbox.imap.is_some(), "no mail is fetched"),
     ];
     for (key, set, instead) in keys {
         if set {

@@ -295,7 +295,7 @@ pub enum Collision {
     Off,
 }
 
-/// `[mailboxes.imap]`, checked for shape; fetching is another room.
+/// `[mailboxes.imap]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imap {
     /// Server host.

@@ -75,6 +75,7 @@ fn envelope(desk: &Desk, uri: &Uri) -> Answer<Envelope> {
         auth_user: None,
         outside: false,
         malformed: None,
+        account: None,
     })
 }
 

@@ -55,4 +55,7 @@ pub struct Envelope {
     /// What the receiver found wrong and kept all the same; such a mail is held.
     #[serde(default)]
     pub malformed: Option<String>,
+    /// The mailbox whose account it was fetched from: whose `trust` counts, whatever the mail says.
+    #[serde(default)]
+    pub account: Option<String>,
 }

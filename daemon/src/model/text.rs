@@ -23,6 +23,16 @@ pub fn shorten(s: &str, max: usize) -> String {
     out
 }
 
+/// A server's words without our secrets: every word that is or holds a piece of one becomes `***`.
+pub fn blackened(text: &str, secrets: &[String]) -> String {
+    let whole = secrets.iter().fold(text.to_owned(), |text, secret| if secret.is_empty() { text } else { text.replace(secret, "***") });
+    let is_piece = |word: &str| {
+        let core = word.trim_matches(|c: char| !c.is_alphanumeric());
+        core.len() >= 6 && secrets.iter().any(|secret| secret.contains(core))
+    };
+    whole.split(' ').map(|word| if is_piece(word) { "***" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
 /// Text for HTML that can neither open a tag nor leave an attribute.
 pub fn escape_html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

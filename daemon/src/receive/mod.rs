@@ -1,10 +1,11 @@
-//! Receiving: a protocol comes in, raw bytes and an envelope go to the inbox. Knows SMTP and LMTP, never tickets.
+//! Receiving: a protocol comes in, raw bytes and an envelope go to the inbox. Knows SMTP, LMTP and IMAP, never tickets.
 //!
 //! Nobody says "250" to a mail without the inbox's receipt: see `smtp::transfer`.
 
 pub mod counters;
 mod door;
 pub mod gate;
+pub mod imap;
 mod limits;
 pub mod listen;
 mod lmtp;

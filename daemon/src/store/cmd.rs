@@ -9,6 +9,7 @@ use super::articles::{RemoveArticle, WriteArticles, Written};
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
+use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
 use super::people::{AgentChange, NewAgent};
@@ -41,6 +42,14 @@ pub enum Cmd {
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
+    /// Makes this node the one that polls a folder over IMAP.
+    ClaimFolder { folder: FolderName, node: NodeId, now: i64 },
+    /// Gives a folder up that is fetched no more.
+    ReleaseFolder { folder: FolderName, node: NodeId },
+    /// Moves a folder's cursor without a mail.
+    MoveCursor(Box<CursorMove>),
+    /// Says how it goes with a folder.
+    FolderState(Box<FolderReport>),
     /// Registers this process and frees what dead ones held.
     StartNode(Box<NewNode>),
     /// A sign of life; others that gave none for `silence` ms are dead, when it is given.
@@ -79,6 +88,8 @@ pub enum Outcome {
     Mails(Vec<ClaimedMail>),
     /// Mails to send.
     Outbox(Vec<OutboxRow>),
+    /// How far a folder has been fetched; `None`: another node polls it.
+    Folder(Option<FolderCursor>),
     /// This process.
     Node(NodeId),
     /// All mailboxes.
@@ -113,6 +124,10 @@ impl Cmd {
             Self::EndNode { node, now } => nodes::end(conn, *node, *now).await,
             Self::FreeStrays { node, in_hand } => nodes::free(conn, *node, in_hand).await,
             Self::NumberEvents { limit } => sequencer::run(conn, *limit).await,
+            Self::ClaimFolder { folder, node, now } => imap::claim(conn, folder, *node, *now).await,
+            Self::ReleaseFolder { folder, node } => imap::release(conn, folder, *node).await,
+            Self::MoveCursor(cursor) => imap::move_cursor(conn, cursor).await.map(|()| Outcome::Done),
+            Self::FolderState(report) => imap::report(conn, report).await,
             Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,
             Self::AddAgent(agent) => people::add(conn, agent).await,
             Self::ChangeAgent { address, change } => people::change(conn, address, change).await,

@@ -13,7 +13,13 @@ use super::{StoreError, hex, random};
 /// Number, name, and the text for either database, in order.
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (1, "desk", include_str!("../../../migrations/sqlite/0001_desk.sql"), include_str!("../../../migrations/postgres/0001_desk.sql")),
-    (3, "articles", include_str!("../../../migrations/sqlite/0003_articles.sql"), include_str!("../../../migrations/postgres/0003_articles.sql")),
+    (2, "imap", include_str!("../../../migrations/sqlite/0002_imap.sql"), include_str!("../../../migrations/postgres/0002_imap.sql")),
+    (
+        3,
+        "articles",
+        include_str!("../../../migrations/sqlite/0003_articles.sql"),
+        include_str!("../../../migrations/postgres/0003_articles.sql"),
+    ),
     (4, "nodes", include_str!("../../../migrations/sqlite/0004_nodes.sql"), include_str!("../../../migrations/postgres/0004_nodes.sql")),
 ];
 

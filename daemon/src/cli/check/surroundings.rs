@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
 use crate::config::{Config, Listen, Relay};
-use crate::receive::{Listener, Protocol};
+use crate::receive::{Listener, Protocol, imap};
 use crate::send::relay::{Exit, Timeouts};
 use crate::store::{free_space, keys};
 
@@ -133,6 +133,16 @@ pub(super) async fn relay(config: &Config, report: &mut Report) {
     match Box::pin(exit.probe()).await {
         Ok(()) => report.add("relay", State::Ok, way),
         Err(error) => report.add("relay", State::Bad, format!("{way}: {error}")),
+    }
+}
+
+/// Whether mail could be fetched now.
+pub(super) async fn imap(config: &Config, report: &mut Report) {
+    for mailbox in &config.mailboxes {
+        let Some(imap) = mailbox.imap.as_ref().filter(|imap| imap.password.is_some()) else { continue };
+        let place = format!("{} at {}:{}", mailbox.address, imap.host, imap.port);
+        let found = Box::pin(imap::probe(imap)).await;
+        report.judge("imap", found.map(|found| format!("{place}: {found}")).map_err(|why| format!("{place}: {why}")));
     }
 }
 

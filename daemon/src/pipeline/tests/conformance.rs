@@ -6,15 +6,17 @@ use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::config::Database;
 use crate::desk::token::Purpose;
 use crate::desk::{delivery, timers};
+use crate::model::article::Article;
 use crate::model::changes::{Changes, NewParticipant, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::outgoing::OutboxState;
 use crate::model::people::Settings;
 use crate::model::ticket::Standing;
 use crate::model::{InboxId, PersonId, TicketId};
-use crate::store::read::{InboxFilter, Ref, TicketFilter};
+use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    AgentChange, Cmd, NewNode, NewToken, Outcome, Queue, Scope, Settled, Settlement, Store, StoreError, not_run, postgres_for_tests,
+    AgentChange, Cmd, CursorMove, Expected, FolderCursor, FolderName, FolderReport, NewNode, NewToken, Outcome, Queue, RemoveArticle,
+    Scope, Settled, Settlement, Store, StoreError, WriteArticles, not_run, postgres_for_tests,
 };
 
 const DAY: i64 = 86_400_000;
@@ -43,6 +45,8 @@ async fn story(mut w: World) {
     held(&w).await;
     reading(&store).await;
     large(&w).await;
+    folders(&w).await;
+    articles(&store).await;
     nodes(&mut w).await;
     store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
     store.close().await;
@@ -231,6 +235,39 @@ async fn large(w: &World) {
     let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
     let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
     assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
+}
+
+/// A folder that is fetched: claimed, its cursor moved with a mail and without, reported on, given up.
+async fn folders(w: &World) {
+    let store = &w.opened.store;
+    let folder = FolderName { mailbox: SUPPORT.into(), folder: "INBOX".into() };
+    let claim = Cmd::ClaimFolder { folder: folder.clone(), node: w.node, now: 1 };
+    let Outcome::Folder(Some(from)) = store.run(claim).await.unwrap() else { panic!("not claimed") };
+    let to = FolderCursor { uidvalidity: 7, last_uid: 3, ..from.clone() };
+    let first = CursorMove { folder: folder.clone(), node: w.node, from, to };
+    store.run(Cmd::MoveCursor(Box::new(first.clone()))).await.unwrap();
+    assert!(matches!(store.run(Cmd::MoveCursor(Box::new(first))).await, Err(StoreError::Fenced)));
+    let report = FolderReport { folder: folder.clone(), node: w.node, failing: true, error: "no".into(), looked: true, now: 5 };
+    store.run(Cmd::FolderState(Box::new(report))).await.unwrap();
+    let folders = store.imap_folders().await.unwrap();
+    assert_eq!((folders[0].state.as_str(), folders[0].since, folders[0].polled_at), ("failing", 5, Some(5)));
+    store.run(Cmd::ReleaseFolder { folder, node: w.node }).await.unwrap();
+    assert_eq!(store.imap_folders().await.unwrap().len(), 0);
+}
+
+async fn articles(store: &Store) {
+    let article = |title: &str| Article::new(Some("reset"), title).unwrap();
+    let write = |title: &str| {
+        Cmd::WriteArticles(Box::new(WriteArticles { articles: vec![article(title)], expected: Expected::Anything, actor: "cli".into(), now: 1 }))
+    };
+    for title in ["Reset", "Reset it", "Reset it"] {
+        store.run(write(title)).await.unwrap();
+    }
+    let slug = article("x").slug().clone();
+    assert_eq!(store.article(&slug).await.unwrap().unwrap().article.title(), "Reset it");
+    assert_eq!(store.articles(&ArticleFilter { limit: 10, ..ArticleFilter::default() }).await.unwrap().items.len(), 1);
+    store.run(Cmd::RemoveArticle(Box::new(RemoveArticle { slug, expected: None, actor: "cli".into(), now: 2 }))).await.unwrap();
+    store.log_head().await.unwrap();
 }
 
 async fn nodes(w: &mut World) {

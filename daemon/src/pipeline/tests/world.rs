@@ -114,6 +114,7 @@ impl World {
             auth_user: None,
             outside: true,
             malformed: None,
+            account: None,
         };
         let inbox = Inbox::new(self.opened.store.clone(), self.opened.clock);
         let mut draft = inbox.draft();

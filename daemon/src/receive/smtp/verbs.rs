@@ -110,6 +110,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             auth_user: None,
             outside: smtp && !self.peer.trusted,
             malformed: None,
+            account: None,
         }
     }
 

@@ -5,6 +5,7 @@ use data_encoding::BASE64;
 use super::client::Offers;
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
+use crate::model::text::blackened;
 
 /// Longest command line that every server takes, in octets with its CRLF (RFC 5321 §4.5.3.1.4).
 const COMMAND_LINE: usize = 512;
@@ -56,19 +57,9 @@ fn initial_response(login: Login<'_>) -> String {
 }
 
 fn refused(answer: &Answer, login: Login<'_>) -> Fault {
-    Fault::Refused { when: "AUTH", reply: without_secrets(&answer.to_string(), login) }
-}
-
-/// Some servers repeat the line that they did not understand, whole or cut, and replies are logged and shown. So every word
-/// that is or holds a piece of the password, plain or encoded, becomes `***`.
-fn without_secrets(reply: &str, login: Login<'_>) -> String {
+    // Some servers repeat the line that they did not understand, whole or cut, and replies are logged and shown.
     let secrets = [login.password.to_owned(), BASE64.encode(login.password.as_bytes()), initial_response(login)];
-    let whole = secrets.iter().fold(reply.to_owned(), |text, secret| if secret.is_empty() { text } else { text.replace(secret, "***") });
-    let is_piece = |word: &str| {
-        let core = word.trim_matches(|c: char| !c.is_alphanumeric());
-        core.len() >= 6 && secrets.iter().any(|secret| secret.contains(core))
-    };
-    whole.split(' ').map(|word| if is_piece(word) { "***" } else { word }).collect::<Vec<_>>().join(" ")
+    Fault::Refused { when: "AUTH", reply: blackened(&answer.to_string(), &secrets) }
 }
 
 #[cfg(test)]
@@ -87,11 +78,12 @@ mod tests {
         let response = initial_response(ANN);
         let cut = response.get(..14).unwrap_or_default();
         for said in [response.as_str(), cut, "hunter2 is long", "aHVudGVyMiBpcyBsb25n"] {
-            let shown = without_secrets(&format!("500 5.5.2 bad command: \"AUTH PLAIN {said}\""), ANN);
-            assert!(shown.starts_with("500 5.5.2 bad command: \"AUTH PLAIN ***"), "{shown}");
+            let answer = Answer { code: 500, lines: vec![format!("5.5.2 bad command: \"AUTH PLAIN {said}\"")] };
+            let shown = refused(&answer, ANN).to_string();
+            assert!(shown.starts_with("AUTH: 500 5.5.2 bad command: \"AUTH PLAIN ***"), "{shown}");
             assert!(!shown.contains(said), "{shown}");
         }
-        let plain = "535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6";
-        assert_eq!(without_secrets(plain, ANN), plain);
+        let plain = Answer { code: 535, lines: vec!["5.7.8 Error: authentication failed: UGFzc3dvcmQ6".to_owned()] };
+        assert_eq!(refused(&plain, ANN).to_string(), "AUTH: 535 5.7.8 Error: authentication failed: UGFzc3dvcmQ6");
     }
 }

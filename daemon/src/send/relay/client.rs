@@ -1,19 +1,14 @@
 //! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail, one recipient.
 
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use super::auth::{self, Login};
 use super::reply::Answer;
-use super::tls::{Security, Tls};
-use super::wire::{Fault, Stream, Wire};
+use super::wire::{Fault, Wire};
 use super::{Outcome, Timeouts, dot};
-
-/// Most addresses of one host that are tried.
-const ADDRESSES: usize = 5;
+use crate::net::{Security, Stream, Tls, dial};
 
 /// What a connection needs to know.
 pub(super) struct Plan<'a> {
@@ -67,7 +62,7 @@ pub(super) struct Session {
 impl Session {
     /// Connects, greets, starts TLS and logs in, as the plan asks.
     pub(super) async fn open(plan: &Plan<'_>) -> Result<Self, Fault> {
-        let (stream, loopback) = dial(plan).await?;
+        let (stream, loopback) = dial(plan.host, plan.port, plan.timeouts.connect).await?;
         Self::begin(plan, Box::new(stream), loopback).await
     }
 
@@ -177,27 +172,6 @@ impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         Self::Destination { reply: fault.to_string() }
     }
-}
-
-/// The first address that answers, and whether it is this very machine.
-async fn dial(plan: &Plan<'_>) -> Result<(TcpStream, bool), Fault> {
-    let host = || plan.host.to_owned();
-    let limit = plan.timeouts.connect;
-    let found = timeout(limit, lookup_host((plan.host, plan.port))).await.map_err(|_| Fault::Timeout { when: "name look-up", limit })?;
-    let addresses: Vec<SocketAddr> = found.map_err(|source| Fault::Lookup { host: host(), source })?.take(ADDRESSES).collect();
-    let mut last = Fault::Lookup { host: host(), source: std::io::Error::other("no address") };
-    for address in addresses {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small commands in lockstep: waiting for more to send costs 40 ms each.
-                let _ = stream.set_nodelay(true);
-                return Ok((stream, address.ip().to_canonical().is_loopback()));
-            }
-            Ok(Err(source)) => last = Fault::Connect { host: host(), port: plan.port, source },
-            Err(_) => last = Fault::Timeout { when: "connect", limit },
-        }
-    }
-    Err(last)
 }
 
 async fn handshake(plan: &Plan<'_>, security: Security, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Fault> {

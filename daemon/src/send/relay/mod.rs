@@ -5,7 +5,6 @@ mod client;
 mod dot;
 mod maildir;
 mod reply;
-mod tls;
 mod wire;
 
 #[cfg(test)]
@@ -17,11 +16,11 @@ use std::time::Duration;
 
 use crate::config::types::{Relay, SmtpRelay};
 use crate::model::address;
+use crate::net::{Tls, TlsError};
 
 use auth::Login;
 use client::{Plan, Session};
 use maildir::Letter;
-use tls::Tls;
 use wire::Fault;
 
 /// What became of one try to deliver one mail to one recipient.
@@ -81,23 +80,12 @@ pub enum RelayError {
     /// `[desk] hostname` is no domain that could stand in EHLO.
     #[error("[desk] hostname: `{0}` cannot stand in EHLO")]
     Hostname(String),
-    /// The relay's host is neither a name nor an address.
-    #[error("[outbound] relay: `{0}` is no host name")]
-    Host(String),
     /// A user without a password or with octets that AUTH cannot carry.
     #[error("[outbound] relay: {0}")]
     Login(&'static str),
-    /// The additional roots cannot be read.
-    #[error("[outbound] ca: {}: {why}", .path.display())]
-    Ca {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// No roots on this system, or the like.
-    #[error("[outbound] relay: TLS: {0}")]
-    Tls(#[from] rustls::Error),
+    /// The host's name, the additional roots, or the system's.
+    #[error("[outbound] {0}")]
+    Tls(#[from] TlsError),
 }
 
 /// Where mail leaves. Shared by all senders; holds no connection: each mail has its own.

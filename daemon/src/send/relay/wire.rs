@@ -3,15 +3,12 @@
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use super::Timeouts;
 use super::reply::{Answer, ReadError, Reader};
-
-/// TCP, or TLS over it.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+use crate::net::{DialError, Stream};
 
 /// How much of a mail is written under one timeout, in octets.
 const BLOCK: usize = 64 * 1024;
@@ -19,10 +16,8 @@ const BLOCK: usize = 64 * 1024;
 /// Why the destination cannot be used now: nothing of this is the fault of a mail or its recipient.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
-    #[error("cannot find {host}: {source}")]
-    Lookup { host: String, source: io::Error },
-    #[error("cannot connect to {host}:{port}: {source}")]
-    Connect { host: String, port: u16, source: io::Error },
+    #[error("{0}")]
+    Dial(#[from] DialError),
     #[error("{when}: nothing within {} s", .limit.as_secs())]
     Timeout { when: &'static str, limit: Duration },
     #[error("{when}: {source}")]

@@ -2,6 +2,7 @@
 
 mod articles;
 mod events;
+mod imap;
 mod inbox;
 mod messages;
 mod outbox;
@@ -10,6 +11,7 @@ mod tickets;
 
 pub use articles::ArticleFilter;
 pub use events::{EventItem, LogHead};
+pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, Ref};
 pub use status::{Counts, Epochs, Oldest};

@@ -1,7 +1,7 @@
-//! TLS towards the relay: when it must be there, and whose certificate is believed.
+//! TLS as a client: when it must be there, and whose certificate is believed.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -12,12 +12,30 @@ use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
-use super::RelayError;
-use super::wire::Stream;
+use super::Stream;
+
+/// Why TLS can't be used at all.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// The host is neither a name nor an address.
+    #[error("`{0}` is no host name")]
+    Host(String),
+    /// The additional roots cannot be read.
+    #[error("ca: {}: {why}", .path.display())]
+    Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No roots on this system, or the like.
+    #[error("TLS: {0}")]
+    Rustls(#[from] rustls::Error),
+}
 
 /// What a connection asks of TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Security {
+pub enum Security {
     /// From the first octet, certificate verified.
     Implicit,
     /// STARTTLS or nothing, certificate verified: a password goes over it, and whoever can remove STARTTLS from the dialogue
@@ -29,7 +47,7 @@ pub(super) enum Security {
 
 impl Security {
     /// The rule: `smtps://` is `Implicit`; a user makes STARTTLS `Required`, except when the peer is this very machine.
-    pub(super) fn of(implicit: bool, user: bool, loopback: bool) -> Self {
+    pub fn of(implicit: bool, user: bool, loopback: bool) -> Self {
         match (implicit, user, loopback) {
             (true, _, _) => Self::Implicit,
             (false, true, false) => Self::Required,
@@ -38,8 +56,8 @@ impl Security {
     }
 }
 
-/// Ready-made settings for one relay.
-pub(super) struct Tls {
+/// Ready-made settings for one server.
+pub struct Tls {
     name: ServerName<'static>,
     verified: Option<TlsConnector>,
     unverified: TlsConnector,
@@ -47,8 +65,11 @@ pub(super) struct Tls {
 
 impl Tls {
     /// `verify`: whether a verified connection can be asked for; only then the system's roots are read.
-    pub(super) fn new(host: &str, verify: bool, ca: Option<&Path>) -> Result<Self, RelayError> {
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| RelayError::Host(host.to_owned()))?;
+    ///
+    /// # Errors
+    /// The host is no name, or there are no roots.
+    pub fn new(host: &str, verify: bool, ca: Option<&Path>) -> Result<Self, TlsError> {
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
         let provider = Arc::new(ring::default_provider());
         let any: Arc<dyn ServerCertVerifier> = Arc::new(AnyCertificate(provider.clone()));
         let verified = match verify {
@@ -59,7 +80,10 @@ impl Tls {
     }
 
     /// The handshake. `Opportunistic` takes any certificate.
-    pub(super) async fn connect(&self, security: Security, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
+    ///
+    /// # Errors
+    /// The connection is lost, or the certificate is not believed.
+    pub async fn connect(&self, security: Security, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
         let connector = match security {
             Security::Opportunistic => &self.unverified,
             Security::Implicit | Security::Required => self.verified.as_ref().ok_or_else(|| io::Error::other("no roots to verify with"))?,
@@ -68,7 +92,7 @@ impl Tls {
     }
 }
 
-fn connector(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> Result<TlsConnector, RelayError> {
+fn connector(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> Result<TlsConnector, TlsError> {
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()?
         .dangerous()
@@ -77,9 +101,9 @@ fn connector(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifie
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn extra_roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, RelayError> {
+fn extra_roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let Some(path) = ca else { return Ok(Vec::new()) };
-    let bad = |why: String| RelayError::Ca { path: path.to_owned(), why };
+    let bad = |why: String| TlsError::Ca { path: path.to_owned(), why };
     let roots = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(e.to_string()))?;
     if roots.is_empty() { Err(bad("no certificate in it".to_owned())) } else { Ok(roots) }
 }
@@ -142,8 +166,8 @@ mod tests {
     fn a_ca_file_must_be_there_and_hold_a_certificate() {
         let not_pem = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
         for ca in [Path::new("/nonexistent/ca.pem"), &not_pem] {
-            assert!(matches!(Tls::new("mx.example", true, Some(ca)), Err(RelayError::Ca { .. })), "{}", ca.display());
+            assert!(matches!(Tls::new("mx.example", true, Some(ca)), Err(TlsError::Ca { .. })), "{}", ca.display());
         }
-        assert!(matches!(Tls::new("mx example", false, None), Err(RelayError::Host(_))));
+        assert!(matches!(Tls::new("mx example", false, None), Err(TlsError::Host(_))));
     }
 }

@@ -1,0 +1,253 @@
+//! Fetching over IMAP (RFC 9051, RFC 3501): one task an account, which looks through its folders, waits, and comes again.
+//!
+//! A mail's UID and its inbox row are one commit, so a death at any moment neither loses a mail nor brings it twice. Nothing
+//! is marked, moved or deleted before that commit. Everything a server says is measured by a leash before it is kept.
+
+pub mod addressed;
+mod after;
+mod connect;
+pub mod error;
+mod folder;
+mod leash;
+mod names;
+mod pace;
+mod response;
+mod session;
+mod state;
+mod wait;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::Imap;
+use crate::inbox::Inbox;
+use crate::receive::Gate;
+use crate::store::{Cmd, FolderName, NodeId, Outcome, Store};
+
+pub use addressed::{Addresses, Ours};
+pub use error::Fault;
+
+use after::After;
+use folder::{Folder, Looked};
+use pace::{Pace, spread};
+use session::Session;
+use state::States;
+use wait::Idled;
+
+/// A connection without IDLE is kept when the next look is not later than this; servers hang up on those who are silent.
+const KEPT_OPEN: Duration = Duration::from_secs(5 * 60);
+/// Two looks are at least so far apart, however often a server says that there is mail.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+/// How often a folder that another node polls is asked for.
+const ELSEWHERE: Duration = Duration::from_secs(30);
+/// All that a probe does takes at most this long.
+const PROBE: Duration = Duration::from_secs(45);
+
+/// One mailbox that is fetched, and all that is needed for it.
+pub struct Account<G> {
+    /// The support address.
+    pub mailbox: String,
+    /// Its `[mailboxes.imap]`.
+    pub imap: Imap,
+    /// Largest mail, in octets.
+    pub message_size: u64,
+    /// For cursors and states.
+    pub store: Store,
+    /// The door in.
+    pub inbox: Inbox,
+    /// The desk's word.
+    pub gate: Arc<G>,
+    /// This process.
+    pub node: NodeId,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// Fetches until it is cancelled. Mail in hand is dropped then; it is on the server still.
+pub async fn run<G: Gate + Addresses>(account: Account<G>, cancel: CancellationToken) {
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        () = Box::pin(attend(&account)) => {}
+    }
+}
+
+/// Gives up the folders of a mailbox that is fetched no more.
+///
+/// # Errors
+/// When the database can't be written.
+pub async fn release<G>(account: &Account<G>) -> Result<(), crate::store::StoreError> {
+    for folder in names(account) {
+        account.store.run(Cmd::ReleaseFolder { folder, node: account.node }).await?;
+    }
+    Ok(())
+}
+
+fn names<G>(account: &Account<G>) -> Vec<FolderName> {
+    account.imap.folders.iter().map(|folder| FolderName { mailbox: account.mailbox.clone(), folder: folder.clone() }).collect()
+}
+
+/// What is to be done next.
+enum Next {
+    /// Look again on this connection.
+    Look,
+    /// Connect again after this.
+    Connect(Duration),
+}
+
+async fn attend<G: Gate + Addresses>(account: &Account<G>) {
+    let mut attendant = Attendant {
+        folders: names(account).into_iter().map(Folder::new).collect(),
+        states: States::new(account.store.clone(), account.node, account.clock),
+        pace: Pace::default(),
+        account,
+    };
+    loop {
+        let pause = match attendant.connected().await {
+            Ok(pause) => pause,
+            Err(fault) => attendant.failed(&fault).await,
+        };
+        sleep(pause).await;
+    }
+}
+
+struct Attendant<'a, G> {
+    account: &'a Account<G>,
+    folders: Vec<Folder>,
+    states: States,
+    pace: Pace,
+}
+
+impl<G: Gate + Addresses> Attendant<'_, G> {
+    /// One connection from begin to end; says when to come again.
+    async fn connected(&mut self) -> Result<Duration, Fault> {
+        if !self.claim().await? {
+            return Ok(ELSEWHERE);
+        }
+        self.pace.connects(Instant::now());
+        let mut session = connect::open(&self.account.imap).await?;
+        loop {
+            let failed = self.look(&mut session).await?;
+            let looked_at = Instant::now();
+            let waited = match failed {
+                Some(fault) => self.wait_after(&fault).await,
+                None => {
+                    self.pace.works();
+                    self.wait(&mut session).await
+                }
+            };
+            match waited {
+                Ok(Next::Look) => sleep(BETWEEN_LOOKS.saturating_sub(looked_at.elapsed())).await,
+                Ok(Next::Connect(pause)) => {
+                    session.log_out().await;
+                    return Ok(pause);
+                }
+                // A server that ends a session in which nothing happens is not broken.
+                Err(Fault::Lost { .. } | Fault::Bye { .. } | Fault::Silent { .. }) => return Ok(self.pace.until_next(Instant::now())),
+                Err(fault) => return Err(fault),
+            }
+        }
+    }
+
+    /// Takes the folders that no other node polls, and reads how far they are; false: there is none.
+    async fn claim(&mut self) -> Result<bool, Fault> {
+        let mut mine = Vec::new();
+        for name in names(self.account) {
+            let claim = Cmd::ClaimFolder { folder: name.clone(), node: self.account.node, now: self.account.clock.now() };
+            let Outcome::Folder(Some(cursor)) = self.account.store.run(claim).await? else { continue };
+            let known = self.folders.iter().position(|folder| folder.name == name).map(|at| self.folders.swap_remove(at));
+            let mut folder = known.unwrap_or_else(|| Folder::new(name));
+            folder.cursor = cursor;
+            mine.push(folder);
+        }
+        self.folders = mine;
+        Ok(!self.folders.is_empty())
+    }
+
+    /// Looks through all folders. One that can't be looked through does not stand before the others.
+    async fn look(&mut self, session: &mut Session) -> Result<Option<Fault>, Fault> {
+        let mut failed = None;
+        for folder in &mut self.folders {
+            match folder.look(self.account, session).await {
+                Ok(Looked { unfinished: Some(what), .. }) => self.states.fails(&folder.name, &what).await?,
+                Ok(looked) => self.states.works(&folder.name, &looked.notes).await?,
+                Err(fault) if fault.is_about_folder() => {
+                    self.states.fails(&folder.name, &fault.to_string()).await?;
+                    failed = Some(fault);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(failed)
+    }
+
+    /// Waits after a look that failed in one folder; the others are not to suffer for it.
+    async fn wait_after(&mut self, fault: &Fault) -> Result<Next, Fault> {
+        let pause = spread(self.pace.failed(fault, Instant::now()));
+        let pause = if self.folders.len() == 1 { pause } else { pause.min(self.account.imap.poll) };
+        self.pause(pause).await
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<Next, Fault> {
+        if pause > KEPT_OPEN {
+            return Ok(Next::Connect(pause));
+        }
+        sleep(pause).await;
+        Ok(Next::Look)
+    }
+
+    async fn wait(&self, session: &mut Session) -> Result<Next, Fault> {
+        let poll = self.account.imap.poll;
+        if session.news {
+            return Ok(Next::Look);
+        }
+        if session.can("IDLE") {
+            // IDLE tells of one folder; the others are looked at from time to time.
+            let span = if self.folders.len() == 1 { Duration::MAX } else { poll };
+            if wait::idle(session, span).await? == Idled::Look {
+                return Ok(Next::Look);
+            }
+        }
+        self.pause(spread(poll)).await
+    }
+
+    /// Writes down what went wrong; says when to try again.
+    async fn failed(&mut self, fault: &Fault) -> Duration {
+        let now = Instant::now();
+        for folder in &self.folders {
+            if let Err(error) = self.states.fails(&folder.name, &fault.to_string()).await {
+                tracing::warn!(%error, mailbox = folder.name.mailbox, "the state of a folder could not be written");
+            }
+        }
+        spread(self.pace.failed(fault, now))
+    }
+}
+
+/// Whether mail could be fetched now: connects, logs in, and opens each folder read-only. The answer is one line.
+///
+/// # Errors
+/// What is wrong, in a line for a person.
+pub async fn probe(imap: &Imap) -> Result<String, String> {
+    let tried = timeout(PROBE, Box::pin(try_all(imap))).await;
+    tried.unwrap_or_else(|_| Err(format!("the server took longer than {} s", PROBE.as_secs())))
+}
+
+async fn try_all(imap: &Imap) -> Result<String, String> {
+    let line = |fault: Fault| fault.to_string();
+    let mut session = connect::open(imap).await.map_err(line)?;
+    let target = match After::of(imap) {
+        After::Move(folder) => Some(folder),
+        _ => None,
+    };
+    for folder in imap.folders.iter().chain(&target) {
+        session.select(folder, true).await.map_err(line)?;
+    }
+    let waiting = if session.can("IDLE") { "IDLE" } else { "polling" };
+    let tls = if session.tls { "TLS" } else { "clear text" };
+    session.log_out().await;
+    Ok(format!("{} log-in, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
+}

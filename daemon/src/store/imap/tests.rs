@@ -1,0 +1,147 @@
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::*;
+use crate::config::Database;
+use crate::model::{Envelope, Transport};
+use crate::store::read::InboxFilter;
+use crate::store::{Accepted, Cmd, NewNode, Store};
+
+struct World {
+    store: Store,
+    folder: PathBuf,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+impl World {
+    async fn new() -> Self {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let folder = std::env::temp_dir().join(format!("ombud-imap-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed)));
+        Self { store: Store::open(&Database::Sqlite(folder.join("ombud.db")), &folder).await.unwrap(), folder }
+    }
+
+    async fn node(&self) -> NodeId {
+        match self.store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() {
+            Outcome::Node(node) => node,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A node that lives beside the others, as on PostgreSQL.
+    async fn second_node(&self, first: NodeId) -> NodeId {
+        let second = self.node().await;
+        let path = self.folder.join("ombud.db");
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
+        let mut conn = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
+        Conn::Lite(&mut conn).exec("UPDATE node SET dead = 0 WHERE id = $1", vec![first.0.into()]).await.unwrap();
+        second
+    }
+
+    async fn claim(&self, node: NodeId) -> Option<FolderCursor> {
+        match self.store.run(Cmd::ClaimFolder { folder: name(), node, now: 5 }).await.unwrap() {
+            Outcome::Folder(cursor) => cursor,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn accept(&self, cursor: CursorMove) -> Result<Outcome, StoreError> {
+        let envelope = Envelope {
+            transport: Transport::Imap,
+            peer: None,
+            helo: None,
+            mail_from: String::new(),
+            recipients: vec!["support@desk.test".into()],
+            tls: true,
+            auth_user: None,
+            outside: false,
+            malformed: None,
+            account: Some("support@desk.test".into()),
+        };
+        let blob = self.store.prepare(b"From: ann@x.test\r\n\r\nhi\r\n").unwrap();
+        self.store.run(Cmd::Accept(Box::new(Accepted { received_at: 1, envelope, blob, cursor: Some(cursor) }))).await
+    }
+
+    async fn mails(&self) -> usize {
+        self.store.inbox(&InboxFilter { limit: 200, ..InboxFilter::default() }).await.unwrap().items.len()
+    }
+}
+
+fn name() -> FolderName {
+    FolderName { mailbox: "support@desk.test".into(), folder: "INBOX".into() }
+}
+
+fn step(node: NodeId, from: &FolderCursor, last_uid: u32) -> CursorMove {
+    let to = FolderCursor { uidvalidity: 7, last_uid, ..from.clone() };
+    CursorMove { folder: name(), node, from: from.clone(), to }
+}
+
+#[tokio::test]
+async fn a_mail_and_its_cursor_are_kept_together_or_not_at_all() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let new = world.claim(node).await.unwrap();
+    assert_eq!(new, FolderCursor::default(), "a folder that was never looked at");
+    world.store.run(Cmd::MoveCursor(Box::new(step(node, &new, 4)))).await.unwrap();
+    let at_4 = world.claim(node).await.unwrap();
+    assert_eq!((at_4.uidvalidity, at_4.last_uid), (7, 4));
+    world.accept(step(node, &at_4, 5)).await.unwrap();
+    assert!(matches!(world.accept(step(node, &at_4, 5)).await, Err(StoreError::Fenced)), "it was kept already");
+    let other = FolderCursor { uidvalidity: 8, last_uid: 5, ..at_4.clone() };
+    assert!(matches!(world.accept(step(node, &other, 6)).await, Err(StoreError::Fenced)), "of another UIDVALIDITY");
+    assert!(matches!(world.accept(step(NodeId(99), &at_4, 6)).await, Err(StoreError::Fenced)), "by somebody else");
+    assert_eq!((world.mails().await, world.claim(node).await.unwrap().last_uid), (1, 5), "a refusal writes nothing");
+}
+
+#[tokio::test]
+async fn a_folder_is_polled_by_one_living_node() {
+    let world = World::new().await;
+    let first = world.node().await;
+    let cursor = world.claim(first).await.unwrap();
+    let second = world.second_node(first).await;
+    assert_eq!(world.claim(second).await, None);
+    world.accept(step(first, &cursor, 1)).await.unwrap();
+    // The third start marks all earlier nodes dead, as one does on SQLite.
+    let third = world.node().await;
+    assert_eq!(world.claim(third).await.unwrap().last_uid, 1, "it goes on where the dead one stopped");
+    let at_1 = FolderCursor { uidvalidity: 7, last_uid: 1, ..cursor };
+    assert!(matches!(world.accept(step(first, &at_1, 2)).await, Err(StoreError::Fenced)), "the dead one is fenced");
+    world.store.run(Cmd::ReleaseFolder { folder: name(), node: third }).await.unwrap();
+    assert!(world.store.imap_folders().await.unwrap().is_empty());
+    assert!(world.claim(world.node().await).await.is_some());
+}
+
+#[tokio::test]
+async fn what_was_left_behind_is_remembered() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let from = world.claim(node).await.unwrap();
+    let to = FolderCursor { left: vec![LeftBehind { uid: 3, why: "it \"is\" too large".into() }], last_uid: 3, ..from.clone() };
+    let change = CursorMove { folder: name(), node, from, to: to.clone() };
+    world.store.run(Cmd::MoveCursor(Box::new(change))).await.unwrap();
+    assert_eq!(world.claim(node).await, Some(to));
+}
+
+#[tokio::test]
+async fn the_state_of_a_folder_says_since_when() {
+    let world = World::new().await;
+    let node = world.node().await;
+    world.claim(node).await.unwrap();
+    let say = async |failing, error: &str, now| {
+        let report = FolderReport { folder: name(), node, failing, error: error.into(), looked: !failing, now };
+        world.store.run(Cmd::FolderState(Box::new(report))).await.unwrap();
+        let mut folders = world.store.imap_folders().await.unwrap();
+        let folder = folders.pop().unwrap();
+        (folder.state, folder.since, folder.error, folder.polled_at)
+    };
+    assert_eq!(say(false, "", 10).await, ("ok".into(), 10, String::new(), Some(10)));
+    assert_eq!(say(false, "a note", 20).await, ("ok".into(), 10, "a note".into(), Some(20)));
+    assert_eq!(say(true, "connection refused", 30).await, ("failing".into(), 30, "connection refused".into(), Some(20)));
+    assert_eq!(say(true, "connection refused", 40).await, ("failing".into(), 30, "connection refused".into(), Some(20)));
+}

@@ -1,0 +1,229 @@
+//! An IMAP server in clear text that is honest until it is told to lie.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// What it does at a command.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// What it should.
+    Honest,
+    /// Says this; `TAG` becomes the command's tag.
+    Say(String),
+    /// Says this and hangs up.
+    Close(String),
+    /// Says this again and again, as long as somebody reads.
+    Flood(String),
+    /// Nothing, and keeps the connection.
+    Hang,
+}
+
+/// What it does at the n-th connection, from 0 on, at this command (upper case, without its tag; empty: the greeting).
+type Rule = Box<dyn Fn(usize, &str) -> Act + Send + Sync>;
+
+struct Shared {
+    rule: Rule,
+    capabilities: String,
+    mails: Mutex<Vec<(u32, Vec<u8>)>>,
+    commands: Mutex<Vec<String>>,
+    connections: AtomicUsize,
+    closed: AtomicBool,
+}
+
+/// The server, until it is dropped.
+pub struct Liar {
+    /// Where it listens.
+    pub address: SocketAddr,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Liar {
+    /// Starts with these capabilities beside IMAP4rev1.
+    pub fn start(capabilities: &str, rule: impl Fn(usize, &str) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the server");
+        let address = listener.local_addr().expect("its address");
+        let shared = Arc::new(Shared {
+            rule: Box::new(rule),
+            capabilities: format!("IMAP4rev1 {capabilities}").trim().to_owned(),
+            mails: Mutex::default(),
+            commands: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            closed: AtomicBool::new(false),
+        });
+        let inside = Arc::clone(&shared);
+        let thread = thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                if inside.closed.load(Ordering::SeqCst) {
+                    return;
+                }
+                let inside = Arc::clone(&inside);
+                thread::spawn(move || session(&inside, stream));
+            }
+        });
+        Self { address, shared, thread: Some(thread) }
+    }
+
+    /// For `[mailboxes.imap]`.
+    pub fn section(&self) -> String {
+        format!("[mailboxes.imap]\nserver = \"imap://{}\"\nuser = \"support\"\npassword = \"geheim-1234\"\n", self.address)
+    }
+
+    /// Puts a mail into INBOX.
+    pub fn deliver(&self, raw: &[u8]) {
+        let mut mails = self.shared.mails.lock().unwrap();
+        let uid = mails.last().map_or(1, |(uid, _)| uid + 1);
+        mails.push((uid, raw.to_vec()));
+    }
+
+    /// Loses its newest mails, as a server that is restored from a copy does.
+    pub fn restore(&self, mails: usize) {
+        self.shared.mails.lock().unwrap().truncate(mails);
+    }
+
+    /// Every command so far, upper case, without tags.
+    pub fn commands(&self) -> Vec<String> {
+        self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// How often somebody connected.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Liar {
+    fn drop(&mut self) {
+        self.shared.closed.store(true, Ordering::SeqCst);
+        // Wakes the thread up, which then sees that it is over.
+        let _ = TcpStream::connect(self.address);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
+    let number = shared.connections.fetch_add(1, Ordering::SeqCst);
+    let mut out = stream.try_clone().ok()?;
+    let mut lines = BufReader::new(stream);
+    act(&mut out, (shared.rule)(number, ""), "*", b"* OK Hello\r\n")?;
+    loop {
+        let mut line = String::new();
+        if lines.read_line(&mut line).ok()? == 0 {
+            return None;
+        }
+        let (tag, command) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
+        let command = command.to_uppercase();
+        shared.commands.lock().unwrap().push(command.clone());
+        let honest = honest(shared, tag, &command);
+        act(&mut out, (shared.rule)(number, &command), tag, &honest)?;
+        if command == "IDLE" && honest.starts_with(b"+") {
+            let known = shared.mails.lock().unwrap().len();
+            idle(shared, &mut out, &mut lines, tag, known)?;
+        }
+        if command == "LOGOUT" {
+            return None;
+        }
+    }
+}
+
+fn act(out: &mut TcpStream, act: Act, tag: &str, honest: &[u8]) -> Option<()> {
+    match act {
+        Act::Honest => out.write_all(honest).ok(),
+        Act::Say(text) => out.write_all(text.replace("TAG", tag).as_bytes()).ok(),
+        Act::Close(text) => {
+            let _ = out.write_all(text.replace("TAG", tag).as_bytes());
+            let _ = out.shutdown(std::net::Shutdown::Both);
+            None
+        }
+        Act::Flood(text) => {
+            let block = text.repeat(1 + 65_536 / text.len().max(1));
+            while out.write_all(block.as_bytes()).is_ok() {}
+            None
+        }
+        Act::Hang => Some(()),
+    }
+}
+
+/// Tells of new mail until the client has enough.
+fn idle(shared: &Shared, out: &mut TcpStream, lines: &mut BufReader<TcpStream>, tag: &str, known: usize) -> Option<()> {
+    lines.get_ref().set_read_timeout(Some(Duration::from_millis(20))).ok()?;
+    let mut line = String::new();
+    let mut told = known;
+    loop {
+        let count = shared.mails.lock().unwrap().len();
+        if count > told {
+            out.write_all(format!("* {count} EXISTS\r\n").as_bytes()).ok()?;
+            told = count;
+        }
+        match lines.read_line(&mut line) {
+            Ok(0) => return None,
+            Ok(_) => break,
+            Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => return None,
+        }
+    }
+    lines.get_ref().set_read_timeout(None).ok()?;
+    assert_eq!(line, "DONE\r\n");
+    out.write_all(format!("{tag} OK idled\r\n").as_bytes()).ok()
+}
+
+fn honest(shared: &Shared, tag: &str, command: &str) -> Vec<u8> {
+    let mails = shared.mails.lock().unwrap();
+    let mut out = Vec::new();
+    let mut say = |line: String| out.extend_from_slice(format!("{line}\r\n").as_bytes());
+    let words: Vec<&str> = command.split(' ').collect();
+    match words.as_slice() {
+        ["CAPABILITY"] => say(format!("* CAPABILITY {}", shared.capabilities)),
+        ["SELECT" | "EXAMINE", ..] => {
+            say(format!("* {} EXISTS", mails.len()));
+            say("* OK [UIDVALIDITY 7] valid".to_owned());
+            say(format!("* OK [UIDNEXT {}] next", mails.last().map_or(1, |(uid, _)| uid + 1)));
+        }
+        ["UID", "SEARCH", "UID", range] => {
+            let found = mails.iter().filter(|(uid, _)| holds(range, *uid)).map(|(uid, _)| format!(" {uid}"));
+            say(format!("* SEARCH{}", found.collect::<String>()));
+        }
+        ["UID", "FETCH", "*", ..] => {
+            if let Some((uid, _)) = mails.last() {
+                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:00 +0000\")", mails.len()));
+            }
+        }
+        ["UID", "FETCH", set, "(UID", what] => {
+            for (number, (uid, raw)) in mails.iter().enumerate().filter(|(_, (uid, _))| holds(set, *uid)) {
+                match *what {
+                    "RFC822.SIZE)" => say(format!("* {} FETCH (UID {uid} RFC822.SIZE {})", number + 1, raw.len())),
+                    _ => {
+                        let text = String::from_utf8_lossy(raw);
+                        say(format!("* {} FETCH (UID {uid} BODY[] {{{}}}\r\n{text})", number + 1, raw.len()));
+                    }
+                }
+            }
+        }
+        ["IDLE"] if shared.capabilities.contains("IDLE") => {
+            say("+ idling".to_owned());
+            return out;
+        }
+        ["IDLE"] => {
+            say(format!("{tag} BAD what?"));
+            return out;
+        }
+        _ => {}
+    }
+    say(format!("{tag} OK done"));
+    out
+}
+
+/// Whether a set such as `3:*` or `1:2,5` holds a UID.
+fn holds(set: &str, uid: u32) -> bool {
+    set.split(',').any(|range| {
+        let (first, last) = range.split_once(':').unwrap_or((range, range));
+        let number = |text: &str| text.parse().unwrap_or(u32::MAX);
+        (number(first)..=number(last)).contains(&uid)
+    })
+}
