@@ -86,6 +86,7 @@ fn script(name: &str) -> PathBuf {
 }
 
 /// The folder with the library in it; a mark that is written last says that it is whole.
+#[expect(clippy::explicit_write, reason = "the test harness would swallow `eprintln!`")]
 fn installed(name: &str, version: &str, install: impl Fn(&Path) -> Result<(), String>) -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("standardwebhooks").join(name);
     let mark = home.join("installed");
@@ -101,7 +102,6 @@ fn installed(name: &str, version: &str, install: impl Fn(&Path) -> Result<(), St
         }
         Err(why) if std::env::var_os("CI").is_some() => panic!("{version} could not be installed: {why}"),
         Err(why) => {
-            // Not through `eprintln!`: the test harness would swallow it.
             writeln!(std::io::stderr(), "SKIPPED: {version} could not be installed: {why}").unwrap();
             None
         }
