@@ -1,15 +1,25 @@
 #![doc = include_str!("../README.md")]
 
+mod attempt;
+mod capped;
+mod client;
+mod connect;
+mod fault;
 mod guard;
 mod queue;
 mod ranges;
+mod resolve;
+mod retry_after;
 mod secret;
 mod sign;
 mod target;
 mod verify;
 
+pub use attempt::{Attempt, Reason, TlsFault};
+pub use client::{Client, ClientError, Limits};
 pub use guard::Guard;
 pub use queue::{Claimed, Outcome, Queue};
+pub use resolve::{Resolve, Resolving, SystemResolver};
 pub use secret::{Secret, SecretError};
 pub use sign::sign;
 pub use target::UrlError;
