@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attempt;
+mod backoff;
 mod capped;
 mod client;
 mod connect;
@@ -16,6 +17,7 @@ mod secret;
 mod sign;
 mod target;
 mod verify;
+mod worker;
 
 pub use attempt::{Attempt, Reason, TlsFault};
 pub use client::{Client, ClientError, Limits};
@@ -28,3 +30,4 @@ pub use secret::{Secret, SecretError};
 pub use sign::sign;
 pub use target::UrlError;
 pub use verify::{SignedHeaders, TOLERANCE, VerifyError, verify};
+pub use worker::{Settings, run};
