@@ -37,7 +37,10 @@ fn normal_forms() {
         ("team:billing mailbox:support language:FR", "team:billing mailbox:support language:fr"),
         ("in:article in:tickets has:attachments", "in:articles in:tickets has:attachment"),
         ("before:2026-01-01 after:\"2025-12-31\"", "before:2026-01-01 after:2025-12-31"),
-        ("http://x.example/a?b=c:d 12:30 C:\\temp std::io localhost:8080 mailto:a@x", "http://x.example/a?b=c:d 12:30 C:\\temp std::io localhost:8080 mailto:a@x"),
+        (
+            "http://x.example/a?b=c:d 12:30 C:\\temp std::io localhost:8080 mailto:a@x",
+            "http://x.example/a?b=c:d 12:30 C:\\temp std::io localhost:8080 mailto:a@x",
+        ),
         ("Re: invoice", "Re: invoice"),
         ("\"foo:bar\" \"OR\" or", "\"foo:bar\" \"OR\" or"),
     ] {
