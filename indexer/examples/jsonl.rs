@@ -110,12 +110,13 @@ fn search(feed: &Lines, folder: &Path, query: &str) -> Result<(), Box<dyn std::e
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
     let args: Vec<String> = env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["follow", file, folder] => follow(Lines(file.into()), Path::new(folder)).await,
-        ["search", file, folder, ref query @ ..] if !query.is_empty() => search(&Lines(file.into()), Path::new(folder), &query.join(" "))?,
+        ["search", file, folder, ref query @ ..] if !query.is_empty() => {
+            search(&Lines(file.into()), Path::new(folder), &query.join(" ")).unwrap_or_else(|error| println!("{error}"))
+        }
         _ => println!("jsonl follow FILE FOLDER\njsonl search FILE FOLDER QUERY"),
     }
-    Ok(())
 }

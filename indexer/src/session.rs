@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::spawn_blocking;
 
 use crate::cursor::{Cursor, Fit};
-use crate::disk::Folder;
+use crate::disk::{Folder, Generation};
 use crate::feed::{Feed, Head, Key};
 use crate::follow::{Index, Trouble};
 use crate::writer::{Found, WriteError, Writer};
@@ -22,7 +22,7 @@ const FEW: usize = 32;
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// While little is coming, a commit is followed by a rest of so many times its length (but never beyond [`LONGEST`]).
-const REST: u32 = 10;
+const REST: u32 = 4;
 
 /// Events without keys after which the place is written all the same.
 const IDLE_EVENTS: u64 = 1000;
@@ -153,17 +153,10 @@ impl<'a, F: Feed> Session<'a, F> {
         })
         .await?;
         self.writer = Some(writer);
-        let filled = self.fill().await;
+        let cursor = Cursor::at(&head);
+        let filled = self.fill(cursor.clone(), generation).await;
         self.index.state.send_modify(|state| state.building = None);
         filled?;
-
-        let cursor = Cursor::at(&head);
-        let payload = cursor.clone();
-        self.write(move |writer| {
-            writer.commit(&payload)?;
-            writer.takes_over(&generation)
-        })
-        .await?;
         self.looked = cursor.seq;
         self.committed = Some(cursor);
         self.pending.clear();
@@ -174,8 +167,8 @@ impl<'a, F: Feed> Session<'a, F> {
         Ok(())
     }
 
-    /// Adds everything that the feed has.
-    async fn fill(&mut self) -> Result<(), Trouble<F::Error>> {
+    /// Adds everything that the feed has to a generation and makes it the one that counts.
+    async fn fill(&mut self, cursor: Cursor, generation: Generation) -> Result<(), Trouble<F::Error>> {
         let (mut last, mut done) = (None, 0);
         loop {
             self.index.state.send_modify(|state| {
@@ -183,7 +176,7 @@ impl<'a, F: Feed> Session<'a, F> {
                 state.ready = self.index.searcher.live().is_some();
             });
             let keys = self.feed.keys(last.as_ref(), MANY).await.map_err(Trouble::Feed)?;
-            let Some(newest) = keys.last().cloned() else { return Ok(()) };
+            let Some(newest) = keys.last().cloned() else { break };
             if last.iter().chain(&keys).is_sorted_by(|a, b| a < b) {
                 last = Some(newest);
             } else {
@@ -196,6 +189,11 @@ impl<'a, F: Feed> Session<'a, F> {
                 self.write(move |writer| writer.add(&keys, &docs)).await?;
             }
         }
+        let finish = move |writer: &mut Writer| {
+            writer.commit(&cursor)?;
+            writer.takes_over(&generation)
+        };
+        Ok(self.write(finish).await?)
     }
 
     /// Lends the writer to a blocking thread. After an error it is gone, and the session with it.

@@ -15,8 +15,9 @@ use crate::feed::Key;
 use crate::schema::{Fields, teach};
 use crate::search::Live;
 
-/// What the writer may hold before it writes a segment; documents of at most [`MAX_TEXT`](crate::MAX_TEXT) fit many times.
-const HEAP: usize = 32 * 1024 * 1024;
+/// What the writer may hold before it writes a segment: about the least that tantivy takes. Twice as much would build
+/// somewhat faster and make every small commit clear twice the memory.
+const HEAP: usize = 15 * 1024 * 1024;
 
 /// Why the index was not written.
 #[derive(Debug, Error)]

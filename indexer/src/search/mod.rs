@@ -59,11 +59,11 @@ impl Searcher {
         // The folder that is named may be replaced while it is opened; then another one is named.
         let mut tries = 0;
         loop {
-            match disk::open_current(dir) {
-                Ok(open) => {
+            match disk::open_current(dir).and_then(|open| Ok((Live::over(&open.index, open.fields)?, open.cursor))) {
+                Ok((live, cursor)) => {
                     let searcher = Self::default();
-                    searcher.set(Some(Live::over(&open.index, open.fields)?));
-                    return Ok((searcher, open.cursor));
+                    searcher.set(Some(live));
+                    return Ok((searcher, cursor));
                 }
                 Err(error) if tries == 5 || matches!(error, OpenError::Missing(_)) => return Err(error),
                 Err(_) => tries += 1,
