@@ -1,0 +1,125 @@
+//! Reading the index: queries in, keys out.
+
+mod ask;
+mod compile;
+mod expand;
+mod rank;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+pub use ask::{Hit, Hits, MAX_HITS, Page, Scope, SearchError};
+use compile::Compiler;
+use rank::Ranked;
+use tantivy::{IndexReader, ReloadPolicy};
+
+use crate::cursor::Cursor;
+use crate::disk::{self, OpenError};
+use crate::feed::Key;
+use crate::query::Query;
+use crate::schema::{Fields, KEY};
+
+/// Answers queries. Cheap to clone; every clone sees each commit and each rebuilt index as soon as it is there.
+#[derive(Clone, Default)]
+pub struct Searcher {
+    live: Arc<RwLock<Option<Live>>>,
+    /// A search found the index broken and nobody has looked yet.
+    alarm: Arc<AtomicBool>,
+}
+
+/// An index that answers.
+#[derive(Clone)]
+pub(crate) struct Live {
+    reader: IndexReader,
+    fields: Fields,
+}
+
+impl Live {
+    /// A reader that moves on when it is told to.
+    pub(crate) fn over(index: &tantivy::Index, fields: Fields) -> tantivy::Result<Self> {
+        Ok(Self { reader: index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?, fields })
+    }
+
+    /// Moves on to the last commit.
+    pub(crate) fn reload(&self) -> tantivy::Result<()> {
+        self.reader.reload()
+    }
+
+    pub(crate) fn docs(&self) -> u64 {
+        self.reader.searcher().num_docs()
+    }
+}
+
+impl Searcher {
+    /// Opens the index in a folder beside the process that writes it, takes no lock and changes nothing. It answers from the
+    /// last commit at the time of opening.
+    pub fn open_read_only(dir: &Path) -> Result<(Self, Cursor), OpenError> {
+        // The folder that is named may be replaced while it is opened; then another one is named.
+        let mut tries = 0;
+        loop {
+            match disk::open_current(dir).and_then(|open| Ok((Live::over(&open.index, open.fields)?, open.cursor))) {
+                Ok((live, cursor)) => {
+                    let searcher = Self::default();
+                    searcher.set(Some(live));
+                    return Ok((searcher, cursor));
+                }
+                Err(error) if tries == 5 || matches!(error, OpenError::Missing(_)) => return Err(error),
+                Err(_) => tries += 1,
+            }
+        }
+    }
+
+    /// The best documents for a query. It works with the processor and the page cache: call it where blocking is allowed.
+    ///
+    /// A prefix stands for the 256 most frequent words that begin with it; total time is bounded by [`Page::budget`], which
+    /// is looked at between documents and between segments.
+    pub fn search(&self, query: &Query, page: &Page) -> Result<Hits, SearchError> {
+        if query.asks_for_me() {
+            return Err(SearchError::NobodyIsMe);
+        }
+        let live = self.live().ok_or(SearchError::Rebuilding)?;
+        // Damage that came after the index was opened makes tantivy panic.
+        let answer = catch_unwind(AssertUnwindSafe(|| live.search(query, page)));
+        let answer = answer.unwrap_or_else(|_| Err(SearchError::Broken("a file is damaged".to_owned())));
+        if matches!(answer, Err(SearchError::Broken(_))) {
+            self.alarm.store(true, Ordering::Relaxed);
+        }
+        answer
+    }
+
+    /// Whether a search has found the index broken since this was asked last.
+    pub(crate) fn take_alarm(&self) -> bool {
+        self.alarm.swap(false, Ordering::Relaxed)
+    }
+
+    pub(crate) fn live(&self) -> Option<Live> {
+        self.live.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set(&self, live: Option<Live>) {
+        *self.live.write().unwrap_or_else(PoisonError::into_inner) = live;
+    }
+}
+
+impl Live {
+    fn search(&self, query: &Query, page: &Page) -> Result<Hits, SearchError> {
+        let searcher = self.reader.searcher();
+        let wanted = page.offset.saturating_add(page.limit).min(MAX_HITS);
+        let compiled = Compiler { searcher: &searcher, fields: self.fields }.query(&query.root, page.scope)?;
+        let (best, total) = rank::best(&searcher, &*compiled, wanted, page.budget)?;
+        let items = best.into_iter().skip(page.offset).map(|ranked| hit(&searcher, ranked)).collect::<Result<_, _>>()?;
+        Ok(Hits { items, total })
+    }
+}
+
+/// Reads the key of a document.
+fn hit(searcher: &tantivy::Searcher, ranked: Ranked) -> Result<Hit, SearchError> {
+    let broken = || SearchError::Broken("a document has no key".to_owned());
+    let keys = searcher.segment_readers().get(ranked.segment).ok_or_else(broken)?.fast_fields().str(KEY)?.ok_or_else(broken)?;
+    let ord = keys.term_ords(ranked.doc).next().ok_or_else(broken)?;
+    let mut term = String::new();
+    keys.ord_to_str(ord, &mut term)?;
+    Ok(Hit { key: Key::of_term(&term).ok_or_else(broken)?, score: ranked.score })
+}

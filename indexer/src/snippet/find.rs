@@ -1,0 +1,79 @@
+//! Where the words of a query stand in a text.
+
+use std::collections::HashMap;
+
+use crate::query::{Leaf, Query, Shape};
+use crate::text::{self, Splitter, Token, Use};
+
+/// Most terms of one text that are looked at closer.
+const MAX_HITS: usize = 10_000;
+
+/// What a query wants to see: words and phrases, each with its terms.
+pub(super) struct Wanted {
+    phrases: Vec<Vec<(usize, String)>>,
+    /// By term: which phrases it belongs to, and as which of their terms.
+    exact: HashMap<String, Vec<(usize, usize)>>,
+    prefixes: Vec<(String, (usize, usize))>,
+}
+
+/// A word or phrase that was found: which one, and its octets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) phrase: usize,
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Wanted {
+    pub(super) fn of(query: &Query) -> Self {
+        let mut wanted = Self { phrases: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
+        query.root.each(true, &mut |leaf, is_wanted| {
+            if let (Leaf::Words { text, shape, .. }, true) = (leaf, is_wanted) {
+                wanted.add(text::terms(text), *shape == Shape::Prefix && !text::ends_dense(text));
+            }
+        });
+        wanted
+    }
+
+    fn add(&mut self, terms: Vec<(usize, String)>, prefix: bool) {
+        let phrase = self.phrases.len();
+        for (n, (_, term)) in terms.iter().enumerate() {
+            if prefix && n + 1 == terms.len() {
+                self.prefixes.push((term.clone(), (phrase, n)));
+            } else {
+                self.exact.entry(term.clone()).or_default().push((phrase, n));
+            }
+        }
+        self.phrases.push(terms);
+    }
+
+    /// Everything that is found, in order.
+    pub(super) fn found(&self, text: &str) -> Vec<Found> {
+        let mut hits: HashMap<(usize, usize, usize), (usize, usize)> = HashMap::new();
+        let (mut splitter, mut token) = (Splitter::new(text, Use::Index), Token::default());
+        while hits.len() < MAX_HITS && splitter.next_into(&mut token) {
+            let exact = self.exact.get(&token.text).into_iter().flatten();
+            let prefixes = self.prefixes.iter().filter(|(stem, _)| token.text.starts_with(stem.as_str())).map(|(_, place)| place);
+            for &(phrase, n) in exact.chain(prefixes) {
+                let whole = hits.entry((phrase, n, token.position)).or_insert((token.from, token.to));
+                whole.1 = whole.1.max(token.to);
+            }
+        }
+        let firsts = hits.iter().filter(|((_, n, _), _)| *n == 0);
+        let mut found: Vec<Found> =
+            firsts.filter_map(|(&(phrase, _, at), &(from, _))| Some(Found { phrase, from, to: self.end(phrase, at, &hits)? })).collect();
+        found.sort_unstable_by_key(|found| (found.from, found.to, found.phrase));
+        found
+    }
+
+    /// Where a phrase that begins at a place ends, if all of it is there.
+    fn end(&self, phrase: usize, at: usize, hits: &HashMap<(usize, usize, usize), (usize, usize)>) -> Option<usize> {
+        let terms = self.phrases.get(phrase)?;
+        let (first, _) = terms.first()?;
+        let mut end = 0;
+        for (n, (place, _)) in terms.iter().enumerate() {
+            end = hits.get(&(phrase, n, at + place - first))?.1.max(end);
+        }
+        Some(end)
+    }
+}
