@@ -258,7 +258,12 @@ async fn folders(w: &World) {
 async fn articles(store: &Store) {
     let article = |title: &str| Article::new(Some("reset"), title).unwrap();
     let write = |title: &str| {
-        Cmd::WriteArticles(Box::new(WriteArticles { articles: vec![article(title)], expected: Expected::Anything, actor: "cli".into(), now: 1 }))
+        Cmd::WriteArticles(Box::new(WriteArticles {
+            articles: vec![article(title)],
+            expected: Expected::Anything,
+            actor: "cli".into(),
+            now: 1,
+        }))
     };
     for title in ["Reset", "Reset it", "Reset it"] {
         store.run(write(title)).await.unwrap();
