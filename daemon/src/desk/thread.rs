@@ -129,6 +129,7 @@ fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Address
     let mut related = plain.related;
     let person = author.person(facts).filter(|_| !author.unproven);
     let proven = mail.is_proven();
+    let requester = |t: &TicketFacts| proven && person.is_some_and(|p| p.id == t.ticket.requester);
     let on = |t: &TicketFacts| person.is_some_and(|p| t.participant(p.id).is_some_and(|x| x.standing.is_party()) || p.is_active_agent());
     // A mail to our envelope sender names the mail that it came from.
     let bounced = to.bounce.and_then(|t| facts.outbox.get(&OutboxId(t.subject()))).and_then(Option::as_ref).and_then(|row| row.ticket);
@@ -153,13 +154,21 @@ fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Address
             }
             related = related.or(Some(found.ticket.id));
         }
+        // Two children of a parent that is still on its way.
+        for hit in facts.refs.get(&hash(id)).into_iter().flatten().filter(|hit| !hit.own) {
+            let Some(found) = facts.ticket(hit.ticket) else { continue };
+            let found = follow(facts, found)?;
+            if requester(found) {
+                return Ok(Place { ticket: Some(found), related: None, ..plain });
+            }
+        }
     }
     // A parent that arrives after its child joins it when its proven author is that ticket's requester: otherwise
     // whoever plants a victim's Message-ID first would receive the victim's mail.
     let early = own_hash(mail.understood).and_then(|h| facts.refs.get(&h)).into_iter().flatten().find(|hit| !hit.own);
     if let Some(found) = early.and_then(|hit| facts.ticket(hit.ticket)) {
         let found = follow(facts, found)?;
-        if proven && person.is_some_and(|p| p.id == found.ticket.requester) {
+        if requester(found) {
             return Ok(Place { ticket: Some(found), related: None, ..plain });
         }
         related = related.or(Some(found.ticket.id));

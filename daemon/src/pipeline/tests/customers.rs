@@ -202,3 +202,19 @@ async fn postmaster_is_told_to_admins_and_never_acknowledged() {
     w.mail(ANN, "postmaster@desk.localhost", "", "Your MX is odd.").await;
     assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
 }
+
+#[tokio::test]
+async fn a_conversation_is_one_ticket_in_whatever_order_it_arrives() {
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let w = World::new().await;
+        let child = |n: i32| format!("From: {ANN}\r\nMessage-ID: <r{n}@x.test>\r\nReferences: <q@x.test>\r\n\r\nMore {n}\r\n");
+        let mails = [format!("From: {ANN}\r\nMessage-ID: <q@x.test>\r\n\r\nQuestion\r\n"), child(1), child(2)];
+        for i in order {
+            w.raw("ann@customer.test", &[SUPPORT], mails[i].as_bytes()).await;
+        }
+        assert_eq!(w.ticket(1).await.messages, 3, "{order:?}");
+        // A stranger who names the same mail is somebody else.
+        let stranger = b"From: eve@elsewhere.test\r\nMessage-ID: <e@x.test>\r\nReferences: <q@x.test>\r\n\r\nMe, too\r\n";
+        assert_eq!(w.raw("eve@elsewhere.test", &[SUPPORT], stranger).await.ticket, Some(crate::model::TicketId(2)), "{order:?}");
+    }
+}
