@@ -1,5 +1,6 @@
 //! The checked commit: what a decision read is read again before the first write; then everything is written.
 
+use crate::model::address::fold;
 use crate::model::changes::{Changes, Guard, PersonRef, TicketRef};
 
 use super::cmd::Outcome;
@@ -32,10 +33,23 @@ async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError>
     conn.lock_keys(keys(guard)).await?;
     conn.lock_mails(guard.inbox.iter().map(|(id, _)| *id).chain(guard.held.iter().copied())).await?;
     let (id, node) = guard.inbox.map_or((0, 0), |(id, node)| (id.0, node));
-    let sql = "SELECT (SELECT COUNT(*) FROM inbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'), people_version FROM meta WHERE id = 1";
-    let row = conn.one(sql, vec![id.into(), node.into()]).await?;
+    let newcomers = changes.persons.iter().map(|person| fold(&person.address));
+    // No person's key is empty: the list never is.
+    let args: Vec<Value> = [id.into(), node.into(), "".into()].into_iter().chain(newcomers.map(Value::from)).collect();
+    let sql = Sql::list(
+        "SELECT (SELECT COUNT(*) FROM inbox WHERE id = $1 AND claimed_by = $2 AND state = 'claimed'), people_version,
+         (SELECT COUNT(*) FROM person WHERE key IN",
+        3,
+        args.len() - 2,
+        ") FROM meta WHERE id = 1",
+    );
+    let row = conn.one(sql, args).await?;
     if guard.inbox.is_some() && row.int(0)? == 0 {
         return Err(StoreError::Fenced);
+    }
+    // Whoever was unknown when the thread was looked up may be its requester by now.
+    if row.int(2)? > 0 {
+        return Err(StoreError::Conflict("a newcomer"));
     }
     let people_version = row.int(1)?;
     if guard.people_version.is_some_and(|version| version != people_version) {
