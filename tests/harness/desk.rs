@@ -53,6 +53,24 @@ impl Desk {
         desk
     }
 
+    /// A second daemon on the database of this one, with a folder of its own and the same keys; it sends to the same place.
+    ///
+    /// # Panics
+    /// When the database is a file: that has one daemon.
+    pub fn beside(&self, options: Options) -> Self {
+        let database = self.options.database.clone().expect("a database that can be shared");
+        let relay = self.options.relay.clone().unwrap_or_else(|| format!("maildir:{}", self.path("out").display()));
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let options = Options { database: Some(database), relay: Some(relay), ..options };
+        let desk = Self { folder, options, child: None, ports: None, token: self.token.clone() };
+        fs::create_dir_all(desk.path("data/keys")).expect("a folder for keys");
+        for key in fs::read_dir(self.path("data/keys")).expect("keys").flatten() {
+            fs::copy(key.path(), desk.path("data/keys").join(key.file_name())).expect("a key is copied");
+        }
+        desk.configure(&desk.configuration());
+        desk
+    }
+
     /// A running desk.
     pub fn start(options: Options) -> Self {
         let mut desk = Self::prepare(options);
@@ -99,7 +117,8 @@ impl Desk {
 
     /// Where outgoing mail lands.
     pub fn out(&self) -> Maildir {
-        Maildir::new(self.path("out"))
+        let elsewhere = self.options.relay.as_deref().and_then(|relay| relay.strip_prefix("maildir:"));
+        Maildir::new(elsewhere.map_or_else(|| self.path("out"), PathBuf::from))
     }
 
     /// Starts the daemon and waits until it says that it is ready.
@@ -170,6 +189,25 @@ impl Desk {
         let mut child = self.child.take().expect("it runs");
         child.kill().expect("it can be killed");
         child.wait().expect("it is gone");
+    }
+
+    /// Waits until it ends by itself.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
+        let mut child = self.child.take().expect("it runs");
+        let ended = found(limit, || child.try_wait().expect("its status"));
+        let _ = child.kill();
+        ended.unwrap_or_else(|| panic!("it did not end within {limit:?}\n{}", self.log()))
+    }
+
+    /// The address of its database, when that is one on a server.
+    ///
+    /// # Panics
+    /// When it is a file.
+    pub fn database(&self) -> String {
+        self.options.database.clone().expect("a database on a server")
     }
 
     /// Sends a signal by name.

@@ -15,6 +15,8 @@ mod imap_lies;
 mod kb;
 mod layers;
 mod limits;
+mod load;
+mod nodes;
 mod relay;
 mod signals;
 mod stops;

@@ -6,5 +6,6 @@ mod conformance;
 mod customers;
 mod holds;
 mod reviewed;
+mod shared;
 mod store;
 mod world;

@@ -1,0 +1,102 @@
+//! Two daemons on one PostgreSQL.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ombud_tests::{Desk, Draft, Options, places, postgres, wait_until};
+
+use crate::load::{Load, once_at_the_customer, once_in_the_inbox};
+use crate::{JANE, answers_to_ann, from_ann, ticket_of_ann};
+
+/// At least so many kills.
+const KILLS: usize = 36;
+const CLIENTS: usize = 4;
+
+/// A desk on a fresh database of the server, with Jane; nothing where there is no server.
+fn first(test: &str, options: Options) -> Option<Desk> {
+    if postgres::server().is_none() {
+        places::skip(test, "no OMBUD_TEST_POSTGRES, which tests/run sets");
+        return None;
+    }
+    let desk = Desk::prepare(Options { database: Some(postgres::fresh()), ..options });
+    desk.agent(JANE, "Jane Doe", "admin");
+    Some(desk.running())
+}
+
+fn busy() -> Options {
+    Options { mailbox: "auto_ack = \"never\"", more: "[limits]\nanswers_per_agent_hour = 100000\n", ..Options::default() }
+}
+
+#[test]
+fn either_is_killed_and_nothing_is_lost_or_twice() {
+    let Some(one) = first("either_is_killed_and_nothing_is_lost_or_twice", busy()) else { return };
+    let mut desks = [one.beside(busy()).running(), one];
+    let (_, notice) = ticket_of_ann(&desks[1], "Answered under load");
+    let running = Load::start(&[&desks[0], &desks[1]], CLIENTS, &notice);
+    let mut seed = u64::from(std::process::id());
+    for _ in 0..KILLS {
+        // The moment of the kill, and who is killed, is what is tried here; nothing is waited for.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        thread::sleep(Duration::from_millis((seed >> 33) % 500));
+        let who = usize::try_from((seed >> 60) & 1).unwrap();
+        desks[who].kill();
+        // Meanwhile the other works alone.
+        thread::sleep(Duration::from_millis((seed >> 43) % 200));
+        desks[who].serve(&[]);
+        running.load.listeners.lock().unwrap()[who] = desks[who].ports().smtp;
+    }
+    let sent = running.end();
+    assert!(sent.len() > KILLS, "{} mails", sent.len());
+    desks[0].settle();
+    once_in_the_inbox(&desks[0], &sent);
+    once_at_the_customer(&desks[1], &sent);
+    let dense = || postgres::sql(&desks[0].database(), "SELECT COUNT(*) = MAX(seq) AND COUNT(*) = COUNT(seq) FROM event") == "t";
+    wait_until("every event has its place", dense);
+}
+
+#[test]
+fn the_other_takes_over_what_a_dead_one_held() {
+    let options = || Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() };
+    let Some(mut one) = first("the_other_takes_over_what_a_dead_one_held", options()) else { return };
+    let two = one.beside(options()).running();
+    // A mail as a process leaves it that dies in the middle: in its hands, and it has not yet been missed.
+    one.kill();
+    let grab = "CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        NEW.state := 'claimed'; NEW.claimed_by := (SELECT MIN(id) FROM node); NEW.attempts := 1; RETURN NEW; END $$;
+        CREATE TRIGGER grab BEFORE INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION grab()";
+    postgres::sql(&two.database(), grab);
+    let mail = from_ann("Taken over", "Hello.");
+    assert!(two.send(&mail).is_yes());
+    postgres::sql(&two.database(), "DROP TRIGGER grab ON inbox");
+    assert_eq!(two.fate(&mail.id)["kind"], "ticket", "the living one decides what the dead one had claimed");
+}
+
+#[test]
+fn one_that_was_asleep_too_long_stops_and_sends_nothing_twice() {
+    let options = || Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() };
+    let Some(mut one) = first("one_that_was_asleep_too_long_stops_and_sends_nothing_twice", options()) else { return };
+    let two = one.beside(options()).running();
+    one.signal("STOP");
+    let dead = || postgres::sql(&two.database(), "SELECT COUNT(*) FROM node WHERE dead = 1") == "1";
+    wait_until("the sleeper is taken for dead", dead);
+    let (_, notice) = ticket_of_ann(&two, "While one sleeps");
+    assert!(two.send(&Draft::answer("Jane Doe <jane@agents.test>", &notice, "Here you are.")).is_yes());
+    one.signal("CONT");
+    let ended = one.wait_for_end(Duration::from_secs(30));
+    assert_eq!(ended.code(), Some(75), "it says that it was missed, so that it is started again");
+    assert!(one.log().contains("took this daemon for dead"), "{}", one.log());
+    two.settle();
+    assert_eq!(answers_to_ann(&two).len(), 1);
+}
+
+#[test]
+fn one_with_other_keys_is_refused() {
+    let Some(one) = first("one_with_other_keys_is_refused", busy()) else { return };
+    let two = one.beside(busy());
+    std::fs::remove_dir_all(two.path("data/keys")).unwrap();
+    let start = Instant::now();
+    let ran = two.cli(&["serve"]);
+    assert_eq!(ran.code, 78, "{}", ran.err);
+    assert!(ran.err.contains("other keys") && ran.err.contains("copy"), "{}", ran.err);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
