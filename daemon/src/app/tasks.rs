@@ -15,6 +15,8 @@ use crate::store::{Cmd, NodeId, Outcome, Store, StoreError};
 /// Events of commits that come together are numbered together.
 const GATHER: Duration = Duration::from_millis(20);
 const EVENTS: i64 = 2_000;
+/// How often the log is looked at for what other processes have written.
+const GLANCE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: i64 = 86_400_000;
@@ -61,30 +63,34 @@ pub(super) async fn beat(heart: Heart, cancel: CancellationToken) {
     }
 }
 
-/// Gives committed events their place in the log, soon after each commit.
+/// Gives committed events their place in the log, soon after each commit, and tells followers when it has grown, by
+/// whomever.
 pub(super) async fn number(store: Store, cancel: CancellationToken) {
+    let mut seen = 0;
     loop {
         tokio::select! {
             () = cancel.cancelled() => return,
             () = store.nudges().unnumbered.notified() => tokio::time::sleep(GATHER).await,
-            () = tokio::time::sleep(LOOK) => {}
+            () = tokio::time::sleep(GLANCE) => {}
         }
-        loop {
-            match store.run(Cmd::NumberEvents { limit: EVENTS }).await {
-                Ok(Outcome::Numbered(n)) => {
-                    if n > 0 {
-                        store.nudges().events.notify_waiters();
-                    }
-                    if n < EVENTS {
-                        break;
-                    }
-                }
-                Ok(_) => break,
-                Err(error) => {
-                    tracing::warn!(%error, "new events could not be numbered; it is tried again");
-                    break;
+        match numbered(&store).await {
+            Ok(last) => {
+                if std::mem::replace(&mut seen, last) != last {
+                    store.nudges().events.notify_waiters();
                 }
             }
+            Err(error) => tracing::warn!(%error, "new events could not be numbered; it is tried again"),
+        }
+    }
+}
+
+/// Numbers all there are; the last place.
+async fn numbered(store: &Store) -> Result<i64, StoreError> {
+    loop {
+        match store.run(Cmd::NumberEvents { limit: EVENTS }).await? {
+            Outcome::Numbered { events, .. } if events >= EVENTS => {}
+            Outcome::Numbered { last, .. } => return Ok(last),
+            _ => return Ok(0),
         }
     }
 }

@@ -94,8 +94,8 @@ pub enum Outcome {
     Node(NodeId),
     /// All mailboxes.
     Mailboxes(Vec<MailboxRow>),
-    /// Events that got their place in the log.
-    Numbered(i64),
+    /// Events that got their place in the log, and the last place now.
+    Numbered { events: i64, last: i64 },
     /// A row's number.
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.

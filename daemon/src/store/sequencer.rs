@@ -20,5 +20,5 @@ pub(super) async fn run(conn: &mut Conn<'_>, limit: i64) -> Result<Outcome, Stor
     if numbered > 0 {
         conn.exec("UPDATE counter SET v = v + $1 WHERE k = 'event'", vec![numbered.into()]).await?;
     }
-    Ok(Outcome::Numbered(numbered))
+    Ok(Outcome::Numbered { events: numbered, last: last + numbered })
 }

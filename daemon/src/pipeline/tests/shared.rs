@@ -51,8 +51,10 @@ async fn followed(database: Database, sequencers: usize) {
         tasks.spawn(async move {
             loop {
                 let last = over.load(Ordering::SeqCst);
-                let Outcome::Numbered(n) = store.run(Cmd::NumberEvents { limit: 7 }).await.unwrap() else { panic!("not numbered") };
-                if last && n == 0 {
+                let Outcome::Numbered { events, .. } = store.run(Cmd::NumberEvents { limit: 7 }).await.unwrap() else {
+                    panic!("not numbered")
+                };
+                if last && events == 0 {
                     return store.close().await;
                 }
             }
