@@ -20,6 +20,7 @@ mod nodes;
 mod relay;
 mod signals;
 mod stops;
+mod story;
 mod transcripts;
 
 use ombud_tests::mail::tokens;

@@ -1,0 +1,193 @@
+#!/usr/bin/env python3
+"""The whole way in: SMTP, understanding, threading, storing, indexing, replies queued; beside what Postfix needs only to accept.
+
+    cargo build --release
+    tests/bench/way_in.py                       # 5,000 mails over 10 connections
+    tests/bench/way_in.py --mails 50000 --search  # and what searching them takes
+
+CPU seconds per 1,000 mails are what counts: time on the wall depends on what else the machine does. Postfix
+(Debian: `apt-get install postfix`) is measured where it is installed and we are root.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import socket
+import statistics
+import tempfile
+import threading
+import time
+
+from mails import Mails
+from peers import Desk, Postfix, cpu, resident
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def stuffed(mail):
+    return mail.replace(b"\r\n.", b"\r\n..") + b".\r\n"
+
+
+class Client:
+    """One connection that is used again and again."""
+
+    def __init__(self, peer):
+        self.to = peer.to
+        self.socket = socket.create_connection(peer.smtp)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.file = self.socket.makefile("rb")
+        self.reply(b"220")
+        self.socket.sendall(b"EHLO client.example\r\n")
+        self.reply(b"250")
+
+    def reply(self, wanted):
+        while True:
+            line = self.file.readline()
+            if not line.startswith(wanted):
+                raise SystemExit(f"unexpected reply: {line!r}")
+            if line[3:4] != b"-":
+                return line
+
+    def send(self, sender, mail):
+        self.socket.sendall(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{self.to}>\r\nDATA\r\n".encode())
+        for wanted in (b"250", b"250", b"354"):
+            self.reply(wanted)
+        self.socket.sendall(stuffed(mail))
+        self.reply(b"250")
+
+
+def pour(peer, mails, connections):
+    """Sends everything; seconds until the last 250."""
+    start = time.monotonic()
+
+    def work(share):
+        client = Client(peer)
+        for sender, mail in share:
+            client.send(sender, mail)
+
+    threads = [threading.Thread(target=work, args=(mails[i::connections],)) for i in range(connections)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.monotonic() - start
+
+
+def measured(peer, mails, connections):
+    pour(peer, mails[:200], 2)
+    peer.wait_until_done()
+    before, start = cpu(peer.pid), time.monotonic()
+    accepted = pour(peer, mails[200:], connections)
+    peer.wait_until_done()
+    if isinstance(peer, Desk):
+        wait_for_index(peer, start)
+    spent, done, n = cpu(peer.pid) - before, time.monotonic() - start, len(mails) - 200
+    print(
+        f"{peer.name:8} {1000 * spent / n:6.2f} CPU-s per 1,000 mails, accepted {n / accepted:6.0f}/s, done {n / done:6.0f}/s, "
+        f"{resident(peer.pid):5.0f} MiB resident"
+    )
+    return spent / n
+
+
+def probe(desk, n):
+    """Sends one mail with a word of its own; seconds until it is found."""
+    word = f"probe{os.getpid()}x{n}"
+    Client(desk).send("probe@customer.example", f"From: probe@customer.example\r\nSubject: {word}\r\n\r\nHello\r\n".encode())
+    start = time.monotonic()
+    while not desk.get(f"/api/v1/search?q={word}")["items"]:
+        if time.monotonic() - start > 30:
+            raise SystemExit("a mail is not found after 30 s")
+        time.sleep(0.02)
+    return time.monotonic() - start
+
+
+def wait_for_index(desk, start):
+    probe(desk, int(start))
+
+
+def lag_under_load(desk, mails, connections):
+    """Sends everything, and meanwhile mails of which it is measured how long it takes until they are found."""
+    over, lags = threading.Event(), []
+
+    def look():
+        n = 10_000_000
+        while not over.is_set():
+            n += 1
+            lags.append(probe(desk, n))
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    pour(desk, mails, connections)
+    over.set()
+    looking.join()
+    print(f"index    found after p50 {statistics.median(lags):.2f} s, max {max(lags):.2f} s under full load ({len(lags)} probes)")
+
+
+def searched(desk, mails):
+    common = [w for w in mails.words[2:6]]
+    rare = [w for w in mails.words[3_000:3_060]]
+    kinds = {
+        "rare word": rare,
+        "common word": common * 15,
+        "two words": [f"{a} {b}" for a in common for b in rare[:15]],
+        "phrase": [f'"{a} {b}"' for a in common for b in common] * 4,
+        "prefix": [f"{w[:4]}*" for w in rare],
+        "is:open and word": [f"is:open {w}" for w in common * 15],
+    }
+    for kind, queries in kinds.items():
+        times = []
+        for query in queries:
+            start = time.monotonic()
+            desk.get("/api/v1/search?limit=20&q=" + urllib_quote(query))
+            times.append(1000 * (time.monotonic() - start))
+            time.sleep(0.02)
+        times.sort()
+        print(f"search   {kind:17} p50 {statistics.median(times):6.1f} ms, p99 {times[int(len(times) * 0.99)]:6.1f} ms over HTTP ({len(times)} queries)")
+
+
+def urllib_quote(text):
+    from urllib.parse import quote
+
+    return quote(text)
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--mails", type=int, default=5_000)
+    options.add_argument("--connections", type=int, default=10)
+    options.add_argument("--binary", default=ROOT / "target/release/ombud")
+    options.add_argument("--database", help="postgres://… instead of a SQLite file")
+    options.add_argument("--search", action="store_true", help="measure searching, too")
+    options = options.parse_args()
+    if not pathlib.Path(options.binary).exists():
+        raise SystemExit(f"{options.binary} is missing: cargo build --release")
+
+    generator = Mails(Desk.to)
+    mails = [generator.next() for _ in range(options.mails + 200)]
+    size = sum(len(mail) for _, mail in mails) / len(mails)
+    print(f"{options.mails} mails of {size / 1024:.1f} KiB on average, {options.connections} connections")
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(options.binary, f"{folder}/desk", options.database)
+        try:
+            ours = measured(desk, mails, options.connections)
+            more = [generator.next() for _ in range(2_000)]
+            lag_under_load(desk, more, options.connections)
+            if options.search:
+                searched(desk, generator)
+        finally:
+            desk.stop()
+        if shutil.which("postfix") and os.getuid() == 0:
+            pathlib.Path(folder).chmod(0o755)
+            postfix = Postfix(f"{folder}/postfix")
+            try:
+                theirs = measured(postfix, mails, options.connections)
+            finally:
+                postfix.stop()
+            print(f"ratio    the whole way in costs {ours / theirs:.2f} times what Postfix needs to accept")
+        else:
+            print("Postfix is not measured: it is not installed, or we are not root")
+
+
+if __name__ == "__main__":
+    main()
