@@ -19,6 +19,7 @@ mod relay;
 mod signals;
 mod stops;
 mod transcripts;
+mod webhooks;
 
 use ombud_tests::mail::tokens;
 use ombud_tests::{Desk, Draft, Letter};
