@@ -22,7 +22,24 @@ impl Clock {
     }
 }
 
+/// RFC 3339, UTC, to the millisecond, of a time in ms.
+pub fn rfc3339(ms: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
+    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
 /// A span of the configuration in ms; one longer than any clock can be added to a time all the same.
 pub fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_and_sort_as_text() {
+        assert_eq!(rfc3339(1_795_255_200_000), "2026-11-21T10:00:00.000Z");
+        assert_eq!(rfc3339(1_795_255_200_007), "2026-11-21T10:00:00.007Z");
+    }
 }

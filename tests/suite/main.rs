@@ -22,6 +22,7 @@ mod signals;
 mod stops;
 mod story;
 mod transcripts;
+mod webhooks;
 
 use ombud_tests::mail::tokens;
 use ombud_tests::{Desk, Draft, Letter};

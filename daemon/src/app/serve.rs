@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::desk::Desk;
+use crate::feed::hooks::{self, Hooks};
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
@@ -173,6 +174,10 @@ impl Running {
         let store = || self.opened.store.clone();
         let desk = || self.settings.desk.subscribe();
         let beat = watch::Sender::new(Instant::now());
+        let config = || self.settings.config.subscribe();
+        let hooks = Arc::new(Hooks::new(store(), node, config(), beat.subscribe(), clock));
+        self.tasks.spawn(hooks::fan_out(store(), clock, self.cancel.clone()));
+        self.tasks.spawn(hooks::deliver(hooks, config(), clock, self.cancel.clone()));
         let sender = Sender {
             store: store(),
             node,

@@ -20,7 +20,10 @@ const GLANCE: Duration = Duration::from_millis(250);
 const LOOK: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: i64 = 86_400_000;
-/// Timers, and mails to sweep, of one look.
+/// How long settled webhook deliveries are shown, in ms, and how many of each receiver.
+const SHOWN: i64 = 30 * DAY;
+const SHOWN_EACH: i64 = 10_000;
+/// Timers, and rows to sweep, of one look.
 const AT_ONCE: i64 = 200;
 
 /// What a sign of life needs.
@@ -95,14 +98,14 @@ async fn numbered(store: &Store) -> Result<i64, StoreError> {
     }
 }
 
-/// Forgets, once an hour, the bytes of mails that were settled a day ago.
+/// Forgets, once an hour, the bytes of mails that were settled a day ago, and old webhook deliveries.
 pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken) {
     loop {
         let pause = match swept(&store, clock).await {
             Ok(true) => LOOK,
             Ok(false) => HOUR,
             Err(error) => {
-                tracing::warn!(%error, "sent mail could not be swept; it is tried again in an hour");
+                tracing::warn!(%error, "what was sent could not be swept; it is tried again in an hour");
                 HOUR
             }
         };
@@ -115,13 +118,18 @@ pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken)
 
 /// One pass; says whether there may be more.
 async fn swept(store: &Store, clock: Clock) -> Result<bool, StoreError> {
-    match store.run(Cmd::SweepOutbox { before: clock.now() - DAY, limit: AT_ONCE }).await? {
-        Outcome::Swept { rows, files } => {
+    let now = clock.now();
+    let mut more = false;
+    for cmd in [
+        Cmd::SweepOutbox { before: now - DAY, limit: AT_ONCE },
+        Cmd::SweepDeliveries { before: now - SHOWN, keep: SHOWN_EACH, limit: AT_ONCE },
+    ] {
+        if let Outcome::Swept { rows, files } = store.run(cmd).await? {
             store.remove_files(&files);
-            Ok(i64::try_from(rows).is_ok_and(|rows| rows >= AT_ONCE))
+            more |= i64::try_from(rows).is_ok_and(|rows| rows >= AT_ONCE);
         }
-        _ => Ok(false),
     }
+    Ok(more)
 }
 
 /// Fires timers that are due.

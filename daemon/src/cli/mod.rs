@@ -24,6 +24,7 @@ mod ticket;
 mod token;
 mod unbuilt;
 mod usage;
+mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -96,6 +97,9 @@ enum DeskCommand {
     /// The knowledge base: articles as Markdown files
     #[command(subcommand)]
     Kb(kb::Command),
+    /// Webhooks: who is told of events over HTTPS
+    #[command(subcommand)]
+    Webhook(webhook::Command),
 }
 
 /// What a command finds around it.
@@ -181,6 +185,7 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Ticket(command) => ticket::run(command, &opened, json).await,
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
+        DeskCommand::Webhook(command) => webhook::run(command, &opened, json).await,
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
     };
     opened.store.close().await;

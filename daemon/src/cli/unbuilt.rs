@@ -19,8 +19,6 @@ pub(super) enum Command {
     Import(Rest),
     /// Search tickets and articles (not built yet)
     Search(Rest),
-    /// Webhooks (not built yet)
-    Webhook(Rest),
     /// Build the search index anew (not built yet)
     Reindex(Rest),
     /// Copy the desk into a folder (not built yet)
@@ -41,7 +39,6 @@ impl Command {
         Failure::unbuilt(match self {
             Self::Import(_) => "import",
             Self::Search(_) => "search",
-            Self::Webhook(_) => "webhook",
             Self::Reindex(_) => "reindex",
             Self::Backup(_) => "backup",
             Self::Restore(_) => "restore",

@@ -29,14 +29,8 @@ pub(super) fn config(root: Table, local: bool, notes: &mut Notes) -> Config {
 }
 
 fn webhooks(s: &mut Section<'_>) -> Webhooks {
-    let webhooks = Webhooks {
+    Webhooks {
         allow_http: s.boolean("allow_http").unwrap_or(false),
         allow_networks: s.list("allow_networks", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect(),
-    };
-    for (key, set) in [("allow_http", webhooks.allow_http), ("allow_networks", !webhooks.allow_networks.is_empty())] {
-        if set {
-            s.warn(key, "webhooks are not built yet; nothing is sent");
-        }
     }
-    webhooks
 }

@@ -1,12 +1,11 @@
-//! Things that happen by themselves: solved tickets close, admins hear of what is held.
+//! Things that happen by themselves: solved tickets close, admins hear of what is held and of webhooks that were disabled.
 
 use crate::clock::millis;
-use crate::model::InboxId;
-use crate::model::TicketId;
-use crate::model::changes::{NewTimer, TicketRef, Timer};
+use crate::model::changes::{NewTimer, TicketRef, Timer, WEBHOOK_DISABLED};
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
+use crate::model::{EndpointId, InboxId, TicketId};
 
 use super::hold::DIGEST;
 use super::ledger::Ledger;
@@ -31,6 +30,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     match timer.kind.as_str() {
         "close" => close(&mut ledger, ticket),
         DIGEST => digest(&mut ledger, untold),
+        WEBHOOK_DISABLED => webhook(&mut ledger, &timer.key),
         // A kind of a newer program: it is gone, and that program will write it again.
         _ => {}
     }
@@ -61,5 +61,13 @@ fn digest(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
     ledger.changes.guard.held.extend(untold);
     for admin in admins {
         ledger.send(MailKind::Digest, admin, None, None, Params { inbox: untold.to_vec(), ..Params::default() });
+    }
+}
+
+/// One mail to each admin; what it says is read when it is composed.
+fn webhook(ledger: &mut Ledger<'_>, key: &str) {
+    let endpoint = key.parse().ok().map(EndpointId);
+    for admin in audience::admins(ledger.facts) {
+        ledger.send(MailKind::Webhook, admin, None, None, Params { endpoint, ..Params::default() });
     }
 }

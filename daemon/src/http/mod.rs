@@ -27,6 +27,8 @@ mod stream;
 mod tests;
 mod tickets;
 pub mod views;
+pub mod webhook_views;
+mod webhooks;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{self, Access};
 use super::problem::{Problem, no_method, no_route, not_built};
-use super::{App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, status, tickets};
+use super::{App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, status, tickets, webhooks};
 use crate::store::Scope;
 
 /// Largest body of a request, in octets; only a mail that is handed in may be larger, and says so itself.
@@ -67,13 +67,13 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, "/api/v1/articles/{slug}", READ, articles::one),
         route(PUT, "/api/v1/articles/{slug}", WRITE, articles::put),
         route(DELETE, "/api/v1/articles/{slug}", WRITE, articles::remove),
-        route(GET, "/api/v1/webhooks", ADMIN, not_built),
-        route(POST, "/api/v1/webhooks", ADMIN, not_built),
-        route(GET, "/api/v1/webhooks/{id}", ADMIN, not_built),
-        route(PATCH, "/api/v1/webhooks/{id}", ADMIN, not_built),
-        route(DELETE, "/api/v1/webhooks/{id}", ADMIN, not_built),
-        route(GET, "/api/v1/webhooks/{id}/deliveries", ADMIN, not_built),
-        route(POST, "/api/v1/deliveries/{id}/redeliver", ADMIN, not_built),
+        route(GET, "/api/v1/webhooks", ADMIN, webhooks::list),
+        route(POST, "/api/v1/webhooks", ADMIN, webhooks::create),
+        route(GET, "/api/v1/webhooks/{id}", ADMIN, webhooks::one),
+        route(PATCH, "/api/v1/webhooks/{id}", ADMIN, webhooks::patch),
+        route(DELETE, "/api/v1/webhooks/{id}", ADMIN, webhooks::remove),
+        route(GET, "/api/v1/webhooks/{id}/deliveries", ADMIN, webhooks::deliveries),
+        route(POST, "/api/v1/deliveries/{id}/redeliver", ADMIN, webhooks::redeliver),
         route(GET, "/api/v1/events", READ, events::list),
     ]
 }

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+pub use crate::clock::rfc3339 as time;
 use crate::model::article::{Publication, Slug, Visibility};
 use crate::model::changes::Fate;
 use crate::model::outgoing::{OutboxRow, OutboxState};
@@ -10,12 +11,6 @@ use crate::model::understood::Attachment;
 use crate::model::{Address, InboxId, MessageId, OutboxId, TicketId, Verdict};
 use crate::store::StoredArticle;
 use crate::store::read::{EventItem, InboxItem, MessageItem, TicketItem};
-
-/// RFC 3339, UTC, to the millisecond, of a time in ms.
-pub fn time(ms: i64) -> String {
-    let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
-    time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
-}
 
 /// A ticket.
 #[derive(Debug, Serialize)]
@@ -244,16 +239,5 @@ impl<'a> From<&'a StoredArticle> for ArticleView<'a> {
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_rfc_3339_and_sort_as_text() {
-        assert_eq!(time(1_795_255_200_000), "2026-11-21T10:00:00.000Z");
-        assert_eq!(time(1_795_255_200_007), "2026-11-21T10:00:00.007Z");
     }
 }

@@ -273,10 +273,13 @@ pub struct Release {
     pub pass: bool,
 }
 
+/// Kind of the timer that tells the admins that a webhook was disabled; its key is the webhook.
+pub const WEBHOOK_DISABLED: &str = "webhook";
+
 /// Something to do later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {
-    /// What: `close`, `digest`.
+    /// What: `close`, `digest`, `webhook`.
     pub kind: &'static str,
     /// About which ticket; none for `digest`.
     pub ticket: Option<TicketRef>,

@@ -41,3 +41,11 @@ id!(
     /// A support address.
     MailboxId
 );
+id!(
+    /// A receiver of webhooks.
+    EndpointId
+);
+id!(
+    /// One event on its way to one endpoint.
+    DeliveryId
+);

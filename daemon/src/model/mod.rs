@@ -4,6 +4,7 @@ pub mod address;
 pub mod article;
 pub mod changes;
 pub mod envelope;
+pub mod event;
 pub mod facts;
 pub mod ids;
 pub mod outgoing;
@@ -16,7 +17,7 @@ pub mod verdict;
 
 pub use address::Address;
 pub use envelope::{Envelope, Transport};
-pub use ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
+pub use ids::{DeliveryId, EndpointId, InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 pub use reply::Reply;
 pub use understood::Understood;
 pub use verdict::Verdict;

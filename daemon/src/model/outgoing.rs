@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{InboxId, MessageId, OutboxId, PersonId, TicketId};
+use super::ids::{EndpointId, InboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::ticket::words;
 
 words!(
@@ -24,6 +24,8 @@ words!(
         Failed = "failed",
         /// What your mail did (to the agent who wrote it).
         Receipt = "receipt",
+        /// A webhook was disabled (to admins).
+        Webhook = "webhook",
     }
 );
 
@@ -92,6 +94,9 @@ pub struct Params {
     /// The outgoing mail that failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxId>,
+    /// The webhook that was disabled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointId>,
     /// Who did it ("Bob has it").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<PersonId>,

@@ -76,6 +76,33 @@ pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: 
     )
 }
 
+/// A webhook that was disabled.
+pub(super) struct Disabled<'a> {
+    pub(super) id: i64,
+    pub(super) host: &'a str,
+    pub(super) why: &'a str,
+    /// Since when nothing is sent to it.
+    pub(super) at: &'a str,
+    /// Since when it fails, if it does.
+    pub(super) since: Option<&'a str>,
+}
+
+/// A webhook was disabled.
+pub(super) fn webhook(disabled: &Disabled<'_>) -> String {
+    let since = disabled.since.map_or_else(String::new, |at| format!("Failing:  since {at}\n"));
+    format!(
+        "Nothing more is sent to this webhook, and what happens meanwhile is not kept for it.\n\n\
+         Webhook:  {id}\nReceiver: {host}\nDisabled: {at}\n{since}Reason:   {why}\n\n\
+         When the receiver works again, `ombud webhook enable {id}` goes on with it, or PATCH /api/v1/webhooks/{id} with\n\
+         {{\"enabled\":true}}. What waited for it is delivered then; `ombud webhook deliveries {id}` shows what was given up,\n\
+         and `ombud webhook redeliver` sends it again.\n",
+        id = disabled.id,
+        host = disabled.host,
+        at = disabled.at,
+        why = disabled.why,
+    )
+}
+
 /// One held mail in the digest.
 pub(super) struct Waiting {
     pub(super) sender: String,

@@ -2,19 +2,21 @@
 
 use crate::model::changes::{Changes, MailboxRow};
 use crate::model::outgoing::OutboxRow;
-use crate::model::{InboxId, OutboxId, PersonId};
+use crate::model::{DeliveryId, EndpointId, InboxId, OutboxId, PersonId};
 
 use super::accept::Accepted;
 use super::articles::{RemoveArticle, WriteArticles, Written};
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
+use super::deliveries::{ClaimedDelivery, DeliveryEnd, FanOut, TestDelivery};
 use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
 use super::people::{AgentChange, NewAgent};
 use super::tokens::NewToken;
-use super::{StoreError, accept, articles, claim, commit, desk_rows, nodes, outbox, people, sequencer, tokens};
+use super::webhooks::{EndpointChange, NewEndpoint};
+use super::{StoreError, accept, articles, claim, commit, deliveries, desk_rows, nodes, outbox, people, sequencer, tokens, webhooks};
 
 /// A change. It checks all it depends on before its first write.
 #[expect(missing_docs, reason = "the variants say what their fields are")]
@@ -74,6 +76,24 @@ pub enum Cmd {
     WriteArticles(Box<WriteArticles>),
     /// Removes an article.
     RemoveArticle(Box<RemoveArticle>),
+    /// A new receiver of webhooks.
+    AddEndpoint(Box<NewEndpoint>),
+    /// Changes a receiver.
+    ChangeEndpoint(Box<EndpointChange>),
+    /// Removes a receiver.
+    RemoveEndpoint { id: EndpointId, now: i64 },
+    /// Moves the place in the log and keeps what is to be delivered from there.
+    FanOut(Box<FanOut>),
+    /// Takes deliveries to make.
+    ClaimDeliveries { node: NodeId, now: i64, limit: usize, per_endpoint: usize },
+    /// Says what became of a claimed delivery.
+    SettleDelivery(Box<DeliveryEnd>),
+    /// Keeps what a test of a receiver came to.
+    TestedEndpoint(Box<TestDelivery>),
+    /// Makes a delivery again, with the same id.
+    Redeliver { id: DeliveryId, now: i64 },
+    /// Forgets deliveries settled before `before` (ms), all but `keep` of a receiver, and those of removed ones.
+    SweepDeliveries { before: i64, keep: i64, limit: i64 },
 }
 
 /// What a command answers.
@@ -102,6 +122,8 @@ pub enum Outcome {
     Swept { rows: usize, files: Vec<Vec<u8>> },
     /// What became of each article.
     Articles(Vec<Written>),
+    /// Deliveries to make.
+    Deliveries(Vec<ClaimedDelivery>),
 }
 
 impl Cmd {
@@ -135,6 +157,15 @@ impl Cmd {
             Self::RevokeToken { id, now } => tokens::revoke(conn, *id, *now).await,
             Self::WriteArticles(cmd) => articles::write(conn, cmd).await,
             Self::RemoveArticle(cmd) => articles::remove(conn, cmd).await,
+            Self::AddEndpoint(new) => webhooks::add(conn, new).await,
+            Self::ChangeEndpoint(change) => webhooks::change(conn, change).await,
+            Self::RemoveEndpoint { id, now } => webhooks::remove(conn, *id, *now).await,
+            Self::FanOut(fan) => deliveries::fan(conn, fan).await,
+            Self::ClaimDeliveries { node, now, limit, per_endpoint } => deliveries::claim(conn, *node, *now, *limit, *per_endpoint).await,
+            Self::SettleDelivery(end) => deliveries::settle(conn, end).await,
+            Self::TestedEndpoint(test) => deliveries::tested(conn, test).await,
+            Self::Redeliver { id, now } => deliveries::redeliver(conn, *id, *now).await,
+            Self::SweepDeliveries { before, keep, limit } => deliveries::sweep(conn, *before, *keep, *limit).await,
         }
     }
 
@@ -144,6 +175,7 @@ impl Cmd {
             Self::Accept(mail) => mail.blob.octets(),
             Self::Composed { blob, .. } => blob.octets(),
             Self::WriteArticles(cmd) => cmd.articles.iter().map(|a| 1024 + a.body().len()).sum(),
+            Self::FanOut(fan) => fan.deliveries.iter().map(|d| 256 + d.body.len()).sum(),
             _ => 1024,
         }
     }
@@ -163,6 +195,15 @@ impl Cmd {
             Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty(),
             Self::Settle(settlement) => !settlement.changes.events.is_empty(),
             Self::ReleaseInbox { .. } | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
+            _ => false,
+        }
+    }
+
+    /// Whether it may give the webhooks something to deliver.
+    pub(super) fn fills_deliveries(&self) -> bool {
+        match self {
+            Self::FanOut(fan) => !fan.deliveries.is_empty(),
+            Self::Redeliver { .. } | Self::ChangeEndpoint(_) => true,
             _ => false,
         }
     }

@@ -21,6 +21,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0003_articles.sql"),
     ),
     (4, "nodes", include_str!("../../../migrations/sqlite/0004_nodes.sql"), include_str!("../../../migrations/postgres/0004_nodes.sql")),
+    (
+        5,
+        "webhooks",
+        include_str!("../../../migrations/sqlite/0005_webhooks.sql"),
+        include_str!("../../../migrations/postgres/0005_webhooks.sql"),
+    ),
 ];
 
 /// Runs what is missing in a SQLite database. One of a newer program is refused.

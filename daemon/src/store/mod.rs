@@ -12,6 +12,7 @@ mod cmd;
 mod commit;
 mod conn;
 mod decide;
+mod deliveries;
 mod desk_rows;
 mod dialect;
 mod disk;
@@ -35,6 +36,7 @@ mod tests;
 mod timers;
 mod tokens;
 mod value;
+mod webhooks;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -53,6 +55,7 @@ pub use blobs::{Prepared, hex, sha256};
 pub use claim::ClaimedMail;
 pub use cmd::{Cmd, Outcome};
 pub use conn::statements;
+pub use deliveries::{ClaimedDelivery, DeliveryEnd, Disabling, FanOut, NewDelivery, TestDelivery, Tried, fresh_message};
 pub use disk::free_space;
 pub use error::StoreError;
 pub use imap::{CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
@@ -60,6 +63,7 @@ pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};
 pub use people::{AgentChange, NewAgent};
 pub use tokens::{ApiToken, NewToken, Scope};
+pub use webhooks::{Endpoint, EndpointChange, NewEndpoint};
 
 #[cfg(test)]
 pub(crate) use tests::{database as database_for_tests, not_run, postgres as postgres_for_tests};
@@ -90,6 +94,8 @@ pub struct Nudges {
     pub inbox: Notify,
     /// An intent to send was written.
     pub outbox: Notify,
+    /// There are webhooks to deliver.
+    pub deliveries: Arc<Notify>,
     /// The log has grown.
     pub events: Notify,
     /// There are events without a place in the log.
@@ -106,6 +112,9 @@ impl Nudges {
         }
         if cmd.fills_outbox() {
             self.outbox.notify_one();
+        }
+        if cmd.fills_deliveries() {
+            self.deliveries.notify_one();
         }
         if cmd.fills_log() {
             self.unnumbered.notify_one();

@@ -3,7 +3,7 @@
 //! A node beats; one that was silent for too long is marked dead and what it held is freed in the same commit. So every
 //! later write of its own finds that the row is no longer its (`Fenced`).
 
-use crate::model::{InboxId, OutboxId};
+use crate::model::{DeliveryId, InboxId, OutboxId};
 
 use super::StoreError;
 use super::cmd::Outcome;
@@ -42,6 +42,8 @@ pub enum Queue {
     Inbox(Vec<InboxId>),
     /// Mails that are being sent.
     Outbox(Vec<OutboxId>),
+    /// Webhooks that are being delivered.
+    Deliveries(Vec<DeliveryId>),
 }
 
 /// Registers a process. Earlier nodes of its place are dead, on SQLite all others: mail is decided again; an answer to a
@@ -114,6 +116,10 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
         let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
             WHERE state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;
+        // A webhook comes at least once, and its receiver knows it by its id.
+        let sql =
+            "UPDATE delivery SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1";
+        conn.exec(sql, vec![node.into()]).await?;
     }
     Ok(())
 }
@@ -127,6 +133,10 @@ pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> 
         ),
         Queue::Outbox(ids) => (
             "UPDATE outbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
+            ids.iter().map(|id| id.0).collect(),
+        ),
+        Queue::Deliveries(ids) => (
+            "UPDATE delivery SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
             ids.iter().map(|id| id.0).collect(),
         ),
     };

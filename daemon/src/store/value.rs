@@ -67,7 +67,7 @@ impl<T: Into<Value>> From<Option<T>> for Value {
 macro_rules! from_id {
     ($($t:ident),+) => { $(impl From<crate::model::$t> for Value { fn from(v: crate::model::$t) -> Self { Self::Int(v.0) } })+ };
 }
-from_id!(InboxId, OutboxId, TicketId, MessageId, PersonId, MailboxId);
+from_id!(InboxId, OutboxId, TicketId, MessageId, PersonId, MailboxId, EndpointId, DeliveryId);
 
 /// One row, read by column number.
 #[derive(Clone, Debug)]

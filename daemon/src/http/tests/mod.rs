@@ -7,6 +7,7 @@ mod articles;
 mod events;
 mod intake;
 mod pages;
+mod webhooks;
 mod wire;
 
 use std::path::PathBuf;

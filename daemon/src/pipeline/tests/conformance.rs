@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
-use crate::config::Database;
+use crate::config::{Database, Secret};
 use crate::desk::token::Purpose;
 use crate::desk::{delivery, timers};
 use crate::model::article::Article;
@@ -12,11 +12,12 @@ use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::outgoing::OutboxState;
 use crate::model::people::Settings;
 use crate::model::ticket::Standing;
-use crate::model::{InboxId, PersonId, TicketId};
+use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    AgentChange, Cmd, CursorMove, Expected, FolderCursor, FolderName, FolderReport, NewNode, NewToken, Outcome, Queue, RemoveArticle,
-    Scope, Settled, Settlement, Store, StoreError, WriteArticles, not_run, postgres_for_tests,
+    AgentChange, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut, FolderCursor, FolderName,
+    FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Scope, Settled, Settlement, Store,
+    StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests,
 };
 
 const DAY: i64 = 86_400_000;
@@ -47,6 +48,7 @@ async fn story(mut w: World) {
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
+    webhooks(&w).await;
     nodes(&mut w).await;
     store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
     store.close().await;
@@ -275,6 +277,79 @@ async fn articles(store: &Store) {
     store.log_head().await.unwrap();
 }
 
+/// Receivers of webhooks, and every end that a delivery can have.
+async fn webhooks(w: &World) {
+    let (store, now) = (&w.opened.store, w.opened.clock.now());
+    let add = |url: &str| {
+        let (url, secret) = (Secret::new(url), Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"));
+        Cmd::AddEndpoint(Box::new(NewEndpoint { url, secret, events: vec!["*".into()], now }))
+    };
+    let Outcome::Id(id) = store.run(add("https://a.example/")).await.unwrap() else { panic!("no id") };
+    let endpoint = EndpointId(id);
+    let (from, head) = store.webhooks_place().await.unwrap();
+    let new = |seq| NewDelivery { endpoint, seq, kind: "ticket.created".into(), body: "{}".into() };
+    let fan = |from, to, deliveries| Cmd::FanOut(Box::new(FanOut { from, to, deliveries, now }));
+    store.run(fan(from, head, (1..=6).map(new).collect())).await.unwrap();
+    assert!(matches!(store.run(fan(from, head, vec![new(9)])).await, Err(StoreError::Conflict(_))), "an event is fanned out once");
+    store.run(fan(head, head, Vec::new())).await.unwrap();
+    assert_eq!(store.endpoints().await.unwrap()[0].from_seq, head, "a new one hears of nothing before it");
+
+    let claim = async |node| {
+        let cmd = Cmd::ClaimDeliveries { node, now: i64::MAX, limit: 16, per_endpoint: 4 };
+        let Outcome::Deliveries(claimed) = store.run(cmd).await.unwrap() else { panic!("no deliveries") };
+        claimed
+    };
+    let claimed = claim(w.node).await;
+    assert_eq!((claimed.len(), claimed[0].attempts, claim(w.node).await.len()), (4, 1, 0), "four at once, and each once");
+    let tried = |reason: &str| Tried { status: None, reason: reason.into(), ms: 3 };
+    let end = |delivery: &ClaimedDelivery, tried, due_at, disable| {
+        Cmd::SettleDelivery(Box::new(DeliveryEnd { node: w.node, id: delivery.id, endpoint, tried, due_at, disable, now }))
+    };
+    store.run(end(&claimed[0], None, Some(now), None)).await.unwrap();
+    store.run(end(&claimed[1], Some(tried("timeout")), Some(now), None)).await.unwrap();
+    assert_eq!(store.endpoint(endpoint).await.unwrap().unwrap().failing_since, Some(now));
+    store.run(end(&claimed[2], Some(Tried { status: Some(204), ..tried("") }), None, None)).await.unwrap();
+    assert!(matches!(store.run(end(&claimed[2], None, None, None)).await, Err(StoreError::Fenced)), "settled once");
+    let disable = |last_success_at| Some(Disabling { why: "gone".into(), enabled_at: now, last_success_at });
+    let stale = store.run(end(&claimed[3], Some(tried("status 410")), None, disable(None))).await;
+    assert!(matches!(stale, Err(StoreError::Conflict(_))), "something got through meanwhile: {stale:?}");
+    store.run(end(&claimed[3], Some(tried("status 410")), None, disable(Some(now)))).await.unwrap();
+    assert!(store.due_timers(now, 10).await.unwrap().iter().any(|timer| timer.kind == "webhook" && timer.key == id.to_string()));
+    assert!(claim(w.node).await.is_empty(), "it is disabled");
+    for enabled in [true, false, true] {
+        let (url, events) = (Some(Secret::new("https://b.example/")), Some(vec!["*".into()]));
+        let change = EndpointChange { id: endpoint, url, events, enabled: Some(enabled), now };
+        store.run(Cmd::ChangeEndpoint(Box::new(change))).await.unwrap();
+    }
+    let page = store.deliveries(endpoint, None, 10).await.unwrap();
+    let states: Vec<_> = page.items.iter().rev().map(|delivery| (delivery.state.word(), delivery.attempts)).collect();
+    assert_eq!(states, [("waiting", 0), ("waiting", 1), ("sent", 1), ("failed", 1), ("waiting", 0), ("waiting", 0)]);
+    store.run(Cmd::Redeliver { id: claimed[3].id, now }).await.unwrap();
+    let again = store.delivery(claimed[3].id).await.unwrap().unwrap();
+    assert_eq!((again.message, again.attempts), (claimed[3].message.clone(), 0), "its receiver knows it");
+    let test = TestDelivery {
+        endpoint,
+        message: fresh_message().unwrap(),
+        kind: "webhook.test".into(),
+        body: "{}".into(),
+        tried: tried("no connection"),
+        now,
+    };
+    let Outcome::Id(test) = store.run(Cmd::TestedEndpoint(Box::new(test))).await.unwrap() else { panic!("no id") };
+    assert_eq!(store.delivery_tries(&[DeliveryId(test), claimed[0].id]).await.unwrap().len(), 1);
+    assert!(store.endpoint_secret(endpoint).await.unwrap().is_some());
+    assert!(store.message_label(MessageId(1)).await.unwrap().unwrap().public);
+
+    let sweep = async |before, keep| match store.run(Cmd::SweepDeliveries { before, keep, limit: 200 }).await.unwrap() {
+        Outcome::Swept { rows, .. } => rows,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((sweep(now, 10).await, sweep(now, 1).await, sweep(now + 1, 10).await), (0, 1, 1), "too many, then too old");
+    store.run(Cmd::RemoveEndpoint { id: endpoint, now }).await.unwrap();
+    assert!(matches!(store.run(Cmd::RemoveEndpoint { id: endpoint, now }).await, Err(StoreError::NotFound(_))));
+    assert_eq!((sweep(0, 10).await, store.endpoints().await.unwrap().len()), (5, 0), "they go with their receiver");
+}
+
 async fn nodes(w: &mut World) {
     let store = w.opened.store.clone();
     w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
@@ -287,6 +362,7 @@ async fn nodes(w: &mut World) {
     let stray = |in_hand| Cmd::FreeStrays { node: w.node, in_hand };
     store.run(stray(Queue::Inbox(Vec::new()))).await.unwrap();
     store.run(stray(Queue::Outbox(Vec::new()))).await.unwrap();
+    store.run(stray(Queue::Deliveries(Vec::new()))).await.unwrap();
     let Outcome::Mails(mails) = store.run(claim(w.node)).await.unwrap() else { panic!("no mails") };
     assert_eq!(mails[0].attempts, 1, "a stray is not charged");
     store.run(Cmd::DeferInbox { node: w.node, id: mails[0].id, due_at: 0, reason: "test".into(), charge: true }).await.unwrap();

@@ -37,7 +37,7 @@ impl Composer<'_> {
     }
 
     /// The agent's address for everything, the same in every mail: on no ticket, at no turn, until it is revoked.
-    fn desk_address(&self, matter: &Matter) -> String {
+    pub(super) fn desk_address(&self, matter: &Matter) -> String {
         let (person, epoch) = (matter.recipient.id, matter.recipient.epoch);
         let grant = Grant { purpose: Purpose::Desk, subject: 0, person, epoch, expires_at: i64::MAX, turn: 0 };
         self.desk.book.sign(matter.mailbox, grant)

@@ -2,6 +2,7 @@
 
 mod agent;
 mod customer;
+mod webhook;
 
 use std::sync::Arc;
 
@@ -77,6 +78,7 @@ impl Composer<'_> {
                 self.notice(&mut letter, &matter);
                 letter.text = wording::receipt(&row.params.lines);
             }
+            MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         let bytes = letter.bytes().map_err(StoreError::from)?;
         Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })

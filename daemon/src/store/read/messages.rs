@@ -61,6 +61,19 @@ pub enum Ref {
     LastCustomer(TicketId, i64),
 }
 
+/// What a message is, without its words.
+#[derive(Clone, Debug)]
+pub struct MessageLabel {
+    /// Row id.
+    pub id: MessageId,
+    /// What it is.
+    pub kind: MessageKind,
+    /// Whether customers may see it.
+    pub public: bool,
+    /// Who wrote it; the desk itself when `None`.
+    pub author: Option<Address>,
+}
+
 const SELECT: &str = "SELECT m.id, m.ticket, m.kind, m.public, m.author, p.name, p.address, m.mid, m.subject, b.text, b.reply_text, b.html,
     b.attachments, m.automatic, m.verdict, m.flags, m.blob, m.inbox, m.turn, m.created_at
     FROM message m JOIN message_body b ON b.message = m.id LEFT JOIN person p ON p.id = m.author";
@@ -85,6 +98,17 @@ impl Store {
         let sql = Sql::Made(format!("{SELECT} WHERE m.ticket = $1 AND m.author = $2 ORDER BY m.id DESC LIMIT 1"));
         let mut read = self.read().await?;
         read.conn().opt(sql, vec![ticket.into(), author.into()]).await?.as_ref().map(item).transpose()
+    }
+
+    /// What a message is.
+    pub async fn message_label(&self, id: MessageId) -> Result<Option<MessageLabel>, StoreError> {
+        let sql = "SELECT m.id, m.kind, m.public, p.name, p.address FROM message m LEFT JOIN person p ON p.id = m.author WHERE m.id = $1";
+        let mut read = self.read().await?;
+        let label = |row: &Row| {
+            let author = row.opt_text(4)?.map(|address| Ok::<_, StoreError>(Address { name: row.opt_text(3)?, address })).transpose()?;
+            Ok(MessageLabel { id: MessageId(row.int(0)?), kind: row.word(1, MessageKind::of)?, public: row.flag(2)?, author })
+        };
+        read.conn().opt(sql, vec![id.into()]).await?.as_ref().map(label).transpose()
     }
 
     /// One message.

@@ -8,14 +8,16 @@ mod messages;
 mod outbox;
 mod status;
 mod tickets;
+mod webhooks;
 
 pub use articles::ArticleFilter;
 pub use events::{EventItem, LogHead};
 pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
-pub use messages::{MessageItem, Ref};
+pub use messages::{MessageItem, MessageLabel, Ref};
 pub use status::{Counts, Epochs, Oldest};
 pub use tickets::{TicketFilter, TicketItem};
+pub use webhooks::{DeliveryItem, DeliveryState};
 
 /// One page of a list; `next` continues it.
 #[derive(Debug)]
