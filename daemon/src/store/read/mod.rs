@@ -6,6 +6,7 @@ mod imap;
 mod inbox;
 mod messages;
 mod outbox;
+mod search;
 mod status;
 mod tickets;
 
@@ -14,6 +15,7 @@ pub use events::{EventItem, LogHead};
 pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, Ref};
+pub use search::{ArticleText, IndexHead, TicketText};
 pub use status::{Counts, Epochs, Oldest};
 pub use tickets::{TicketFilter, TicketItem};
 
