@@ -16,6 +16,8 @@ mod kb;
 mod log;
 mod out;
 mod queue;
+mod reindex;
+mod search;
 mod serve;
 mod table;
 #[cfg(test)]
@@ -96,6 +98,10 @@ enum DeskCommand {
     /// The knowledge base: articles as Markdown files
     #[command(subcommand)]
     Kb(kb::Command),
+    /// Search tickets and articles
+    Search(search::Args),
+    /// Build the search index anew
+    Reindex,
 }
 
 /// What a command finds around it.
@@ -182,6 +188,8 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
+        DeskCommand::Search(args) => search::run(args, &opened, json).await,
+        DeskCommand::Reindex => reindex::run(&opened, json).await,
     };
     opened.store.close().await;
     done
