@@ -16,6 +16,7 @@ mod kb;
 mod layers;
 mod limits;
 mod relay;
+mod search;
 mod signals;
 mod stops;
 mod transcripts;
