@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use ombud_tests::{Desk, wait_until};
 use ombud_tests::http::Response;
+use ombud_tests::{Desk, wait_until};
 use serde_json::{Value, json};
 
 const ARTICLES: &str = "/api/v1/articles";

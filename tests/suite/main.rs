@@ -18,6 +18,7 @@ mod limits;
 mod load;
 mod nodes;
 mod relay;
+mod search;
 mod signals;
 mod stops;
 mod story;

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Problems};
 use crate::desk::Desk;
 use crate::feed::hooks::{self, Hooks};
+use crate::feed::index::SearchIndex;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
@@ -40,6 +41,7 @@ pub(super) struct Running {
     pub(super) addresses: Vec<(&'static str, String)>,
     node: NodeId,
     settings: Settings,
+    index: SearchIndex,
     cancel: CancellationToken,
     dead: CancellationToken,
     tasks: TaskTracker,
@@ -141,6 +143,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     );
     let inbox = Inbox::new(opened.store.clone(), clock);
     let counters = Arc::new(Counters::default());
+    let index = SearchIndex::new(opened.store.data());
     let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
     let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
     tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));
@@ -155,6 +158,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         desk: settings.desk.subscribe(),
         inbox,
         counters,
+        index: index.clone(),
         limits: Limits::from(&config.limits),
         started_at: clock.now(),
         guards: http::Guards::default(),
@@ -162,7 +166,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     for listener in http {
         tasks.spawn(http::serve(listener, state.clone(), cancel.clone()));
     }
-    let running = Running { opened, addresses, node, settings, cancel, dead: CancellationToken::new(), tasks, _lock: lock };
+    let running = Running { opened, addresses, node, settings, index, cancel, dead: CancellationToken::new(), tasks, _lock: lock };
     running.spawn_loops(clock);
     running.tasks.spawn(tls::renew(running.settings.config.subscribe(), running.settings.certificate.clone(), running.cancel.clone()));
     Ok(running)
@@ -189,8 +193,9 @@ impl Running {
         };
         self.tasks.spawn(send::run(sender, self.cancel.clone()));
         self.tasks.spawn(pipeline::run(pipeline::Pipeline { store: store(), node, desk: desk(), clock }, self.cancel.clone()));
-        let heart = tasks::Heart { store: store(), node, desk: desk(), clock, beat, dead: self.dead.clone() };
+        let heart = tasks::Heart { store: store(), node, desk: desk(), clock, index: self.index.clone(), beat, dead: self.dead.clone() };
         self.tasks.spawn(tasks::beat(heart, self.cancel.clone()));
+        self.tasks.spawn(self.index.clone().follow(store(), self.cancel.clone()));
         if self.opened.store.is_shared() {
             self.tasks.spawn(tasks::number(store(), self.cancel.clone()));
         }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, millis};
 use crate::desk::{Desk, timers};
+use crate::feed::index::SearchIndex;
 use crate::model::changes::Timer;
 use crate::store::{Cmd, NodeId, Outcome, Store, StoreError};
 
@@ -32,6 +33,8 @@ pub(super) struct Heart {
     pub(super) node: NodeId,
     pub(super) desk: watch::Receiver<Arc<Desk>>,
     pub(super) clock: Clock,
+    /// How far it is stands in each one.
+    pub(super) index: SearchIndex,
     /// When the last one was written.
     pub(super) beat: watch::Sender<Instant>,
     /// Told when others take this process for dead.
@@ -53,7 +56,8 @@ pub(super) async fn beat(heart: Heart, cancel: CancellationToken) {
         let begun = Instant::now();
         let judge = (steady >= STEADY).then_some(millis(silence));
         steady = if begun.duration_since(*heart.beat.borrow()) < silence / 3 { steady + 1 } else { 0 };
-        match heart.store.run(Cmd::Beat { node: heart.node, now: heart.clock.now(), silence: judge }).await {
+        let sign = Cmd::Beat { node: heart.node, now: heart.clock.now(), silence: judge, index_seq: heart.index.seq() };
+        match heart.store.run(sign).await {
             Ok(_) => {
                 heart.beat.send_replace(begun);
             }

@@ -16,6 +16,8 @@ mod kb;
 mod log;
 mod out;
 mod queue;
+mod reindex;
+mod search;
 mod serve;
 mod table;
 #[cfg(test)]
@@ -100,6 +102,10 @@ enum DeskCommand {
     /// Webhooks: who is told of events over HTTPS
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Search tickets and articles
+    Search(search::Args),
+    /// Build the search index anew
+    Reindex,
 }
 
 /// What a command finds around it.
@@ -187,6 +193,8 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
         DeskCommand::Webhook(command) => webhook::run(command, &opened, json).await,
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
+        DeskCommand::Search(args) => search::run(args, &opened, json).await,
+        DeskCommand::Reindex => reindex::run(&opened, json).await,
     };
     opened.store.close().await;
     done

@@ -17,10 +17,6 @@ pub(super) struct Rest {
 pub(super) enum Command {
     /// Take history from an mbox file or a Maildir (not built yet)
     Import(Rest),
-    /// Search tickets and articles (not built yet)
-    Search(Rest),
-    /// Build the search index anew (not built yet)
-    Reindex(Rest),
     /// Copy the desk into a folder (not built yet)
     Backup(Rest),
     /// Bring a copy back (not built yet)
@@ -38,8 +34,6 @@ impl Command {
     pub(super) fn failure(&self) -> Failure {
         Failure::unbuilt(match self {
             Self::Import(_) => "import",
-            Self::Search(_) => "search",
-            Self::Reindex(_) => "reindex",
             Self::Backup(_) => "backup",
             Self::Restore(_) => "restore",
             Self::Audit(_) => "audit",

@@ -19,6 +19,7 @@ mod page;
 mod problem;
 mod rate;
 mod routes;
+mod search;
 mod serve;
 mod status;
 mod stream;
@@ -37,6 +38,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::feed::index::SearchIndex;
 use crate::inbox::Inbox;
 use crate::receive::Counters;
 use crate::store::Store;
@@ -49,6 +51,8 @@ pub use serve::serve;
 const CONNECTIONS: usize = 512;
 /// Mails that are read back at once: each may be as large as the largest mail.
 const READ_BACK: usize = 4;
+/// Searches at once: each may keep a processor for a second.
+const SEARCHES: usize = 4;
 /// Clients that follow the log at once.
 const STREAMS: usize = 64;
 
@@ -65,6 +69,8 @@ pub struct State {
     pub inbox: Inbox,
     /// What the mail listeners count.
     pub counters: Arc<Counters>,
+    /// The search index of this process.
+    pub index: SearchIndex,
     /// Bounds for understanding a mail again.
     pub limits: Limits,
     /// When this process started, in ms.
@@ -78,6 +84,7 @@ pub struct State {
 pub struct Guards {
     connections: Arc<Semaphore>,
     read_back: Arc<Semaphore>,
+    searches: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     pace: stream::Pace,
     rates: Arc<rate::Rates>,
@@ -89,6 +96,7 @@ impl Default for Guards {
         Self {
             connections: Arc::new(Semaphore::new(CONNECTIONS)),
             read_back: Arc::new(Semaphore::new(READ_BACK)),
+            searches: Arc::new(Semaphore::new(SEARCHES)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             pace: stream::Pace::default(),
             rates: Arc::default(),

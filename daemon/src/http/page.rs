@@ -28,8 +28,16 @@ impl Params {
     /// # Errors
     /// 400 that names a parameter that is unknown, double or too long.
     pub(super) fn of(uri: &Uri, known: &[&str]) -> Answer<Self> {
+        Self::of_any_length(uri, known)?.short(&[])
+    }
+
+    /// The same, however long the values are.
+    ///
+    /// # Errors
+    /// 400 that names a parameter that is unknown or double.
+    pub(super) fn of_any_length(uri: &Uri, known: &[&str]) -> Answer<Self> {
         let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).map_err(|_| Problem::bad("The query can't be read."))?;
-        for (i, (name, value)) in pairs.iter().enumerate() {
+        for (i, (name, _)) in pairs.iter().enumerate() {
             let shown = one_line(name, 40);
             if !known.contains(&name.as_str()) {
                 let known = if known.is_empty() { "it takes none".to_owned() } else { format!("it takes {}", known.join(", ")) };
@@ -38,11 +46,20 @@ impl Params {
             if pairs.iter().take(i).any(|(n, _)| n == name) {
                 return Err(Problem::bad(format!("The parameter `{shown}` stands there twice.")));
             }
-            if value.len() > VALUE_MAX {
-                return Err(Problem::bad(format!("The parameter `{shown}` is longer than {VALUE_MAX} octets.")));
-            }
         }
         Ok(Self(pairs))
+    }
+
+    /// These, if no value is too long; what says so itself is left out.
+    ///
+    /// # Errors
+    /// 400 that names a parameter that is too long.
+    pub(super) fn short(self, but: &[&str]) -> Answer<Self> {
+        let is_long = |(name, value): &&(String, String)| value.len() > VALUE_MAX && !but.contains(&name.as_str());
+        match self.0.iter().find(is_long) {
+            Some((name, _)) => Err(Problem::bad(format!("The parameter `{name}` is longer than {VALUE_MAX} octets."))),
+            None => Ok(self),
+        }
     }
 
     /// The value of a parameter.

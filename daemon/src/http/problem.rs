@@ -19,6 +19,7 @@ pub(super) struct Problem {
     status: StatusCode,
     detail: Cow<'static, str>,
     reasons: Vec<String>,
+    column: Option<usize>,
     header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
@@ -31,12 +32,14 @@ struct Document<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     reasons: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
 }
 
 impl Problem {
     /// A problem with a sentence for whoever has it.
     pub(super) fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, detail: detail.into(), reasons: Vec::new(), header: None }
+        Self { status, detail: detail.into(), reasons: Vec::new(), column: None, header: None }
     }
 
     fn and(mut self, name: HeaderName, value: HeaderValue) -> Self {
@@ -47,6 +50,11 @@ impl Problem {
     /// The request can't be understood.
     pub(super) fn bad(detail: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    /// A text in the request can't be read from this character on, counted from 1.
+    pub(super) fn unreadable(detail: impl Into<Cow<'static, str>>, column: usize) -> Self {
+        Self { column: Some(column), ..Self::bad(detail) }
     }
 
     /// There is no such thing.
@@ -89,7 +97,14 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let document = Document { kind: "about:blank", title, status: self.status.as_u16(), detail: &self.detail, reasons: &self.reasons };
+        let document = Document {
+            kind: "about:blank",
+            title,
+            status: self.status.as_u16(),
+            detail: &self.detail,
+            reasons: &self.reasons,
+            column: self.column,
+        };
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let headers: HeaderMap = self.header.into_iter().map(|field| *field).collect();
         (self.status, headers, [(CONTENT_TYPE, "application/problem+json")], body).into_response()
@@ -132,9 +147,4 @@ pub(super) async fn no_route(uri: Uri) -> Problem {
 /// A path of ours, and a method that it does not have; `Allow` names those it has.
 pub(super) async fn no_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not have this method.")
-}
-
-/// A route of the contract whose part is not there yet.
-pub(super) async fn not_built() -> Problem {
-    Problem::new(StatusCode::NOT_IMPLEMENTED, "not built yet")
 }

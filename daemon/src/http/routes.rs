@@ -12,8 +12,10 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{self, Access};
-use super::problem::{Problem, no_method, no_route, not_built};
-use super::{App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, status, tickets, webhooks};
+use super::problem::{Problem, no_method, no_route};
+use super::{
+    App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, search, status, tickets, webhooks,
+};
 use crate::store::Scope;
 
 /// Largest body of a request, in octets; only a mail that is handed in may be larger, and says so itself.
@@ -61,7 +63,7 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, INBOX, WRITE, intake::take),
         route(POST, "/api/v1/inbox/{id}/release", ADMIN, inbox::release),
         route(GET, "/api/v1/outbox", READ, outbox::list),
-        route(GET, "/api/v1/search", READ, not_built),
+        route(GET, "/api/v1/search", READ, search::list),
         route(GET, "/api/v1/articles", READ, articles::list),
         route(POST, "/api/v1/articles", WRITE, articles::create),
         route(GET, "/api/v1/articles/{slug}", READ, articles::one),

@@ -1,8 +1,10 @@
 //! The objects of the API, in CONTRACT.md's words; the command line prints the same.
 
+use ombud_indexer::Key;
 use serde::Serialize;
 
 pub use crate::clock::rfc3339 as time;
+use crate::feed::search::{Answer, Found};
 use crate::model::article::{Publication, Slug, Visibility};
 use crate::model::changes::Fate;
 use crate::model::outgoing::{OutboxRow, OutboxState};
@@ -239,5 +241,58 @@ impl<'a> From<&'a StoredArticle> for ArticleView<'a> {
             created_at: time(stored.created_at),
             updated_at: time(stored.updated_at),
         }
+    }
+}
+
+/// What a search has found.
+#[derive(Debug, Serialize)]
+pub struct SearchView<'a> {
+    items: Vec<FoundView<'a>>,
+    total: u64,
+    next: Option<String>,
+}
+
+/// One thing found.
+#[derive(Debug, Serialize)]
+struct FoundView<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    number: Option<u64>,
+    slug: Option<&'a str>,
+    title: &'a str,
+    snippet: &'a str,
+    /// First character and the one behind the last, counted from 0, of each place that was searched for.
+    marks: Vec<[usize; 2]>,
+    score: f32,
+}
+
+impl<'a> From<&'a Answer> for SearchView<'a> {
+    fn from(answer: &'a Answer) -> Self {
+        let items = answer.items.iter().map(FoundView::from).collect();
+        Self { items, total: answer.total, next: answer.next.map(|next| next.to_string()) }
+    }
+}
+
+impl<'a> From<&'a Found> for FoundView<'a> {
+    fn from(found: &'a Found) -> Self {
+        let (kind, number, slug) = match &found.key {
+            Key::Ticket(number) => ("ticket", Some(*number), None),
+            Key::Article(slug) => ("article", None, Some(slug.as_str())),
+        };
+        let text = found.snippet.text.as_str();
+        let characters = |octets: usize| text.get(..octets).map_or(0, |before| before.chars().count());
+        let marks = found.snippet.marks.iter().map(|mark| [characters(mark.start), characters(mark.end)]).collect();
+        Self { kind, number, slug, title: &found.title, snippet: text, marks, score: found.score }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_rfc_3339_and_sort_as_text() {
+        assert_eq!(time(1_795_255_200_000), "2026-11-21T10:00:00.000Z");
+        assert_eq!(time(1_795_255_200_007), "2026-11-21T10:00:00.007Z");
     }
 }

@@ -54,12 +54,14 @@ pub enum Cmd {
     FolderState(Box<FolderReport>),
     /// Registers this process and frees what dead ones held.
     StartNode(Box<NewNode>),
-    /// A sign of life; others that gave none for `silence` ms are dead, when it is given.
-    Beat { node: NodeId, now: i64, silence: Option<i64> },
+    /// A sign of life, and how far this process's index is; others that gave none for `silence` ms are dead, when it is given.
+    Beat { node: NodeId, now: i64, silence: Option<i64>, index_seq: i64 },
     /// This process ends in order.
     EndNode { node: NodeId, now: i64 },
     /// Puts back what this process has claimed without knowing it: all that is not in hand.
     FreeStrays { node: NodeId, in_hand: Queue },
+    /// Has every process build its search index anew; answers with the epoch from which on they do.
+    Reindex,
     /// Numbers events that have no place in the log yet.
     NumberEvents { limit: i64 },
     /// Makes rows for the configured mailboxes and retires the rest.
@@ -116,7 +118,7 @@ pub enum Outcome {
     Mailboxes(Vec<MailboxRow>),
     /// Events that got their place in the log, and the last place now.
     Numbered { events: i64, last: i64 },
-    /// A row's number.
+    /// A number: of a row, of an epoch.
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
     Swept { rows: usize, files: Vec<Vec<u8>> },
@@ -142,9 +144,10 @@ impl Cmd {
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
             Self::StartNode(node) => nodes::start(conn, node).await,
-            Self::Beat { node, now, silence } => nodes::beat(conn, *node, *now, *silence).await,
+            Self::Beat { node, now, silence, index_seq } => nodes::beat(conn, *node, *now, *silence, *index_seq).await,
             Self::EndNode { node, now } => nodes::end(conn, *node, *now).await,
             Self::FreeStrays { node, in_hand } => nodes::free(conn, *node, in_hand).await,
+            Self::Reindex => nodes::reindex(conn).await,
             Self::NumberEvents { limit } => sequencer::run(conn, *limit).await,
             Self::ClaimFolder { folder, node, now } => imap::claim(conn, folder, *node, *now).await,
             Self::ReleaseFolder { folder, node } => imap::release(conn, folder, *node).await,

@@ -57,6 +57,14 @@ impl Sql {
         }
     }
 
+    /// The same with a few words before it.
+    pub(super) fn behind(self, head: &'static str) -> Self {
+        match self {
+            Self::Text(text) => Self::Made(format!("{head} {text}")),
+            Self::Made(text) => Self::Made(format!("{head} {text}")),
+        }
+    }
+
     /// `head ($1, …, $columns), (…) tail` with `rows` groups of placeholders.
     pub(super) fn values(head: &'static str, columns: usize, rows: usize, tail: &'static str) -> Self {
         let group = |r: usize| format!("({})", placeholders(r * columns + 1, columns));

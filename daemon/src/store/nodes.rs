@@ -74,10 +74,12 @@ pub(super) async fn start(conn: &mut Conn<'_>, node: &NewNode) -> Result<Outcome
     Ok(Outcome::Node(NodeId(id)))
 }
 
-/// A sign of life; whoever gave none for `silence` ms is dead. Without `silence` nobody is judged.
-pub(super) async fn beat(conn: &mut Conn<'_>, node: NodeId, now: i64, silence: Option<i64>) -> Result<Outcome, StoreError> {
+/// A sign of life, with how far the node's index has read the log; whoever gave none for `silence` ms is dead. Without
+/// `silence` nobody is judged.
+pub(super) async fn beat(conn: &mut Conn<'_>, node: NodeId, now: i64, silence: Option<i64>, index_seq: i64) -> Result<Outcome, StoreError> {
     let now = conn.time(now).await?;
-    if conn.exec("UPDATE node SET beat_at = $1 WHERE id = $2 AND dead = 0", vec![now.into(), node.0.into()]).await? == 0 {
+    let sql = "UPDATE node SET beat_at = $1, index_seq = $3 WHERE id = $2 AND dead = 0";
+    if conn.exec(sql, vec![now.into(), node.0.into(), index_seq.into()]).await? == 0 {
         return Err(StoreError::Fenced);
     }
     if let Some(silence) = silence {
@@ -144,4 +146,10 @@ pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> 
     let args: Vec<Value> = [node.0, 0].into_iter().chain(ids).map(Value::Int).collect();
     conn.exec(Sql::list(sql, 2, args.len() - 1, ""), args).await?;
     Ok(Outcome::Done)
+}
+
+/// Raises the epoch of the search index: each node notices and builds its own anew.
+pub(super) async fn reindex(conn: &mut Conn<'_>) -> Result<Outcome, StoreError> {
+    let row = conn.one("UPDATE meta SET index_epoch = index_epoch + 1 WHERE id = 1 RETURNING index_epoch", vec![]).await?;
+    Ok(Outcome::Id(row.int(0)?))
 }

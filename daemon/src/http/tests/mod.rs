@@ -7,6 +7,7 @@ mod articles;
 mod events;
 mod intake;
 mod pages;
+mod search;
 mod webhooks;
 mod wire;
 
@@ -26,6 +27,7 @@ use crate::config::{Config, Http, Listen};
 use crate::desk::addresses::Book;
 use crate::desk::token::KeyRing;
 use crate::desk::{self, Desk, Step};
+use crate::feed::index::SearchIndex;
 use crate::inbox::Inbox;
 use crate::model::facts::Facts;
 use crate::model::people::Settings;
@@ -120,7 +122,8 @@ impl Served {
         let (sender, desk) = watch::channel(Arc::new(Desk { config: Arc::new(config), book }));
         let inbox = Inbox::new(store.clone(), clock);
         let counters = Arc::default();
-        let state = State { store, clock, desk, inbox, counters, limits: Limits::default(), started_at: now, guards };
+        let index = SearchIndex::new(&folder.0);
+        let state = State { store, clock, desk, inbox, counters, index, limits: Limits::default(), started_at: now, guards };
         let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
         let (address, cancel, server) = (listener.address().to_owned(), CancellationToken::new(), TaskTracker::new());
         server.spawn(serve(listener, state.clone(), cancel.clone()));

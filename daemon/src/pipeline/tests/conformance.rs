@@ -273,6 +273,7 @@ async fn articles(store: &Store) {
     let slug = article("x").slug().clone();
     assert_eq!(store.article(&slug).await.unwrap().unwrap().article.title(), "Reset it");
     assert_eq!(store.articles(&ArticleFilter { limit: 10, ..ArticleFilter::default() }).await.unwrap().items.len(), 1);
+    indexed(store, slug.as_str()).await;
     store.run(Cmd::RemoveArticle(Box::new(RemoveArticle { slug, expected: None, actor: "cli".into(), now: 2 }))).await.unwrap();
     store.log_head().await.unwrap();
 }
@@ -350,6 +351,22 @@ async fn webhooks(w: &World) {
     assert_eq!((sweep(0, 10).await, store.endpoints().await.unwrap().len()), (5, 0), "they go with their receiver");
 }
 
+/// What an index reads of the desk.
+async fn indexed(store: &Store, slug: &str) {
+    let Outcome::Id(epoch) = store.run(Cmd::Reindex).await.unwrap() else { panic!("no epoch") };
+    let head = store.index_head().await.unwrap();
+    assert!(head.epoch == epoch && head.last > 5, "{head:?}");
+    let numbers = store.numbers_after(0, 100).await.unwrap();
+    assert_eq!(numbers[..2], [TicketId(1), TicketId(2)]);
+    assert_eq!(store.slugs_after("", 10).await.unwrap(), [slug]);
+    let mut found = store.ticket_texts(&numbers).await.unwrap();
+    found.sort_by_key(|text| text.ticket.number);
+    assert_eq!(found.len(), numbers.len());
+    assert!(found[0].texts[0].contains("It burns.") && found[0].authors.len() == 2, "{:?}", found[0]);
+    assert!(store.ticket_texts(&[TicketId(99)]).await.unwrap().is_empty());
+    assert_eq!(store.article_texts(&[slug, "nothing"]).await.unwrap()[0].title, "Reset it");
+}
+
 async fn nodes(w: &mut World) {
     let store = w.opened.store.clone();
     w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
@@ -366,7 +383,7 @@ async fn nodes(w: &mut World) {
     let Outcome::Mails(mails) = store.run(claim(w.node)).await.unwrap() else { panic!("no mails") };
     assert_eq!(mails[0].attempts, 1, "a stray is not charged");
     store.run(Cmd::DeferInbox { node: w.node, id: mails[0].id, due_at: 0, reason: "test".into(), charge: true }).await.unwrap();
-    store.run(Cmd::Beat { node: w.node, now: 1, silence: None }).await.unwrap();
+    store.run(Cmd::Beat { node: w.node, now: 1, silence: None, index_seq: 3 }).await.unwrap();
     let old = w.node;
     assert_eq!(count(store.run(claim(old)).await.unwrap()), 1);
     // Whoever is silent is dead: its mail is free, and it claims no more.
@@ -375,10 +392,10 @@ async fn nodes(w: &mut World) {
     else {
         panic!("no node")
     };
-    store.run(Cmd::Beat { node: next, now: 10_000, silence: Some(-60_000) }).await.unwrap();
+    store.run(Cmd::Beat { node: next, now: 10_000, silence: Some(-60_000), index_seq: 0 }).await.unwrap();
     let Outcome::Node(next) = store.run(Cmd::StartNode(NewNode::of("last", 1))).await.unwrap() else { panic!("no node") };
     assert_eq!(count(store.run(claim(old)).await.unwrap()), 0);
     assert_eq!(count(store.run(claim(next)).await.unwrap()), 1);
     store.run(Cmd::EndNode { node: next, now: 2 }).await.unwrap();
-    assert!(matches!(store.run(Cmd::Beat { node: next, now: 3, silence: None }).await, Err(StoreError::Fenced)));
+    assert!(matches!(store.run(Cmd::Beat { node: next, now: 3, silence: None, index_seq: 0 }).await, Err(StoreError::Fenced)));
 }

@@ -2,6 +2,10 @@
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::token::Purpose;
+use crate::model::TicketId;
+use crate::model::changes::Changes;
+use crate::model::facts::{Facts, Keys};
+use crate::model::ticket::Ticket;
 use crate::store::{Cmd, Settled, Settlement, StoreError, statements};
 
 #[tokio::test]
@@ -72,4 +76,34 @@ async fn a_large_mail_goes_into_a_file_and_comes_back_whole() {
     // Where several processes share the database, a file of one of them would help nobody.
     let files = std::fs::read_dir(w.opened.store.data().join("blobs")).unwrap().count();
     assert_eq!(files, usize::from(!w.opened.store.is_shared()));
+}
+
+#[tokio::test]
+async fn of_a_long_ticket_the_newest_texts_are_searched() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let customer = w.person("ann@customer.test").await;
+    for n in 0..3 {
+        let reply = w.address(Purpose::Customer, customer, 1).await;
+        w.mail(ANN, &reply, "", &format!("part {n}\n{}", "words and words \n".repeat(12_000))).await;
+    }
+    let found = w.opened.store.ticket_texts(&[TicketId(1)]).await.unwrap().remove(0);
+    let begins: Vec<_> = found.texts.iter().map(|text| text.get(..6).unwrap()).collect();
+    assert_eq!(begins, ["part 1", "part 2"], "what does not fit is not even read");
+    assert!(!found.attachments && found.authors.len() == 1, "{:?}", found.authors);
+}
+
+#[tokio::test]
+async fn a_merged_ticket_is_not_found_itself() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    w.mail("Bob <bob@customer.test>", SUPPORT, "", "It burns here, too.").await;
+    let store = &w.opened.store;
+    let mut facts = Facts::default();
+    store.facts(&mut facts, &Keys { tickets: [TicketId(2)].into(), ..Keys::default() }).await.unwrap();
+    let merged = Ticket { merged_into: Some(TicketId(1)), ..facts.ticket(TicketId(2)).unwrap().ticket.clone() };
+    store.run(Cmd::Commit(Box::new(Changes { at: 1, updates: vec![merged], ..Changes::default() }))).await.unwrap();
+    assert_eq!(store.numbers_after(0, 10).await.unwrap(), [TicketId(1)]);
+    let found = store.ticket_texts(&[TicketId(1), TicketId(2)]).await.unwrap();
+    assert_eq!(found.iter().map(|text| text.ticket.number).collect::<Vec<_>>(), [TicketId(1)]);
 }

@@ -122,6 +122,15 @@ fn item(row: &Row) -> Result<TicketItem, StoreError> {
     })
 }
 
+/// Tickets by number, in any order; those that are not there are left out.
+pub(super) async fn items(conn: &mut Conn<'_>, numbers: &[TicketId]) -> Result<Vec<TicketItem>, StoreError> {
+    let sql = Sql::list("WHERE t.id IN", 1, numbers.len(), "");
+    let rows = conn.all(sql.behind(SELECT), numbers.iter().copied().map(Value::from).collect()).await?;
+    let mut items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+    participants(conn, &mut items).await?;
+    Ok(items)
+}
+
 async fn participants(conn: &mut Conn<'_>, items: &mut [TicketItem]) -> Result<(), StoreError> {
     if items.is_empty() {
         return Ok(());
