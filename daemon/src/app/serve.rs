@@ -156,6 +156,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         counters,
         limits: Limits::from(&config.limits),
         started_at: clock.now(),
+        index: None,
         guards: http::Guards::default(),
     };
     for listener in http {

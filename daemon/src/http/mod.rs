@@ -30,7 +30,7 @@ pub mod views;
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -67,8 +67,27 @@ pub struct State {
     pub limits: Limits,
     /// When this process started, in ms.
     pub started_at: i64,
+    /// How it stands with the search index; `None`: none runs here.
+    pub index: Option<Arc<dyn Fn() -> IndexHealth + Send + Sync>>,
     /// Caps; `Guards::default()`.
     pub guards: Guards,
+}
+
+/// How it stands with the search index.
+#[derive(Clone, Debug, Default)]
+pub struct IndexHealth {
+    /// How far it has read the log.
+    pub seq: i64,
+    /// Where the log ends.
+    pub head: i64,
+    /// Documents in it.
+    pub documents: u64,
+    /// While it is built anew: documents so far.
+    pub building: Option<u64>,
+    /// Since when it can't go on, in ms.
+    pub failing_since: Option<i64>,
+    /// Why, for a person.
+    pub error: Option<String>,
 }
 
 /// Caps that all listeners share.
@@ -79,7 +98,7 @@ pub struct Guards {
     streams: Arc<Semaphore>,
     pace: stream::Pace,
     rates: Arc<rate::Rates>,
-    counted: Arc<Mutex<Option<numbers::Counted>>>,
+    board: numbers::Board,
 }
 
 impl Default for Guards {
@@ -90,7 +109,7 @@ impl Default for Guards {
             streams: Arc::new(Semaphore::new(STREAMS)),
             pace: stream::Pace::default(),
             rates: Arc::default(),
-            counted: Arc::default(),
+            board: numbers::Board::default(),
         }
     }
 }

@@ -119,7 +119,7 @@ impl Served {
         let (sender, desk) = watch::channel(Arc::new(Desk { config: Arc::new(config), book }));
         let inbox = Inbox::new(store.clone(), clock);
         let counters = Arc::default();
-        let state = State { store, clock, desk, inbox, counters, limits: Limits::default(), started_at: now, guards };
+        let state = State { store, clock, desk, inbox, counters, limits: Limits::default(), started_at: now, index: None, guards };
         let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
         let (address, cancel, server) = (listener.address().to_owned(), CancellationToken::new(), TaskTracker::new());
         server.spawn(serve(listener, state.clone(), cancel.clone()));

@@ -6,16 +6,20 @@ mod imap;
 mod inbox;
 mod messages;
 mod outbox;
+mod people;
 mod status;
 mod tickets;
+mod totals;
 
 pub use articles::ArticleFilter;
 pub use events::{EventItem, LogHead};
 pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, Ref};
-pub use status::{Counts, Epochs, Oldest};
+pub use people::Epochs;
+pub use status::{Counts, DAY, Log, NodeItem, Oldest, Outgoing, Stage};
 pub use tickets::{TicketFilter, TicketItem};
+pub use totals::{Deliveries, MailboxItem, Totals, WEEK};
 
 /// One page of a list; `next` continues it.
 #[derive(Debug)]
