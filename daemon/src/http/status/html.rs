@@ -46,7 +46,7 @@ fn verdict(view: &View) -> String {
     let now = view.machine.now;
     let below = match view.issues.as_slice() {
         [] => "<p>No mail is stuck, and nothing waits for a person.</p>\n".to_owned(),
-        [one] => format!("<p>{}</p>\n{}", time(one.when, now), detail(one)),
+        [one] => format!("<p>{}</p>\n{}", told(one.when, now), detail(one)),
         many => format!("<ul>\n{}</ul>\n", many.iter().map(|one| issue(one, now)).collect::<String>()),
     };
     let stale = view.stale.map(|at| format!("<p class=\"stale\">The numbers below are {} old.</p>\n", old(at, now)));
@@ -60,7 +60,7 @@ fn verdict(view: &View) -> String {
 
 fn issue(issue: &Issue, now: i64) -> String {
     let pill = pill(issue.level, if issue.level == Level::Bad { "broken" } else { "look" });
-    let (text, when, detail) = (escape_html(&issue.text), time(issue.when, now), detail(issue));
+    let (text, when, detail) = (escape_html(&issue.text), told(issue.when, now), detail(issue));
     format!("<li>{pill}<div><p><strong>{text}</strong> {when}</p>\n{detail}</div></li>\n")
 }
 
@@ -105,11 +105,15 @@ pub(super) fn pill(level: Level, word: &str) -> String {
 
 /// A time at a glance, with the exact one for whoever points at it.
 pub(super) fn time(when: Option<When>, now: i64) -> String {
-    let Some(when) = when else { return String::new() };
-    match when.at() {
-        Some(at) => stamped(at, &when.words(now)),
-        None => format!("<span class=\"when\">{}</span>", when.words(now)),
-    }
+    when.map_or(String::new(), |when| match when.at() {
+        Some(at) => stamped(at, &when.brief(now)),
+        None => format!("<span class=\"when\">{}</span>", when.brief(now)),
+    })
+}
+
+/// The same, so that it can be told on.
+fn told(when: Option<When>, now: i64) -> String {
+    when.and_then(|when| Some(stamped(when.at()?, &when.words(now)))).unwrap_or_default()
 }
 
 fn old(at: i64, now: i64) -> String {

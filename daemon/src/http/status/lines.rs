@@ -25,15 +25,16 @@ pub(super) fn incoming(c: &Counts, t: &Totals, now: i64) -> Vec<Line> {
 pub(super) fn outgoing(c: &Counts, t: &Totals, now: i64) -> Vec<Line> {
     let [waiting, relay, refused] = [c.at(Stage::Waiting).and(c.at(Stage::Sending)), c.at(Stage::Relay), c.at(Stage::Refused)];
     let sent = t.sent_day.since.map(When::Ago).or((c.sent == 0).then_some(When::Never));
-    vec![
+    let mut lines = vec![
         Line { when: sent, ..plain("Sent in 24 h", t.sent_day.count) },
         work("Waiting to leave", waiting, pace(waiting, now, 5 * MINUTE, HOUR)),
         state("Relay can't be used", relay, pace(relay, now, 0, 15 * MINUTE), "waits", When::Since),
         state("Refused for now", refused, pace(refused, now, HOUR, i64::MAX), "tried again", When::Since),
-        last_reply(c.last_reply.as_deref()),
-        ended("Failed in 24 h", c.at(Stage::Failed), "failed"),
-        ended("Unclear in 24 h", c.at(Stage::Unknown), "unclear"),
-    ]
+    ];
+    lines.extend(c.last_reply.as_deref().map(last_reply));
+    lines.push(ended("Failed in 24 h", c.at(Stage::Failed), "failed"));
+    lines.push(ended("Unclear in 24 h", c.at(Stage::Unknown), "unclear"));
+    lines
 }
 
 /// Who follows the log.
@@ -74,7 +75,7 @@ pub(super) fn process(m: &Machine) -> Vec<Line> {
         database,
         Line { value: m.health.free.map_or("–".into(), size), ..plain("Free on the disk", 0) },
         plain("Mail sessions open", number(m.sessions)),
-        Line { when: Some(When::Since(m.started_at)), ..plain("Taken over SMTP and LMTP", number(m.taken)) },
+        plain("Taken over SMTP and LMTP since the start", number(m.taken)),
     ]
 }
 
@@ -98,18 +99,14 @@ fn ended(label: &str, of: Oldest, word: &'static str) -> Line {
 
 fn state(label: &str, of: Oldest, level: Level, word: &'static str, when: fn(i64) -> When) -> Line {
     match of.count {
-        0 => Line { level: Level::Good, word: "none", ..plain(label, 0) },
+        0 => Line { level: Level::Good, ..plain(label, 0) },
         n => Line { level, word, when: of.since.map(when), ..plain(label, n) },
     }
 }
 
 /// What the destination said last, as codes alone: its words may name people.
-fn last_reply(reply: Option<&str>) -> Line {
-    let said = reply.and_then(codes);
-    let (value, level, word) = match (reply, &said) {
-        (None, _) => ("–".to_owned(), Level::Good, "no trouble"),
-        (Some(_), None) => ("–".to_owned(), Level::Look, "no answer"),
-        (Some(_), Some(codes)) => (codes.clone(), Level::Look, "refuses"),
-    };
-    Line { value, level, word, ..plain("Relay's last reply", 0) }
+fn last_reply(reply: &str) -> Line {
+    let said = codes(reply);
+    let word = if said.is_some() { "refuses" } else { "no answer" };
+    Line { value: said.unwrap_or("–".to_owned()), level: Level::Look, word, ..plain("Relay's last reply", 0) }
 }

@@ -11,9 +11,9 @@ use crate::store::read::{ImapFolder, MailboxItem, NodeItem};
 pub(super) fn all(view: &View) -> String {
     let now = view.machine.now;
     [
-        table("Mailboxes", ["Address", "Last mail", "In 24 h", "Open"], view.mailboxes.iter().map(|m| mailbox(m, now))),
+        table("Mailboxes", ["Address", "Last mail", "24 h", "Open"], view.mailboxes.iter().map(|m| mailbox(m, now))),
         table("Fetched over IMAP", ["Folder", "State", "Last look"], view.folders.iter().map(|f| folder(f, now))),
-        table("Processes", ["Name", "State", "Last sign of life", "Running"], view.nodes.iter().map(|n| node(n, now))),
+        table("Processes", ["Name", "State", "Seen", "Up"], view.nodes.iter().map(|n| node(n, now))),
     ]
     .concat()
 }

@@ -38,6 +38,16 @@ impl When {
     }
 }
 
+impl When {
+    /// In few words.
+    pub(super) fn brief(self, now: i64) -> String {
+        match self {
+            Self::Since(at) => format!("for {}", span(now - at)),
+            other => other.words(now),
+        }
+    }
+}
+
 /// A time (ms) in a format of strftime.
 pub(super) fn utc(at: i64, format: &str) -> String {
     jiff::Timestamp::from_millisecond(at).unwrap_or_default().strftime(format).to_string()
@@ -130,6 +140,7 @@ mod tests {
         let now = 1_795_303_000_000; // 21 Nov 2026, 23:16:40
         assert_eq!(When::Since(now - 4 * MINUTE).words(now), "since 23:12 UTC, 4 min ago");
         assert_eq!(When::Since(now - DAY).words(now), "since 20 Nov, 23:16 UTC, 24 h ago");
+        assert_eq!(When::Since(now - 4 * MINUTE).brief(now), "for 4 min");
         assert_eq!(When::First(now - HOUR).words(now), "first 1 h ago");
         assert_eq!((When::Never.words(now).as_str(), When::Never.at()), ("never", None));
     }
