@@ -4,6 +4,7 @@
 //! sends from a [`Maildir`] or a [`Sink`], and waits on facts, never on time.
 
 mod api;
+pub mod browser;
 pub mod desk;
 pub mod dovecot;
 pub mod follow;

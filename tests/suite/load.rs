@@ -24,9 +24,11 @@ pub struct Load {
 #[derive(Clone)]
 pub struct Sent {
     id: String,
-    marker: String,
+    /// A word that stands in it and in no other.
+    pub marker: String,
     tries: usize,
-    is_answer: bool,
+    /// It answers the notice; else it opens a ticket.
+    pub is_answer: bool,
 }
 
 impl Load {

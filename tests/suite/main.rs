@@ -1,11 +1,13 @@
 //! Black-box suites: each starts the real program and speaks to it from outside. `tests/README.md` says which shows what.
 
 mod bad_input;
+mod browser;
 mod cli;
 mod commands;
 mod conversation;
 mod corpora;
 mod crash;
+mod database_away;
 mod events;
 mod faults;
 mod first_minutes;

@@ -1,31 +1,41 @@
-//! `GET /metrics`: Prometheus text format 0.0.4. Labels hold fixed words and our own mailboxes, never other addresses.
+//! `GET /metrics`: Prometheus text format 0.0.4. Labels hold fixed words, our own mailboxes and their folders, never other
+//! addresses. The README of this crate lists the names.
+
+mod desk;
 
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
 
 use axum::extract::State as Shared;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
 
-use super::problem::Answer;
 use super::{App, health, numbers};
-use crate::model::ticket::Status;
+use crate::model::outgoing::MailKind;
 use crate::receive::Counters;
-use crate::store::read::{Counts, Oldest};
+use crate::store::read::{Counts, Oldest, Stage, Totals};
 
-/// Everything that is counted.
-pub(super) async fn page(Shared(app): Shared<App>) -> Answer {
-    let (counts, free) = tokio::join!(numbers::counts(&app), health::free_space(&app));
-    let counts = counts?;
-    let mut text = Text::default();
+/// Everything that is counted. While the database is away, what the process knows by itself: old numbers would pass for new.
+pub(super) async fn page(Shared(app): Shared<App>) -> Response {
+    let (numbers, health) = tokio::join!(numbers::numbers(&app), health::look(&app));
+    let (mut text, now) = (Text::default(), app.now());
     process(&mut text, app.state.started_at);
-    mail(&mut text, &counts, app.now());
-    tickets(&mut text, &counts);
-    listeners(&mut text, &app.state.counters);
-    if let Some(free) = free {
+    text.gauge("ombud_database_up", "1 while the database answers.", i32::from(health.away_since.is_none()));
+    let silent = health.away_since.map_or(0, |since| now - since);
+    text.gauge("ombud_database_silence_seconds", "How long it has not answered; 0 while it does.", seconds(silent));
+    text.gauge("ombud_ready", "1 while mail can be accepted.", i32::from(health.away_since.is_none() && health.reasons.is_empty()));
+    if let Some(free) = health.free {
         text.gauge("ombud_disk_free_bytes", "Free space on the disk of the data folder.", free);
     }
-    Ok(([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response())
+    listeners(&mut text, &app.state.counters);
+    if let Some(numbers) = numbers.filter(|_| health.away_since.is_none()) {
+        text.gauge("ombud_counted_age_seconds", "How old the numbers below are.", seconds((now - numbers.at).max(0)));
+        mail(&mut text, &numbers.counts, &numbers.totals, now);
+        desk::tickets(&mut text, &numbers.totals);
+        desk::folders(&mut text, &numbers.counts.folders, now);
+        desk::readers(&mut text, &numbers, now);
+    }
+    ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text.0).into_response()
 }
 
 #[derive(Default)]
@@ -37,27 +47,26 @@ impl Text {
         let _ = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
     }
 
-    fn sample(&mut self, name: &str, label: Option<(&str, &str)>, value: impl Display) {
-        let _ = match label {
-            Some((key, word)) => writeln!(self.0, "{name}{{{key}=\"{}\"}} {value}", escaped(word)),
-            None => writeln!(self.0, "{name} {value}"),
-        };
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        let labels: Vec<_> = labels.iter().map(|(key, word)| format!("{key}=\"{}\"", escaped(word))).collect();
+        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let _ = writeln!(self.0, "{name}{labels} {value}");
     }
 
     fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "gauge", help);
-        self.sample(name, None, value);
+        self.sample(name, &[], value);
     }
 
     fn counter(&mut self, name: &str, help: &str, value: impl Display) {
         self.family(name, "counter", help);
-        self.sample(name, None, value);
+        self.sample(name, &[], value);
     }
 
     fn by<V: Display>(&mut self, name: &str, help: &str, key: &str, values: impl IntoIterator<Item = (impl AsRef<str>, V)>) {
         self.family(name, "gauge", help);
         for (word, value) in values {
-            self.sample(name, Some((key, word.as_ref())), value);
+            self.sample(name, &[(key, word.as_ref())], value);
         }
     }
 }
@@ -81,42 +90,31 @@ fn process(text: &mut Text, started_at: i64) {
     text.gauge("process_start_time_seconds", "When the process started, in seconds since 1970.", seconds(started_at));
 }
 
-fn mail(text: &mut Text, c: &Counts, now: i64) {
-    let inbox = [("accepted", c.accepted), ("waiting", c.inbox_waiting), ("held", c.held)];
-    text.by(
-        "ombud_inbox_messages",
-        "Accepted mails: all, not yet understood, waiting for a person.",
-        "state",
-        inbox.map(|(w, o)| (w, o.count)),
-    );
-    let waits = [("waiting", c.inbox_waiting), ("held", c.held)];
-    text.by(
-        "ombud_inbox_oldest_age_seconds",
-        "How long the oldest of them waits; 0 when none does.",
-        "state",
-        waits.map(|(w, o)| (w, age(&o, now))),
-    );
-    text.gauge("ombud_inbox_last_accepted_timestamp_seconds", "When a mail was accepted last.", seconds(c.accepted.since.unwrap_or(0)));
-    let outbox = [("waiting", c.outbox_waiting), ("sent", c.sent), ("failed", c.failed), ("unknown", c.unknown)];
-    text.by("ombud_outbox_messages", "Outgoing mails.", "state", outbox.map(|(w, o)| (w, o.count)));
-    let waits = [("waiting", c.outbox_waiting), ("failed", c.failed), ("unknown", c.unknown)];
-    text.by(
-        "ombud_outbox_oldest_age_seconds",
-        "How old the oldest of them is; 0 when there is none.",
-        "state",
-        waits.map(|(w, o)| (w, age(&o, now))),
-    );
-    text.gauge("ombud_outbox_last_sent_timestamp_seconds", "When a mail left last.", seconds(c.sent.since.unwrap_or(0)));
-    text.gauge("ombud_outbox_trouble", "1 while a waiting mail was refused before.", i32::from(c.last_trouble.is_some()));
-}
-
-fn tickets(text: &mut Text, c: &Counts) {
-    let count = |status: Status| c.tickets.iter().find(|(s, _)| *s == status).map_or(0, |(_, n)| *n);
-    text.by("ombud_tickets", "Tickets by status, merged ones left out.", "status", Status::ALL.iter().map(|s| (s.word(), count(*s))));
-    let mailboxes = || c.mailboxes.iter();
-    text.by("ombud_mailbox_tickets", "Tickets of a mailbox.", "mailbox", mailboxes().map(|(address, n, _)| (address, n)));
-    let last = mailboxes().map(|(address, _, at)| (address, seconds(at.unwrap_or(0))));
-    text.by("ombud_mailbox_last_change_timestamp_seconds", "When a ticket of a mailbox changed last.", "mailbox", last);
+fn mail(text: &mut Text, c: &Counts, t: &Totals, now: i64) {
+    text.counter("ombud_inbox_accepted_total", "Mails accepted by all doors, by the highest number given.", c.accepted.count);
+    text.gauge("ombud_inbox_accepted_day", "Mails accepted in the last 24 hours.", t.accepted_day);
+    let newest = seconds(c.accepted.since.unwrap_or(0));
+    text.gauge("ombud_inbox_last_accepted_timestamp_seconds", "When a mail was accepted last.", newest);
+    let waits = [("waiting", c.understanding), ("held", c.held())];
+    let help = "Mails that are not yet understood, or wait for a person.";
+    text.by("ombud_inbox_messages", help, "state", waits.map(|(w, o)| (w, o.count)));
+    let help = "How long the oldest of them waits; 0 when none does.";
+    text.by("ombud_inbox_oldest_age_seconds", help, "state", waits.map(|(w, o)| (w, age(&o, now))));
+    text.by("ombud_inbox_held", "Mails that wait for a person.", "reason", c.held.iter().map(|(reason, of)| (reason, of.count)));
+    text.counter("ombud_outbox_sent_total", "Mails that left, by the highest number given.", c.sent);
+    text.gauge("ombud_outbox_sent_day", "Mails that left in the last 24 hours.", t.sent_day.count);
+    let help = "When a mail left last; 0 when none did in 24 hours.";
+    text.gauge("ombud_outbox_last_sent_timestamp_seconds", help, seconds(t.sent_day.since.unwrap_or(0)));
+    text.family("ombud_outbox_messages", "gauge", "Mails that wait to leave, or did not; `failed` and `unknown` in all.");
+    for stage in Stage::ALL {
+        for kind in MailKind::ALL {
+            let n: i64 = c.outgoing.iter().filter(|o| o.stage == *stage && o.kind == *kind).map(|o| o.total).sum();
+            text.sample("ombud_outbox_messages", &[("state", stage.word()), ("kind", kind.word())], n);
+        }
+    }
+    let help = "How old the oldest of them is, of the last 24 hours for `failed` and `unknown`; 0 when there is none.";
+    text.by("ombud_outbox_oldest_age_seconds", help, "state", Stage::ALL.iter().map(|s| (s.word(), age(&c.at(*s), now))));
+    text.gauge("ombud_outbox_trouble", "1 while a waiting mail was refused before.", i32::from(c.last_reply.is_some()));
 }
 
 fn listeners(text: &mut Text, c: &Counters) {
@@ -128,7 +126,7 @@ fn listeners(text: &mut Text, c: &Counters) {
     text.counter("ombud_receive_accepted_total", "Mails accepted over SMTP and LMTP.", c.accepted.load(Relaxed));
     text.family("ombud_receive_replies_total", "counter", "Replies by their first digit.");
     for (class, replies) in ["2", "3", "4", "5"].into_iter().zip(&c.replies) {
-        text.sample("ombud_receive_replies_total", Some(("class", class)), replies.load(Relaxed));
+        text.sample("ombud_receive_replies_total", &[("class", class)], replies.load(Relaxed));
     }
 }
 

@@ -33,7 +33,7 @@ mod webhooks;
 
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
@@ -88,7 +88,7 @@ pub struct Guards {
     streams: Arc<Semaphore>,
     pace: stream::Pace,
     rates: Arc<rate::Rates>,
-    counted: Arc<Mutex<Option<numbers::Counted>>>,
+    board: numbers::Board,
 }
 
 impl Default for Guards {
@@ -100,7 +100,7 @@ impl Default for Guards {
             streams: Arc::new(Semaphore::new(STREAMS)),
             pace: stream::Pace::default(),
             rates: Arc::default(),
-            counted: Arc::default(),
+            board: numbers::Board::default(),
         }
     }
 }

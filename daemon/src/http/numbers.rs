@@ -1,42 +1,108 @@
-//! The numbers behind the status page and `/metrics`, which need no token: counting is done for all askers at once, and
-//! rests four times as long as it took.
+//! The numbers behind the status page and `/metrics`, which need no token: counting is done for all askers at once and
+//! rests many times as long as it took, so that asking costs a large desk no more than a small one. When the database
+//! does not answer, the last numbers stay.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use tokio::sync::Mutex as Turn;
 use tokio::time::{Instant, timeout};
 
 use super::App;
-use super::problem::{Answer, Problem};
-use crate::store::read::Counts;
+use crate::feed::index::Health;
+use crate::store::StoreError;
+use crate::store::read::{Counts, Totals};
 
+/// How long an asker waits for new numbers; then the last ones are good enough.
+const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How long counting may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-const REST: u32 = 4;
-
-/// Numbers, and until when they are good enough.
-pub(super) struct Counted {
-    counts: Arc<Counts>,
-    until: Instant,
-}
+const LIMIT: Duration = Duration::from_secs(60);
+/// A tenth of a connection's time for what indexes give, and a hundredth for walks through large tables.
+const REST: u32 = 10;
+const LONG_REST: u32 = 100;
 
 /// The desk in numbers.
-///
-/// # Errors
-/// 503 when the database does not answer.
-pub(super) async fn counts(app: &App) -> Answer<Arc<Counts>> {
+#[derive(Clone)]
+pub(super) struct Numbers {
+    /// What waits, fails and works.
+    pub(super) counts: Arc<Counts>,
+    /// Traffic, and the desk as a whole.
+    pub(super) totals: Arc<Totals>,
+    /// The search index, and since when (ms) it has an event to read.
+    pub(super) index: (Health, Option<i64>),
+    /// When `counts` was counted, in ms.
+    pub(super) at: i64,
+}
+
+/// Where the last numbers hang, and who counts.
+#[derive(Clone, Default)]
+pub(super) struct Board {
+    last: Arc<Mutex<Option<Kept>>>,
+    turn: Arc<Turn<()>>,
+}
+
+#[derive(Clone)]
+struct Kept {
+    numbers: Numbers,
+    counts_until: Instant,
+    totals_until: Instant,
+}
+
+/// The numbers as they are now, or as they were when the database last gave some; `None` when it never did.
+pub(super) async fn numbers(app: &App) -> Option<Numbers> {
+    let board = &app.state.guards.board;
     let counting = async {
-        let mut last = app.state.guards.counted.lock().await;
-        let begun = Instant::now();
-        if let Some(counted) = last.as_ref().filter(|counted| counted.until > begun) {
-            return Ok(Arc::clone(&counted.counts));
+        let turn = Arc::clone(&board.turn).lock_owned().await;
+        if board.last().is_some_and(|kept| kept.counts_until > Instant::now()) {
+            return;
         }
-        let counts = Arc::new(app.state.store.counts().await?);
-        let ended = Instant::now();
-        *last = Some(Counted { counts: Arc::clone(&counts), until: ended + (ended - begun) * REST });
-        Ok(counts)
+        let app = app.clone();
+        // Whoever asked may go away; what was begun is of use to the next.
+        let counted = tokio::spawn(async move {
+            let _turn = turn;
+            let counted = timeout(LIMIT, count(&app)).await.unwrap_or_else(|_| Err(StoreError::Away("no answer".into())));
+            match counted {
+                Ok(kept) => *app.state.guards.board.lock() = Some(kept),
+                Err(error) => tracing::warn!(%error, "the desk could not be counted"),
+            }
+        });
+        // It ends badly only where the numbers stay as they were.
+        let _ = counted.await;
     };
-    let late = |_| Problem::later(StatusCode::SERVICE_UNAVAILABLE, 5, "The database does not answer now.");
-    timeout(PATIENCE, counting).await.map_err(late)?
+    let _ = timeout(PATIENCE, counting).await;
+    board.last().map(|kept| kept.numbers)
+}
+
+impl Board {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
+        // The lock is never held over anything that can panic.
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last(&self) -> Option<Kept> {
+        self.lock().clone()
+    }
+}
+
+async fn count(app: &App) -> Result<Kept, StoreError> {
+    let (store, now, begun) = (&app.state.store, app.now(), Instant::now());
+    let counts = Arc::new(store.counts(now).await?);
+    let index = behind(app, app.state.index.health(now)).await?;
+    let counted = Instant::now();
+    let last = app.state.guards.board.last().filter(|kept| kept.totals_until > counted);
+    let (totals, totals_until) = match last {
+        Some(kept) => (kept.numbers.totals, kept.totals_until),
+        None => {
+            let totals = Arc::new(store.totals(now).await?);
+            let ended = Instant::now();
+            (totals, ended + (ended - counted) * LONG_REST)
+        }
+    };
+    let counts_until = Instant::now() + (counted - begun) * REST;
+    Ok(Kept { numbers: Numbers { counts, totals, index, at: now }, counts_until, totals_until })
+}
+
+async fn behind(app: &App, health: Health) -> Result<(Health, Option<i64>), StoreError> {
+    let next = if health.seq < health.head { app.state.store.event_time(health.seq + 1).await? } else { None };
+    Ok((health, next))
 }

@@ -125,8 +125,10 @@ impl Sender {
             Err(StoreError::Fenced) => return tracing::warn!(id = %row.id, "another node has taken a mail over"),
             Err(error) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
+                // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.
+                let pause = if error.is_nobodys_fault() { POLL } else { Duration::from_secs(60) };
                 let outcome = Outcome::Destination { reply: format!("the desk could not compose it: {error}") };
-                settled(&row, outcome, Duration::from_secs(60), &desk.config.limits, self.clock.now())
+                settled(&row, outcome, pause, &desk.config.limits, self.clock.now())
             }
         };
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");

@@ -28,6 +28,7 @@ mod outbox;
 mod parts;
 mod people;
 mod pg;
+mod pulse;
 pub mod read;
 mod sequencer;
 #[cfg(test)]
@@ -41,6 +42,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqlitePool;
@@ -80,6 +82,7 @@ struct Inner {
     base: Base,
     data: PathBuf,
     nudges: Nudges,
+    pulse: pulse::Pulse,
 }
 
 enum Base {
@@ -139,7 +142,7 @@ impl Store {
     pub async fn open(database: &Database, data: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(data)?;
         blobs::prepare_folder(data)?;
-        let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default() };
+        let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default(), pulse: pulse::Pulse::default() };
         let inner = match database {
             Database::Sqlite(path) => {
                 let (conn, readers) = lite::open(path, data).await?;
@@ -158,10 +161,17 @@ impl Store {
 
     /// Runs one command; it is on disk when this returns.
     pub async fn run(&self, cmd: Cmd) -> Result<Outcome, StoreError> {
-        match &self.inner.base {
+        let outcome = match &self.inner.base {
             Base::Lite { writer, .. } => writer.run(cmd).await,
             Base::Pg(pg) => pg.run(cmd, Arc::downgrade(&self.inner)).await,
-        }
+        };
+        self.inner.pulse.note(&outcome);
+        outcome
+    }
+
+    /// How long ago the database answered last. A daemon asks it each second.
+    pub fn silence(&self) -> Duration {
+        self.inner.pulse.silence()
     }
 
     /// Whether several daemons may work on this database.

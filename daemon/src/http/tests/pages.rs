@@ -21,8 +21,10 @@ async fn alive_and_ready() {
     assert!(closed.json()["reasons"][0].as_str().unwrap().starts_with("the database"), "{closed:?}");
     assert_eq!(served.call("GET", "/healthz", "").await.status, 200);
     let page = served.call("GET", "/", "").await;
-    assert_eq!(page.status, 503);
-    assert!(page.text().contains("the database does not answer"));
+    assert_eq!(page.status, 200, "it is a page for people");
+    assert!(page.text().contains("<strong>The database does not answer</strong> <time"), "{}", page.text());
+    let metrics = served.call("GET", "/metrics", "").await;
+    assert!(metrics.text().contains("\nombud_database_up 0\n") && !metrics.text().contains("ombud_tickets"), "{metrics:?}");
 }
 
 #[tokio::test]
@@ -32,12 +34,19 @@ async fn the_status_page_names_nobody() {
     served.decide_all().await;
     let page = served.call("GET", "/", "").await;
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!(page.header("content-security-policy"), Some("default-src 'none'; style-src 'unsafe-inline'"));
+    let style = page.text().split_once("<style>").unwrap().1.split_once("</style>").unwrap().0;
+    let hash = data_encoding::BASE64.encode(&crate::store::sha256(style.as_bytes()));
+    let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+    assert_eq!(page.header("content-security-policy"), Some(policy.as_str()));
     assert_eq!((page.header("referrer-policy"), page.header("x-content-type-options")), (Some("no-referrer"), Some("nosniff")));
     let text = page.text();
-    for shown in
-        ["One thing needs a look", "1 mail is held until a person decides", "support@desk.localhost", env!("CARGO_PKG_VERSION"), "Tickets"]
-    {
+    for shown in [
+        "<h1>1 mail is held until a person decides</h1>",
+        "author in doubt",
+        "support@desk.localhost",
+        env!("CARGO_PKG_VERSION"),
+        "Tickets",
+    ] {
         assert!(text.contains(shown), "{shown}\n{text}");
     }
     for hidden in ["ann@", "Ann", "Jane", "jane@", "printer", "secret", "words", "example.org", "<script", "http://", "https://"] {
@@ -62,10 +71,17 @@ async fn metrics_can_be_read_by_a_machine() {
         }
     }
     for line in [
-        "ombud_inbox_messages{state=\"accepted\"} 1",
+        "ombud_database_up 1",
+        "ombud_ready 1",
+        "ombud_inbox_accepted_total 1",
+        "ombud_inbox_accepted_day 1",
+        "ombud_outbox_messages{state=\"waiting\",kind=\"notify\"} 1",
+        "ombud_mailbox_received_day{mailbox=\"support@desk.localhost\"} 1",
+        "ombud_nodes 1",
+        "ombud_webhook_deliveries{state=\"waiting\"} 0",
         "ombud_tickets{status=\"open\"} 1",
         "ombud_tickets{status=\"spam\"} 0",
-        "ombud_mailbox_tickets{mailbox=\"support@desk.localhost\"} 1",
+        "ombud_mailbox_tickets{mailbox=\"support@desk.localhost\",status=\"open\"} 1",
         "ombud_receive_accepted_total 3",
         "ombud_receive_replies_total{class=\"5\"} 0",
     ] {

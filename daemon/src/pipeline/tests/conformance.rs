@@ -44,7 +44,7 @@ async fn story(mut w: World) {
     outbox(&w).await;
     tickets(&w).await;
     held(&w).await;
-    reading(&store).await;
+    reading(&store, w.opened.clock.now()).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
@@ -208,7 +208,7 @@ async fn held(w: &World) {
     assert_eq!(item.ticket, Some(TicketId(1)));
 }
 
-async fn reading(store: &Store) {
+async fn reading(store: &Store, now: i64) {
     let ticket = TicketId(1);
     let filter = TicketFilter { text: Some("PRINTER".into()), limit: 10, ..TicketFilter::default() };
     assert_eq!(store.tickets(&filter).await.unwrap().items.len(), 2);
@@ -221,8 +221,13 @@ async fn reading(store: &Store) {
     assert!(!store.messages(ticket, first.next.as_deref(), 10).await.unwrap().items.is_empty());
     assert_eq!(store.people_of(ticket).await.unwrap().len(), 2);
     assert!(store.mailbox_of(ticket).await.unwrap().is_some() && store.ticket(ticket).await.unwrap().is_some());
-    let counts = store.counts().await.unwrap();
-    assert!(counts.accepted.count > 5 && counts.mailboxes[0].1 > 1, "{counts:?}");
+    let counts = store.counts(now).await.unwrap();
+    assert!(counts.accepted.count > 5 && counts.sent > 0 && counts.log.last > 5 && counts.nodes.len() == 1, "{counts:?}");
+    let totals = store.totals(now).await.unwrap();
+    assert_eq!((totals.accepted_day, totals.mailboxes.len()), (counts.accepted.count, 1), "{totals:?}");
+    assert!(totals.mailboxes[0].day > 1 && totals.mailboxes[0].newest.is_some(), "{totals:?}");
+    assert_eq!(store.totals(now + 2 * DAY).await.unwrap().accepted_day, 0);
+    assert!(store.event_time(1).await.unwrap().is_some() && store.event_time(0).await.unwrap().is_none());
     store.ping().await.unwrap();
 }
 

@@ -6,9 +6,11 @@ mod imap;
 mod inbox;
 mod messages;
 mod outbox;
+mod people;
 mod search;
 mod status;
 mod tickets;
+mod totals;
 mod webhooks;
 
 pub use articles::ArticleFilter;
@@ -16,9 +18,11 @@ pub use events::{EventItem, LogHead};
 pub use imap::ImapFolder;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, MessageLabel, Ref};
+pub use people::Epochs;
 pub use search::{ArticleText, IndexHead, TicketText};
-pub use status::{Counts, Epochs, Oldest};
+pub use status::{Counts, DAY, Log, NodeItem, Oldest, Outgoing, Stage};
 pub use tickets::{TicketFilter, TicketItem};
+pub use totals::{Deliveries, MailboxItem, Totals, WEEK};
 pub use webhooks::{DeliveryItem, DeliveryState};
 
 /// One page of a list; `next` continues it.

@@ -1,10 +1,18 @@
-//! The numbers of the status page and of `/metrics`.
+//! What waits, fails and works now, for the status page and `/metrics`: numbers that an index gives, however much mail
+//! there is. What needs a walk through a large table stands in `totals`.
 
-use crate::model::people::Person;
-use crate::model::ticket::Status;
-use crate::model::{PersonId, TicketId};
+use crate::model::outgoing::MailKind;
+use crate::model::ticket::words;
+use crate::store::conn::Conn;
+use crate::store::value::Row;
+use crate::store::{Store, StoreError};
 
-use crate::store::{Store, StoreError, facts};
+use super::ImapFolder;
+
+/// Failures are news for so long, in ms.
+pub const DAY: i64 = 86_400_000;
+/// A process that has ended is named for so long, in ms.
+const NAMED: i64 = 3_600_000;
 
 /// How many, and since when (ms).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,99 +23,177 @@ pub struct Oldest {
     pub since: Option<i64>,
 }
 
+impl Oldest {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { count: self.count + other.count, since: [self.since, other.since].into_iter().flatten().min() }
+    }
+}
+
+words!(
+    /// How far a mail on its way out has come.
+    Stage {
+        /// Waits for its first try.
+        Waiting = "waiting",
+        /// Is being sent.
+        Sending = "sending",
+        /// Waits because the next server can't be used.
+        Relay = "relay",
+        /// Was refused for now.
+        Refused = "refused",
+        /// Could not be delivered.
+        Failed = "failed",
+        /// Nobody knows whether it left.
+        Unknown = "unknown",
+    }
+);
+
+/// Mails of one kind at one stage.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing {
+    /// What they are.
+    pub kind: MailKind,
+    /// How far they are.
+    pub stage: Stage,
+    /// Those of the last 24 hours where it is over with them, else all.
+    pub of: Oldest,
+    /// All of them.
+    pub total: i64,
+}
+
+/// A process on this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeItem {
+    /// Host name and process id.
+    pub name: String,
+    /// In ms.
+    pub started_at: i64,
+    /// Last sign of life, in ms of this machine's clock.
+    pub beat_at: i64,
+    /// It has ended, or was taken for dead.
+    pub dead: bool,
+}
+
+/// The event log.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Log {
+    /// The last place; 0 when nothing has happened.
+    pub last: i64,
+    /// Events that have no place yet.
+    pub unnumbered: Oldest,
+}
+
 /// The desk in numbers.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
-    /// Mails accepted in all, with the newest.
+    /// Mails accepted in all, by the highest number given, and when the newest came.
     pub accepted: Oldest,
     /// Mails not yet understood.
-    pub inbox_waiting: Oldest,
-    /// Mails that wait for a person.
-    pub held: Oldest,
-    /// Mails that wait to leave.
-    pub outbox_waiting: Oldest,
-    /// Mails that left, with the newest.
-    pub sent: Oldest,
-    /// Mails that could not be delivered.
-    pub failed: Oldest,
-    /// Mails of which nobody knows whether they left.
-    pub unknown: Oldest,
-    /// Tickets by status.
-    pub tickets: Vec<(Status, i64)>,
-    /// Customers' mails by mailbox address: count and newest (ms).
-    pub mailboxes: Vec<(String, i64, Option<i64>)>,
-    /// What the destination said last when it failed, of the oldest mail that waits.
-    pub last_trouble: Option<String>,
+    pub understanding: Oldest,
+    /// Mails that wait for a person, by reason.
+    pub held: Vec<(String, Oldest)>,
+    /// Mails that are to leave, or could not.
+    pub outgoing: Vec<Outgoing>,
+    /// Mails that left, by the highest number given.
+    pub sent: i64,
+    /// What the destination said last when it failed, of the mail that is due first.
+    pub last_reply: Option<String>,
+    /// Folders that are fetched.
+    pub folders: Vec<ImapFolder>,
+    /// Living processes, and those that ended in the last hour.
+    pub nodes: Vec<NodeItem>,
+    /// The event log.
+    pub log: Log,
+}
+
+impl Counts {
+    /// All mails at one stage.
+    pub fn at(&self, stage: Stage) -> Oldest {
+        self.outgoing.iter().filter(|o| o.stage == stage).fold(Oldest::default(), |sum, o| sum.and(o.of))
+    }
+
+    /// All mails that wait for a person.
+    pub fn held(&self) -> Oldest {
+        self.held.iter().fold(Oldest::default(), |sum, (_, of)| sum.and(*of))
+    }
 }
 
 impl Store {
-    /// Counts everything the status page shows.
-    pub async fn counts(&self) -> Result<Counts, StoreError> {
-        let mut counts = Counts {
-            accepted: self.oldest("SELECT COUNT(*), MAX(received_at) FROM inbox").await?,
-            inbox_waiting: self.oldest("SELECT COUNT(*), MIN(received_at) FROM inbox WHERE state IN ('waiting', 'claimed')").await?,
-            held: self.oldest("SELECT COUNT(*), MIN(received_at) FROM inbox WHERE state = 'held'").await?,
-            outbox_waiting: self.oldest("SELECT COUNT(*), MIN(created_at) FROM outbox WHERE state IN ('waiting', 'claimed')").await?,
-            sent: self.oldest("SELECT COUNT(*), MAX(settled_at) FROM outbox WHERE state = 'sent'").await?,
-            failed: self.oldest("SELECT COUNT(*), MIN(settled_at) FROM outbox WHERE state = 'failed'").await?,
-            unknown: self.oldest("SELECT COUNT(*), MIN(settled_at) FROM outbox WHERE state = 'unknown'").await?,
-            ..Counts::default()
-        };
+    /// What waits, fails and works at `now` (ms).
+    pub async fn counts(&self, now: i64) -> Result<Counts, StoreError> {
+        let folders = self.imap_folders().await?;
         let mut read = self.read().await?;
-        for row in read.conn().all("SELECT status, COUNT(*) FROM ticket WHERE merged_into IS NULL GROUP BY status", vec![]).await? {
-            counts.tickets.push((row.word(0, Status::of)?, row.int(1)?));
-        }
-        counts.tickets.sort();
-        let sql = "SELECT m.address, COUNT(x.id), MAX(x.created_at) FROM mailbox m LEFT JOIN ticket t ON t.mailbox = m.id
-            LEFT JOIN message x ON x.ticket = t.id AND x.kind = 'customer' WHERE m.retired_at IS NULL GROUP BY m.id, m.address ORDER BY m.id";
-        for row in read.conn().all(sql, vec![]).await? {
-            counts.mailboxes.push((row.text(0)?, row.int(1)?, row.opt_int(2)?));
-        }
-        let sql = "SELECT last_reply FROM outbox WHERE state = 'waiting' AND last_reply IS NOT NULL ORDER BY id LIMIT 1";
-        counts.last_trouble = read.conn().opt(sql, vec![]).await?.map(|r| r.text(0)).transpose()?;
-        Ok(counts)
-    }
-
-    async fn oldest(&self, sql: &'static str) -> Result<Oldest, StoreError> {
-        let mut read = self.read().await?;
-        let row = read.conn().one(sql, vec![]).await?;
-        Ok(Oldest { count: row.int(0)?, since: row.opt_int(1)? })
+        let mut conn = read.conn();
+        let newest = conn.opt("SELECT id, received_at FROM inbox ORDER BY id DESC LIMIT 1", vec![]).await?;
+        let accepted = newest.map_or(Ok(Oldest::default()), |row| oldest(&row, 0))?;
+        let sql = "SELECT COUNT(*), MIN(received_at) FROM inbox WHERE state IN ('waiting', 'claimed')";
+        let understanding = oldest(&conn.one(sql, vec![]).await?, 0)?;
+        let sql = "SELECT reason, COUNT(*), MIN(received_at) FROM inbox WHERE state = 'held' GROUP BY reason ORDER BY reason";
+        let held = conn.all(sql, vec![]).await?;
+        let held = held.iter().map(|r| Ok((r.text(0)?, oldest(r, 1)?))).collect::<Result<_, StoreError>>()?;
+        let outgoing = outgoing(&mut conn, now).await?;
+        let highest = conn.opt("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", vec![]).await?.map_or(Ok(0), |row| row.int(0))?;
+        let sent = (highest - outgoing.iter().map(|o| o.total).sum::<i64>()).max(0);
+        let sql =
+            "SELECT last_reply FROM outbox WHERE state IN ('waiting', 'claimed') AND last_reply IS NOT NULL ORDER BY due_at, id LIMIT 1";
+        let last_reply = conn.opt(sql, vec![]).await?.map(|r| r.text(0)).transpose()?;
+        let (nodes, log) = (nodes(&mut conn, now).await?, log(&mut conn).await?);
+        Ok(Counts { accepted, understanding, held, outgoing, sent, last_reply, folders, nodes, log })
     }
 
     /// Whether the database answers.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        let mut read = self.read().await?;
-        read.conn().one("SELECT 1", vec![]).await?;
-        Ok(())
-    }
-
-    /// Everyone who works here or did.
-    pub async fn staff(&self) -> Result<Vec<Person>, StoreError> {
-        let mut read = self.read().await?;
-        facts::load_staff(&mut read.conn()).await
-    }
-
-    /// People by id; unknown ones are left out.
-    pub async fn persons(&self, ids: &[PersonId]) -> Result<Vec<Person>, StoreError> {
-        let mut read = self.read().await?;
-        facts::load_persons(&mut read.conn(), ids).await
-    }
-
-    /// The epoch of a person, and of their place on a ticket (0 when they have none).
-    pub async fn epochs(&self, person: PersonId, ticket: TicketId) -> Result<Option<Epochs>, StoreError> {
-        let sql = "SELECT p.epoch, p.disabled, COALESCE(x.epoch, 0) FROM person p
-            LEFT JOIN participant x ON x.person = p.id AND x.ticket = $2 WHERE p.id = $1";
-        let mut read = self.read().await?;
-        let row = read.conn().opt(sql, vec![person.into(), ticket.into()]).await?;
-        row.map(|r| Ok(Epochs { sum: r.int(0)? + r.int(2)?, disabled: r.flag(1)? })).transpose()
+        let asked = async {
+            let mut read = self.read().await?;
+            read.conn().one("SELECT 1", vec![]).await.map(|_| ())
+        };
+        let answer = asked.await;
+        self.inner.pulse.note(&answer);
+        answer
     }
 }
 
-/// What revokes a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Epochs {
-    /// Epoch of the person plus that of their place on the ticket.
-    pub sum: i64,
-    /// Works here no more.
-    pub disabled: bool,
+async fn outgoing(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Outgoing>, StoreError> {
+    // A postponed mail was not charged with the try; the one that is under way is charged from its beginning.
+    let sql = "SELECT kind, CASE WHEN last_reply IS NOT NULL AND attempts = CASE WHEN state = 'claimed' THEN 1 ELSE 0 END THEN 'relay'
+        WHEN state = 'claimed' THEN 'sending' WHEN last_reply IS NULL THEN 'waiting' ELSE 'refused' END, COUNT(*), MIN(created_at), COUNT(*) FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY 1, 2";
+    let mut rows = conn.all(sql, vec![]).await?;
+    let sql =
+        "SELECT kind, state, COUNT(CASE WHEN settled_at > $1 THEN 1 END), MIN(CASE WHEN settled_at > $1 THEN settled_at END), COUNT(*)
+        FROM outbox WHERE state IN ('failed', 'unknown') GROUP BY kind, state";
+    rows.extend(conn.all(sql, vec![(now - DAY).into()]).await?);
+    let outgoing =
+        |r: &Row| Ok(Outgoing { kind: r.word(0, MailKind::of)?, stage: r.word(1, Stage::of)?, of: oldest(r, 2)?, total: r.int(4)? });
+    rows.iter().map(outgoing).collect()
+}
+
+impl Store {
+    /// When the event at a place of the log happened, in ms.
+    pub async fn event_time(&self, seq: i64) -> Result<Option<i64>, StoreError> {
+        let mut read = self.read().await?;
+        read.conn().opt("SELECT at FROM event WHERE seq = $1", vec![seq.into()]).await?.map(|r| r.int(0)).transpose()
+    }
+}
+
+async fn nodes(conn: &mut Conn<'_>, now: i64) -> Result<Vec<NodeItem>, StoreError> {
+    // Signs of life are written in the database's time.
+    let time = conn.time(now).await?;
+    let sql = "SELECT name, started_at, beat_at, dead FROM node WHERE dead = 0 OR beat_at > $1 ORDER BY dead, id";
+    let rows = conn.all(sql, vec![(time - NAMED).into()]).await?;
+    let here = |at: i64| now - (time - at);
+    rows.iter()
+        .map(|r| Ok(NodeItem { name: r.text(0)?, started_at: here(r.int(1)?), beat_at: here(r.int(2)?), dead: r.flag(3)? }))
+        .collect()
+}
+
+async fn log(conn: &mut Conn<'_>) -> Result<Log, StoreError> {
+    let last = conn.one("SELECT COALESCE(MAX(seq), 0) FROM event", vec![]).await?.int(0)?;
+    let unnumbered = oldest(&conn.one("SELECT COUNT(*), MIN(at) FROM event WHERE seq IS NULL", vec![]).await?, 0)?;
+    Ok(Log { last, unnumbered })
+}
+
+/// Count and time from column `i` on.
+fn oldest(row: &Row, i: usize) -> Result<Oldest, StoreError> {
+    Ok(Oldest { count: row.int(i)?, since: row.opt_int(i + 1)? })
 }

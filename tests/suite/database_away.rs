@@ -1,0 +1,125 @@
+//! The PostgreSQL server crashes, or hangs, under the desk.
+
+use std::collections::BTreeMap;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ombud_tests::places::skip;
+use ombud_tests::postgres::Server;
+use ombud_tests::{Desk, Options, Say, Sink, wait_until};
+
+use crate::load::{Load, Sent, once_in_the_inbox};
+use crate::{ANN, JANE, from_ann};
+
+const CRASHES: usize = 5;
+/// A page for people, and what the desk may take to notice that the database is back, on a busy machine.
+const AT_ONCE: Duration = Duration::from_millis(2_500);
+const SOON: Duration = Duration::from_secs(10);
+
+const AWAY: &str = "<h1>The database does not answer</h1>\n<p><time class=\"when\" datetime=";
+
+fn desk(server: &Server, sink: &Sink) -> Desk {
+    let desk = Desk::prepare(Options {
+        database: Some(server.address.clone()),
+        relay: Some(sink.url()),
+        mailbox: "auto_ack = \"never\"",
+        more: "[limits]\nanswers_per_agent_hour = 100000\n",
+        ..Options::default()
+    });
+    desk.agent(JANE, "Jane Doe", "admin");
+    desk.running()
+}
+
+/// The page comes at once, whatever the database does.
+fn page(desk: &Desk) -> String {
+    let asked = Instant::now();
+    let page = desk.public("/");
+    assert!(page.status == 200 && asked.elapsed() < AT_ONCE, "{} after {:?}", page.status, asked.elapsed());
+    String::from_utf8(page.body).unwrap()
+}
+
+/// While the database is away everybody is told so and nothing is promised.
+fn is_away(desk: &Desk) {
+    wait_until("the page to say so", || page(desk).contains(AWAY));
+    assert!(page(desk).contains("since "), "{}", page(desk));
+    let asked = Instant::now();
+    let ready = desk.public("/readyz");
+    assert!(ready.status == 503 && asked.elapsed() < AT_ONCE, "{} after {:?}", ready.status, asked.elapsed());
+    assert!(ready.json()["reasons"][0].as_str().unwrap().starts_with("the database does not answer since "), "{}", ready.json());
+    assert!(String::from_utf8_lossy(&desk.public("/metrics").body).contains("\nombud_database_up 0\n"));
+    assert_eq!(desk.public("/healthz").status, 200);
+}
+
+/// It heals by itself.
+fn is_back(desk: &Desk, back: Instant) {
+    wait_until("the page to heal", || !page(desk).contains(AWAY));
+    wait_until("mail to be taken", || desk.public("/readyz").status == 200 && desk.send(&from_ann("Back", "Hello?")).is_yes());
+    assert!(back.elapsed() < SOON, "it took {:?}", back.elapsed());
+}
+
+#[test]
+fn a_database_that_crashes_under_load_loses_nothing_and_doubles_nothing() {
+    let Some(server) = Server::start() else { return skip("a_database_that_crashes_under_load", "no PostgreSQL: tests/run starts one") };
+    let sink = Sink::start(|_, _| Say::Yes);
+    let desk = desk(&server, &sink);
+    desk.deliver(&from_ann("Answered under load", "Hello?"));
+    let notice = sink.expect(JANE, "the notice", |l| l.header("Subject").is_some_and(|s| s.ends_with("Answered under load")));
+    let load = Load::start(&[&desk], 3, &notice);
+    let mut seed = u64::from(std::process::id());
+    for _ in 0..CRASHES {
+        // The moment of the crash is what is tried here; nothing is waited for.
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        thread::sleep(Duration::from_millis(300 + (seed >> 33) % 900));
+        server.halt();
+        is_away(&desk);
+        let refused = desk.send(&from_ann("Meanwhile", "Hello?"));
+        assert_eq!(refused.code, 451, "{}", refused.line);
+        server.resume();
+        is_back(&desk, Instant::now());
+    }
+    let sent = load.end();
+    desk.settle();
+    println!("{CRASHES} crashes, {} mails taken", sent.len());
+    assert!(sent.len() > 4 * CRASHES, "{} mails", sent.len());
+    once_in_the_inbox(&desk, &sent);
+    once_sent(&sink, &sent);
+    wait_until("the page to be well", || page(&desk).contains("<h1>All is well</h1>"));
+}
+
+/// Every answer has reached the customer once, and every agent was told once of each thing.
+fn once_sent(sink: &Sink, sent: &[Sent]) {
+    let letters = sink.to(ANN);
+    for mail in sent.iter().filter(|mail| mail.is_answer) {
+        let copies = letters.iter().filter(|letter| letter.text().contains(&mail.marker)).count();
+        assert_eq!(copies, 1, "the answer {}", mail.marker);
+    }
+    let mut ids: BTreeMap<String, usize> = BTreeMap::new();
+    for letter in sink.letters() {
+        *ids.entry(letter.header("Message-ID").expect("an id")).or_default() += 1;
+    }
+    let twice: Vec<_> = ids.iter().filter(|(_, n)| **n > 1).collect();
+    assert!(twice.is_empty(), "sent more than once: {twice:?}");
+}
+
+#[test]
+fn a_database_that_hangs_keeps_nobody_waiting() {
+    let Some(server) = Server::start() else {
+        return skip("a_database_that_hangs_keeps_nobody_waiting", "no PostgreSQL: tests/run starts one");
+    };
+    let sink = Sink::start(|_, _| Say::Yes);
+    let desk = desk(&server, &sink);
+    desk.deliver(&from_ann("Before", "Hello?"));
+    desk.settle();
+    wait_until("the numbers", || page(&desk).contains("<h1>All is well</h1>"));
+    server.signal_all("STOP");
+    is_away(&desk);
+    // More askers than there are connections for them.
+    for _ in 0..12 {
+        assert!(page(&desk).contains(AWAY));
+    }
+    let shown = page(&desk);
+    assert!(shown.contains("The numbers below are") && shown.contains("<h2>Mailboxes</h2>"), "{shown}");
+    server.signal_all("CONT");
+    is_back(&desk, Instant::now());
+    desk.settle();
+}
