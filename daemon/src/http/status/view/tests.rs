@@ -141,7 +141,7 @@ fn readers_of_the_log_that_lag_are_named() {
     assert!(labels.contains(&("Events not in the index", "2")) && labels.contains(&("given up", "4")), "{labels:?}");
     numbers.index = (index::Health { failing_since_ms: Some(0), error: Some("disk".into()), ..index::Health::default() }, None);
     let view = View::new(Some(&numbers), machine(HOUR));
-    assert!(view.issues.iter().any(|i| i.level == Level::Bad && i.text == "The search index fails" && i.detail == "disk"));
+    assert!(view.issues.iter().any(|i| i.level == Level::Bad && i.text == "The search index fails" && !i.detail.contains("disk")));
 }
 
 #[test]
