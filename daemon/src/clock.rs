@@ -17,9 +17,13 @@ impl Clock {
     /// Milliseconds since 1970, UTC.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(self.ahead)
+        since_1970(SystemTime::now()).saturating_add(self.ahead)
     }
+}
+
+/// A time of the system, as that of a file, in milliseconds since 1970.
+pub fn since_1970(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A span of the configuration in ms; one longer than any clock can be added to a time all the same.

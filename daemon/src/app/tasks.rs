@@ -91,8 +91,9 @@ pub(super) async fn number(store: Store, cancel: CancellationToken) {
 
 /// Forgets, once an hour, the bytes of mails that were settled a day ago.
 pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken) {
+    let mut files = Vec::new();
     loop {
-        let pause = match swept(&store, clock).await {
+        let pause = match swept(&store, clock, &mut files).await {
             Ok(true) => LOOK,
             Ok(false) => HOUR,
             Err(error) => {
@@ -107,11 +108,12 @@ pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken)
     }
 }
 
-/// One pass; says whether there may be more.
-async fn swept(store: &Store, clock: Clock) -> Result<bool, StoreError> {
+/// One pass; says whether there may be more. `files` are those whose time has not come.
+async fn swept(store: &Store, clock: Clock, files: &mut Vec<Vec<u8>>) -> Result<bool, StoreError> {
     match store.run(Cmd::SweepOutbox { before: clock.now() - DAY, limit: AT_ONCE }).await? {
-        Outcome::Swept { rows, files } => {
-            store.remove_files(&files);
+        Outcome::Swept { rows, files: gone } => {
+            files.extend(gone);
+            *files = store.remove_files(files.clone(), clock.now()).await?;
             Ok(i64::try_from(rows).is_ok_and(|rows| rows >= AT_ONCE))
         }
         _ => Ok(false),

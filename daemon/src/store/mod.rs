@@ -6,6 +6,7 @@
 
 mod accept;
 mod articles;
+mod backup;
 mod blobs;
 mod claim;
 mod cmd;

@@ -234,6 +234,7 @@ async fn large(w: &World) {
         .collect();
     let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
     let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
+    assert_eq!(w.opened.store.remove_files(vec![item.blob.clone()], 1).await.unwrap(), Vec::<Vec<u8>>::new());
     assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
 }
 

@@ -1,0 +1,3 @@
+//! A copy of the desk in a folder.
+
+pub(super) mod rest;
