@@ -23,6 +23,11 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     (4, "nodes", include_str!("../../../migrations/sqlite/0004_nodes.sql"), include_str!("../../../migrations/postgres/0004_nodes.sql")),
 ];
 
+/// The last one that this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.0)
+}
+
 /// Runs what is missing in a SQLite database. One of a newer program is refused.
 pub(super) async fn lite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     run(conn, |(_, _, sqlite, _)| sqlite).await?;

@@ -29,6 +29,7 @@ mod parts;
 mod people;
 mod pg;
 pub mod read;
+mod restore;
 mod sequencer;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -50,6 +51,7 @@ use crate::config::Database;
 
 pub use accept::Accepted;
 pub use articles::{Expected, RemoveArticle, Revision, StoredArticle, WriteArticles, Written};
+pub use backup::{BackupError, Counts, Kind, Manifest, Tell};
 pub use blobs::{Prepared, hex, sha256};
 pub use claim::ClaimedMail;
 pub use cmd::{Cmd, Outcome};
@@ -60,6 +62,7 @@ pub use imap::{CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
 pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};
 pub use people::{AgentChange, NewAgent};
+pub use restore::{Restore, Restored, restore};
 pub use tokens::{ApiToken, NewToken, Scope};
 
 #[cfg(test)]
@@ -130,6 +133,7 @@ impl Store {
     /// When it can't be opened or was made by a newer program, or is of a version that can lose mail.
     pub async fn open(database: &Database, data: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(data)?;
+        restore::is_whole(data)?;
         blobs::prepare_folder(data)?;
         let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default() };
         let inner = match database {

@@ -15,8 +15,8 @@ use crate::model::ticket::Standing;
 use crate::model::{InboxId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    AgentChange, Cmd, CursorMove, Expected, FolderCursor, FolderName, FolderReport, NewNode, NewToken, Outcome, Queue, RemoveArticle,
-    Scope, Settled, Settlement, Store, StoreError, WriteArticles, not_run, postgres_for_tests,
+    AgentChange, BackupError, Cmd, CursorMove, Expected, FolderCursor, FolderName, FolderReport, NewNode, NewToken, Outcome, Queue,
+    RemoveArticle, Restore, Scope, Settled, Settlement, Store, StoreError, WriteArticles, not_run, postgres_for_tests, restore,
 };
 
 const DAY: i64 = 86_400_000;
@@ -48,6 +48,7 @@ async fn story(mut w: World) {
     folders(&w).await;
     articles(&store).await;
     nodes(&mut w).await;
+    backup(&w).await;
     store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
     store.close().await;
 }
@@ -306,4 +307,27 @@ async fn nodes(w: &mut World) {
     assert_eq!(count(store.run(claim(next)).await.unwrap()), 1);
     store.run(Cmd::EndNode { node: next, now: 2 }).await.unwrap();
     assert!(matches!(store.run(Cmd::Beat { node: next, now: 3, silence: None }).await, Err(StoreError::Fenced)));
+}
+
+/// Copied, brought back elsewhere.
+async fn backup(w: &World) {
+    let (store, now) = (&w.opened.store, w.opened.clock.now());
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("backup");
+    let manifest = store.backup(&w.opened.config.database, &dir, now, |_| {}).await.unwrap();
+    let data = folder.path().join("data");
+    let database = match store.is_shared() {
+        true => postgres_for_tests().await.unwrap(),
+        false => Database::Sqlite(data.join("ombud.db")),
+    };
+    // A desk that never had mail counts as empty.
+    Store::open(&database, &data).await.unwrap().close().await;
+    let task = Restore { dir, database: database.clone(), data: data.clone(), now, send: false };
+    let restored = restore(&task, |_| {}).await.unwrap();
+    assert_eq!((&restored.manifest, restored.next_ticket > 1_000), (&manifest, true));
+    let again = restore(&task, |_| {}).await;
+    assert!(matches!(again, Err(BackupError::Refused(_))), "{again:?}");
+    let store = Store::open(&database, &data).await.unwrap();
+    assert_eq!(store.log_head().await.unwrap().log, restored.log_id);
+    store.close().await;
 }
