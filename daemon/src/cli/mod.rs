@@ -4,6 +4,7 @@
 //! opens its database, does one thing and closes it; the daemon may run meanwhile.
 
 mod agent;
+mod backup;
 mod check;
 mod deliver;
 mod demo;
@@ -16,6 +17,7 @@ mod kb;
 mod log;
 mod out;
 mod queue;
+mod restore;
 mod serve;
 mod table;
 #[cfg(test)]
@@ -69,6 +71,8 @@ enum Command {
     Explain(explain::Args),
     /// Hand one message to the desk from a pipe
     Deliver(deliver::Args),
+    /// Bring a backup back into an empty desk
+    Restore(restore::Args),
     #[command(flatten)]
     Desk(DeskCommand),
     #[command(flatten)]
@@ -96,6 +100,8 @@ enum DeskCommand {
     /// The knowledge base: articles as Markdown files
     #[command(subcommand)]
     Kb(kb::Command),
+    /// Copy the desk into an empty folder while it works
+    Backup(backup::Args),
 }
 
 /// What a command finds around it.
@@ -168,6 +174,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
         Command::Check => check::run(&place, json).await,
         Command::Explain(args) => explain::run(args, &place).await,
         Command::Deliver(args) => deliver::run(args, &place, json).await,
+        Command::Restore(args) => restore::run(args, &place, json).await,
         Command::Desk(command) => on_desk(command, &place, json).await,
         Command::Unbuilt(command) => Err(command.failure()),
     }
@@ -182,6 +189,7 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
+        DeskCommand::Backup(args) => backup::run(args, &opened, &place.env.cwd, json).await,
     };
     opened.store.close().await;
     done

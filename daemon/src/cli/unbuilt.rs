@@ -23,10 +23,6 @@ pub(super) enum Command {
     Webhook(Rest),
     /// Build the search index anew (not built yet)
     Reindex(Rest),
-    /// Copy the desk into a folder (not built yet)
-    Backup(Rest),
-    /// Bring a copy back (not built yet)
-    Restore(Rest),
     /// Check the chain of the event log (not built yet)
     Audit(Rest),
     /// Rotate the signing keys (not built yet)
@@ -43,8 +39,6 @@ impl Command {
             Self::Search(_) => "search",
             Self::Webhook(_) => "webhook",
             Self::Reindex(_) => "reindex",
-            Self::Backup(_) => "backup",
-            Self::Restore(_) => "restore",
             Self::Audit(_) => "audit",
             Self::Keys(_) => "keys",
             Self::Customer(_) => "customer",
