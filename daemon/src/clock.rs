@@ -17,8 +17,7 @@ impl Clock {
     /// Milliseconds since 1970, UTC.
     #[expect(clippy::disallowed_methods, reason = "the one place that asks the system")]
     pub fn now(&self) -> i64 {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX).saturating_add(self.ahead)
+        since_1970(SystemTime::now()).saturating_add(self.ahead)
     }
 }
 
@@ -26,6 +25,11 @@ impl Clock {
 pub fn rfc3339(ms: i64) -> String {
     let time = jiff::Timestamp::from_millisecond(ms).unwrap_or_default();
     time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
+}
+
+/// A time of the system, as that of a file, in milliseconds since 1970.
+pub fn since_1970(at: SystemTime) -> i64 {
+    i64::try_from(at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A span of the configuration in ms; one longer than any clock can be added to a time all the same.

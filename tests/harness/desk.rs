@@ -121,6 +121,11 @@ impl Desk {
         Maildir::new(elsewhere.map_or_else(|| self.path("out"), PathBuf::from))
     }
 
+    /// Speaks to the API as to another desk, whose database this one has taken over.
+    pub fn use_token_of(&mut self, other: &Self) {
+        self.token.clone_from(&other.token);
+    }
+
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&mut self, arguments: &[&str]) {
         assert!(self.child.is_none(), "it runs already");

@@ -106,7 +106,7 @@ fn exit_codes() {
     assert_eq!(code(&["explain", "/nowhere/mail.eml"], b"").0, 66);
     assert_eq!(code(&["explain"], b"From: a@b.test\r\n\r\nhello\r\n").0, 0);
     assert_eq!(code(&["serve", "--config", "/nowhere/ombud.toml"], b"").0, 78);
-    for missing in [&["search", "x"][..], &["backup", "x"], &["customer", "export", "a@b.test"]] {
+    for missing in [&["search", "x"][..], &["audit", "verify"], &["customer", "export", "a@b.test"]] {
         let (code, err) = code(missing, b"");
         assert!(code == 69 && err.trim().lines().count() == 1, "{missing:?}: {code}: {err}");
     }

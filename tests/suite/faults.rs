@@ -12,10 +12,10 @@ use ombud_tests::{Desk, Options, wait_until};
 use crate::from_ann;
 
 /// A small disk, as long as it is in scope.
-struct SmallDisk<'a>(&'a Path);
+pub(crate) struct SmallDisk<'a>(&'a Path);
 
 impl<'a> SmallDisk<'a> {
-    fn mount(folder: &'a Path, size: &str) -> Option<Self> {
+    pub(crate) fn mount(folder: &'a Path, size: &str) -> Option<Self> {
         fs::create_dir_all(folder).ok()?;
         let mounted =
             Command::new("mount").args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"]).arg(folder).stderr(Stdio::null()).status();
@@ -27,6 +27,16 @@ impl Drop for SmallDisk<'_> {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(self.0).status();
     }
+}
+
+/// Octets that do not compress, others for each seed.
+pub(crate) fn noise(octets: usize, seed: u64) -> Vec<u8> {
+    let mut seed = seed.wrapping_mul(2).wrapping_add(1);
+    let mut next = || {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (seed >> 33).to_le_bytes()[0]
+    };
+    (0..octets).map(|_| next()).collect()
 }
 
 #[test]
@@ -43,18 +53,9 @@ fn a_full_disk_refuses_for_now_and_loses_nothing() {
     };
     let desk = Desk::start(options);
     fs::write(place.join("ballast"), vec![0; 10 << 20]).unwrap();
-    // Octets that do not compress.
-    let mut seed = 1u64;
-    let mut noise = || {
-        let mut next = || {
-            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            (seed >> 33).to_le_bytes()[0]
-        };
-        (0..300_000).map(|_| next()).collect::<Vec<u8>>()
-    };
     let (mut taken, mut refused) = (Vec::new(), 0);
     for n in 0..80 {
-        let mail = from_ann(&format!("Disk {n}"), "with a large file").attach("noise.bin", &noise());
+        let mail = from_ann(&format!("Disk {n}"), "with a large file").attach("noise.bin", &noise(300_000, n));
         let reply = desk.send(&mail);
         if reply.is_yes() {
             taken.push(mail);

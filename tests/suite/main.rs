@@ -1,5 +1,6 @@
 //! Black-box suites: each starts the real program and speaks to it from outside. `tests/README.md` says which shows what.
 
+mod backup;
 mod bad_input;
 mod browser;
 mod cli;

@@ -10,7 +10,10 @@ use crate::config::Config;
 const LOCK: &str = "serve.lock";
 
 /// Makes the data folder this process's own until the file is dropped.
-pub(super) fn lock(config: &Config) -> Result<File, AppError> {
+///
+/// # Errors
+/// When another process has it, or it can't be used.
+pub fn lock(config: &Config) -> Result<File, AppError> {
     let data = &config.desk.data;
     let unusable = |e: io::Error| AppError::Config(format!("[desk] data: {}: {e}", data.display()));
     fs::create_dir_all(data).map_err(unusable)?;

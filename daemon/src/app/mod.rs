@@ -12,5 +12,5 @@ mod tasks;
 pub mod tls;
 
 pub use error::AppError;
-pub use lock::is_served;
+pub use lock::{is_served, lock};
 pub use open::Opened;

@@ -104,8 +104,9 @@ async fn numbered(store: &Store) -> Result<i64, StoreError> {
 
 /// Forgets, once an hour, the bytes of mails that were settled a day ago, and old webhook deliveries.
 pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken) {
+    let mut files = Vec::new();
     loop {
-        let pause = match swept(&store, clock).await {
+        let pause = match swept(&store, clock, &mut files).await {
             Ok(true) => LOOK,
             Ok(false) => HOUR,
             Err(error) => {
@@ -120,16 +121,17 @@ pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken)
     }
 }
 
-/// One pass; says whether there may be more.
-async fn swept(store: &Store, clock: Clock) -> Result<bool, StoreError> {
+/// One pass; says whether there may be more. `files` are those whose time has not come.
+async fn swept(store: &Store, clock: Clock, files: &mut Vec<Vec<u8>>) -> Result<bool, StoreError> {
     let now = clock.now();
     let mut more = false;
     for cmd in [
         Cmd::SweepOutbox { before: now - DAY, limit: AT_ONCE },
         Cmd::SweepDeliveries { before: now - SHOWN, keep: SHOWN_EACH, limit: AT_ONCE },
     ] {
-        if let Outcome::Swept { rows, files } = store.run(cmd).await? {
-            store.remove_files(&files);
+        if let Outcome::Swept { rows, files: gone } = store.run(cmd).await? {
+            files.extend(gone);
+            *files = store.remove_files(files.clone(), now).await?;
             more |= i64::try_from(rows).is_ok_and(|rows| rows >= AT_ONCE);
         }
     }

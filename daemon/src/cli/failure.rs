@@ -3,7 +3,7 @@
 use crate::app::AppError;
 use crate::config::Problems;
 use crate::model::text::one_line;
-use crate::store::StoreError;
+use crate::store::{BackupError, StoreError};
 
 /// Wrong usage.
 pub(super) const USAGE: u8 = 64;
@@ -17,6 +17,8 @@ pub(super) const UNAVAILABLE: u8 = 69;
 pub(super) const BUG: u8 = 70;
 /// Temporary: try again.
 pub(super) const TEMPORARY: u8 = 75;
+/// Not allowed.
+const NOT_ALLOWED: u8 = 77;
 /// Bad configuration.
 pub(super) const CONFIG: u8 = 78;
 
@@ -86,6 +88,20 @@ impl From<StoreError> for Failure {
         };
         let again = if code == TEMPORARY { "; try again" } else { "" };
         Self::new(code, format!("{error}{again}"))
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        let code = match &error {
+            BackupError::Store(store) => return store.clone().into(),
+            BackupError::File { error, .. } if error.kind() == std::io::ErrorKind::PermissionDenied => NOT_ALLOWED,
+            BackupError::Full(_) | BackupError::File { .. } => TEMPORARY,
+            BackupError::Missing(_) => NO_INPUT,
+            BackupError::Refused(_) => DATA,
+            BackupError::Program(_) => UNAVAILABLE,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

@@ -4,6 +4,7 @@
 //! opens its database, does one thing and closes it; the daemon may run meanwhile.
 
 mod agent;
+mod backup;
 mod check;
 mod deliver;
 mod demo;
@@ -17,6 +18,7 @@ mod log;
 mod out;
 mod queue;
 mod reindex;
+mod restore;
 mod search;
 mod serve;
 mod table;
@@ -72,6 +74,8 @@ enum Command {
     Explain(explain::Args),
     /// Hand one message to the desk from a pipe
     Deliver(deliver::Args),
+    /// Bring a backup back into an empty desk
+    Restore(restore::Args),
     #[command(flatten)]
     Desk(DeskCommand),
     #[command(flatten)]
@@ -106,6 +110,8 @@ enum DeskCommand {
     Search(search::Args),
     /// Build the search index anew
     Reindex,
+    /// Copy the desk into an empty folder while it works
+    Backup(backup::Args),
 }
 
 /// What a command finds around it.
@@ -178,6 +184,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
         Command::Check => check::run(&place, json).await,
         Command::Explain(args) => explain::run(args, &place).await,
         Command::Deliver(args) => deliver::run(args, &place, json).await,
+        Command::Restore(args) => restore::run(args, &place, json).await,
         Command::Desk(command) => on_desk(command, &place, json).await,
         Command::Unbuilt(command) => Err(command.failure()),
     }
@@ -195,6 +202,7 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
         DeskCommand::Search(args) => search::run(args, &opened, json).await,
         DeskCommand::Reindex => reindex::run(&opened, json).await,
+        DeskCommand::Backup(args) => backup::run(args, &opened, &place.env.cwd, json).await,
     };
     opened.store.close().await;
     done

@@ -123,7 +123,8 @@ fn help_and_version_are_answers() {
         assert!(!folder.text(args).is_empty(), "{args:?}");
     }
     let help = folder.text(&["--help"]);
-    for command in ["serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "kb", "search", "backup"]
+    for command in
+        ["serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "kb", "search", "backup", "restore"]
     {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
@@ -132,16 +133,14 @@ fn help_and_version_are_answers() {
 #[test]
 fn what_is_not_built_says_so() {
     let folder = Folder::new();
-    let commands: [&[&str]; 9] = [
+    let commands: [&[&str]; 7] = [
         &["import", "--mailbox", "support@example.com", "old.mbox"],
-        &["backup", "dir"],
-        &["restore", "dir"],
         &["audit", "verify"],
         &["keys", "rotate"],
         &["customer", "erase", "ann@x.test"],
         &["inbox", "replay", "1"],
         &["agent", "app-password", "jane@x.test"],
-        &["backup", "a", "--config", "ombud.toml"],
+        &["audit", "a", "--config", "ombud.toml"],
     ];
     for args in commands {
         let (code, line) = folder.fails(args);

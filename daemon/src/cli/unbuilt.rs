@@ -17,10 +17,6 @@ pub(super) struct Rest {
 pub(super) enum Command {
     /// Take history from an mbox file or a Maildir (not built yet)
     Import(Rest),
-    /// Copy the desk into a folder (not built yet)
-    Backup(Rest),
-    /// Bring a copy back (not built yet)
-    Restore(Rest),
     /// Check the chain of the event log (not built yet)
     Audit(Rest),
     /// Rotate the signing keys (not built yet)
@@ -34,8 +30,6 @@ impl Command {
     pub(super) fn failure(&self) -> Failure {
         Failure::unbuilt(match self {
             Self::Import(_) => "import",
-            Self::Backup(_) => "backup",
-            Self::Restore(_) => "restore",
             Self::Audit(_) => "audit",
             Self::Keys(_) => "keys",
             Self::Customer(_) => "customer",

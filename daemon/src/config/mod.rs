@@ -29,6 +29,7 @@ use std::path::{Path, PathBuf};
 pub use problems::Problems;
 pub use secret::Secret;
 pub use types::*;
+pub(crate) use values::percent_decoded;
 
 use env::Environment;
 use raw::{Slip, Table};

@@ -225,7 +225,8 @@ fn user_name(text: &str) -> Result<String, String> {
         .ok_or_else(|| "has a user name that cannot be read (a % in it is written %25)".to_owned())
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+/// Text with its `%XX` taken apart; none when that is no text.
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     let mut parts = text.split('%');
     let mut octets = parts.next()?.as_bytes().to_vec();
     for part in parts {

@@ -5,16 +5,21 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use sha2::{Digest, Sha256};
 
+use super::backup::rest::Rest;
 use super::conn::Conn;
 use super::value::Value;
 use super::{Store, StoreError, parts};
+use crate::clock::since_1970;
 
 /// Compressed bodies up to this size, in octets, stand in the row.
 const IN_ROW: usize = 64 * 1024;
 /// Plain bytes of one blob are at most this; a guard against a damaged file.
 const MAX_PLAIN: u64 = 256 << 20;
+/// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
+const YOUNG: i64 = 3_600_000;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 
@@ -55,7 +60,7 @@ impl Store {
         if body.len() <= IN_ROW || self.is_shared() {
             return Ok(Prepared { sha, size, body: Some(body) });
         }
-        write_file(&self.blob_path(&sha), &body)?;
+        write_file(self.data(), &self.blob_path(&sha), &body)?;
         Ok(Prepared { sha, size, body: None })
     }
 
@@ -87,20 +92,39 @@ impl Store {
         .map_err(|e| StoreError::Io(e.to_string()))?
     }
 
-    /// Removes the files of bodies that no row names.
-    pub fn remove_files(&self, bodies: &[Vec<u8>]) {
+    /// Removes the files of bodies that no row names any more; answers with those whose time has not come: a backup
+    /// runs, or somebody may be about to name one again. `now` in ms.
+    pub async fn remove_files(&self, bodies: Vec<Vec<u8>>, now: i64) -> Result<Vec<Vec<u8>>, StoreError> {
+        if bodies.is_empty() {
+            return Ok(bodies);
+        }
+        let Some(_right) = Rest::sweep(self.data())? else { return Ok(bodies) };
+        let mut read = self.read().await?;
+        let mut left = Vec::new();
         for sha in bodies {
-            if let Err(error) = std::fs::remove_file(self.blob_path(sha)) {
-                tracing::warn!(%error, "the file of a sent mail could not be removed");
+            if read.conn().opt("SELECT place FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?.is_some() {
+                continue;
+            }
+            let path = self.blob_path(&sha);
+            match std::fs::metadata(&path).and_then(|file| file.modified()) {
+                Ok(at) if since_1970(at) > now - YOUNG => left.push(sha),
+                Ok(_) => std::fs::remove_file(&path)?,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error.into()),
             }
         }
+        Ok(left)
     }
 
     fn blob_path(&self, sha: &[u8]) -> PathBuf {
-        let name = hex(sha);
-        let folder = name.get(..2).unwrap_or("00");
-        self.data().join("blobs").join(folder).join(format!("{name}.zst"))
+        self.data().join(file_name(sha))
     }
+}
+
+/// Where the file of a body is, below the data folder.
+pub(super) fn file_name(sha: &[u8]) -> String {
+    let name = hex(sha);
+    format!("blobs/{}/{name}.zst", name.get(..2).unwrap_or("00"))
 }
 
 /// Names a prepared body in the same commit as the row that needs it.
@@ -124,11 +148,11 @@ pub fn hex(bytes: &[u8]) -> String {
 }
 
 /// Writes beside, syncs, renames, syncs the folder: the name stands for whole bytes or for nothing.
-fn write_file(path: &Path, body: &[u8]) -> Result<(), StoreError> {
+fn write_file(data: &Path, path: &Path, body: &[u8]) -> Result<(), StoreError> {
     static PART: AtomicU64 = AtomicU64::new(0);
     let folder = path.parent().ok_or_else(|| StoreError::Io("a blob without a folder".into()))?;
     create_folder(folder)?;
-    if path.exists() {
+    if taken_anew(data, path)? {
         // Whoever wrote it may not have synced the folder yet.
         return Ok(File::open(folder)?.sync_all()?);
     }
@@ -144,6 +168,22 @@ fn write_file(path: &Path, body: &[u8]) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Whether a body is there already. Its file is young again then: the sweeper, who may be about to look at it because the
+/// last row that named it is gone, leaves it alone until the next row names it.
+fn taken_anew(data: &Path, path: &Path) -> Result<bool, StoreError> {
+    let _rest = Rest::hold(data)?;
+    match OpenOptions::new().write(true).open(path) {
+        Ok(file) => {
+            let at = |tv_nsec| Timespec { tv_sec: 0, tv_nsec };
+            let now = Timestamps { last_access: at(UTIME_OMIT), last_modification: at(UTIME_NOW) };
+            rustix::fs::futimens(&file, &now).map_err(std::io::Error::from)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn create_folder(folder: &Path) -> Result<(), StoreError> {
     std::fs::create_dir_all(folder)?;
     // Somebody else may have made it a moment ago and not yet synced its name.
@@ -156,4 +196,61 @@ fn create_folder(folder: &Path) -> Result<(), StoreError> {
 /// Makes the folder of bodies, so that its own name is on disk before anything is in it.
 pub(super) fn prepare_folder(data: &Path) -> Result<(), StoreError> {
     create_folder(&data.join("blobs"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::Database;
+
+    #[tokio::test]
+    async fn a_file_is_removed_only_when_nobody_can_need_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Database::Sqlite(folder.path().join("ombud.db")), folder.path()).await.unwrap();
+        let mut seed = 1u64;
+        let mut next = || {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33).to_le_bytes()[0]
+        };
+        let body: Vec<u8> = (0..200_000).map(|_| next()).collect();
+        let sha = store.prepare(&body).unwrap().sha;
+        let path = store.blob_path(&sha);
+        let old = || File::options().write(true).open(&path).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        let now = Clock::default().now();
+        let remove = async || store.remove_files(vec![sha.clone()], now).await.unwrap();
+
+        assert_eq!((remove().await, path.exists()), (vec![sha.clone()], true), "it is young");
+        old();
+        store.prepare(&body).unwrap();
+        assert_eq!((remove().await, path.exists()), (vec![sha.clone()], true), "it was taken anew");
+        old();
+        let rest = Rest::hold(folder.path()).unwrap();
+        assert_eq!((remove().await, path.exists()), (vec![sha.clone()], true), "a backup runs");
+        drop(rest);
+        let envelope = serde_json::from_str(r#"{"transport":"smtp","mail_from":"","recipients":[],"tls":false,"outside":true}"#).unwrap();
+        let blob = store.prepare(&body).unwrap();
+        old();
+        let mail = crate::store::Accepted { received_at: now, envelope, blob, cursor: None };
+        store.run(crate::store::Cmd::Accept(Box::new(mail))).await.unwrap();
+        assert_eq!((remove().await, path.exists()), (vec![], true), "a row names it");
+        let sha = sha256(b"nobody");
+        assert_eq!(store.remove_files(vec![sha], now).await.unwrap(), Vec::<Vec<u8>>::new(), "it is gone already");
+        store.close().await;
+    }
+
+    #[tokio::test]
+    async fn what_nobody_names_goes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&Database::Sqlite(folder.path().join("ombud.db")), folder.path()).await.unwrap();
+        let sha = sha256(b"x");
+        let path = store.blob_path(&sha);
+        write_file(store.data(), &path, b"x").unwrap();
+        let now = Clock::default().now();
+        assert_eq!(store.remove_files(vec![sha], now + 2 * YOUNG).await.unwrap(), Vec::<Vec<u8>>::new());
+        assert!(!path.exists());
+        store.close().await;
+    }
 }

@@ -26,15 +26,7 @@ pub(super) async fn open(path: &Path, data: &Path) -> Result<(SqliteConnection, 
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    let options = SqliteConnectOptions::new()
-        .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .foreign_keys(true)
-        .busy_timeout(BUSY)
-        .pragma("journal_size_limit", LOG_LIMIT)
-        .disable_statement_logging();
+    let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG_LIMIT);
     // SQLite's migrator takes no lock of its own, and two programs may start at once.
     let lock = std::fs::File::create(data.join("migrate.lock"))?;
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await.map_err(|e| StoreError::Io(e.to_string()))??;
@@ -44,6 +36,21 @@ pub(super) async fn open(path: &Path, data: &Path) -> Result<(SqliteConnection, 
     check_version(&mut conn).await?;
     let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
     Ok((conn, readers))
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).synchronous(SqliteSynchronous::Full);
+    options.foreign_keys(true).busy_timeout(BUSY).disable_statement_logging()
+}
+
+/// Opens a database that nobody else knows; it is in its one file when the connection is closed.
+pub(super) async fn alone(path: &Path) -> Result<SqliteConnection, StoreError> {
+    Ok(options(path).journal_mode(SqliteJournalMode::Delete).connect().await?)
+}
+
+/// Opens a database to look at it, and neither makes nor migrates it.
+pub(super) async fn read_alone(path: &Path) -> Result<SqliteConnection, StoreError> {
+    Ok(options(path).read_only(true).connect().await?)
 }
 
 async fn check_version(conn: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -29,6 +29,11 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
     ),
 ];
 
+/// The last one that this program knows.
+pub(super) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.0)
+}
+
 /// Runs what is missing in a SQLite database. One of a newer program is refused.
 pub(super) async fn lite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
     run(conn, |(_, _, sqlite, _)| sqlite).await?;

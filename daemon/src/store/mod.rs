@@ -6,6 +6,7 @@
 
 mod accept;
 mod articles;
+mod backup;
 mod blobs;
 mod claim;
 mod cmd;
@@ -30,6 +31,7 @@ mod people;
 mod pg;
 mod pulse;
 pub mod read;
+mod restore;
 mod sequencer;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -53,6 +55,7 @@ use crate::config::Database;
 
 pub use accept::Accepted;
 pub use articles::{Expected, RemoveArticle, Revision, StoredArticle, WriteArticles, Written};
+pub use backup::{BackupError, Counts, Kind, Manifest, Tell};
 pub use blobs::{Prepared, hex, sha256};
 pub use claim::ClaimedMail;
 pub use cmd::{Cmd, Outcome};
@@ -64,6 +67,7 @@ pub use imap::{CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
 pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};
 pub use people::{AgentChange, NewAgent};
+pub use restore::{Restore, Restored, restore};
 pub use tokens::{ApiToken, NewToken, Scope};
 pub use webhooks::{Endpoint, EndpointChange, NewEndpoint};
 
@@ -141,6 +145,7 @@ impl Store {
     /// When it can't be opened or was made by a newer program, or is of a version that can lose mail.
     pub async fn open(database: &Database, data: &Path) -> Result<Self, StoreError> {
         std::fs::create_dir_all(data)?;
+        restore::is_whole(data)?;
         blobs::prepare_folder(data)?;
         let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default(), pulse: pulse::Pulse::default() };
         let inner = match database {

@@ -103,6 +103,12 @@ pub(super) async fn is_alive(conn: &mut Conn<'_>, node: NodeId) -> Result<bool, 
     Ok(!conn.share("SELECT id FROM node WHERE id = $1 AND dead = 0", vec![node.0.into()]).await?.is_empty())
 }
 
+/// No process that worked on this database lives any more.
+pub(super) async fn bury_all(conn: &mut Conn<'_>, now: i64) -> Result<(), StoreError> {
+    let nodes = conn.all("SELECT id FROM node WHERE dead = 0 ORDER BY id", vec![]).await?;
+    bury(conn, nodes.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?, now).await
+}
+
 async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), StoreError> {
     for node in dead {
         tracing::debug!(node, "a node is gone; what it held is free");

@@ -50,11 +50,8 @@ pub(super) struct Pg {
 
 /// Connects, migrates.
 pub(super) async fn open(url: &str) -> Result<Pg, StoreError> {
-    let unreadable = |_| StoreError::Refused("[database] url is no PostgreSQL address: like postgres://user@host/database".into());
-    let options =
-        PgConnectOptions::from_str(url).map_err(unreadable)?.application_name("ombud").options(SESSION).disable_statement_logging();
-    let mut conn = options.connect().await?;
-    check_server(&mut conn).await?;
+    let options = options(url)?;
+    let mut conn = alone(url).await?;
     migrate::pg(&mut conn).await?;
     conn.close().await?;
     let pool = |size| {
@@ -73,6 +70,18 @@ pub(super) async fn open(url: &str) -> Result<Pg, StoreError> {
             .connect_lazy_with(options.clone())
     };
     Ok(Pg { writers: pool(WRITERS), readers: pool(READERS), ended: CancellationToken::new() })
+}
+
+fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
+    let unreadable = |_| StoreError::Refused("[database] url is no PostgreSQL address: like postgres://user@host/database".into());
+    Ok(PgConnectOptions::from_str(url).map_err(unreadable)?.application_name("ombud").options(SESSION).disable_statement_logging())
+}
+
+/// Connects, and neither makes nor migrates a table.
+pub(super) async fn alone(url: &str) -> Result<PgConnection, StoreError> {
+    let mut conn = options(url)?.connect().await?;
+    check_server(&mut conn).await?;
+    Ok(conn)
 }
 
 async fn check_server(conn: &mut PgConnection) -> Result<(), StoreError> {

@@ -15,9 +15,9 @@ use crate::model::ticket::Standing;
 use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    AgentChange, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut, FolderCursor, FolderName,
-    FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Scope, Settled, Settlement, Store,
-    StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests,
+    AgentChange, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut, FolderCursor,
+    FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Restore, Scope, Settled,
+    Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore,
 };
 
 const DAY: i64 = 86_400_000;
@@ -50,6 +50,7 @@ async fn story(mut w: World) {
     articles(&store).await;
     webhooks(&w).await;
     nodes(&mut w).await;
+    backup(&w).await;
     store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
     store.close().await;
 }
@@ -241,6 +242,7 @@ async fn large(w: &World) {
         .collect();
     let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
     let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
+    assert_eq!(w.opened.store.remove_files(vec![item.blob.clone()], 1).await.unwrap(), Vec::<Vec<u8>>::new());
     assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
 }
 
@@ -403,4 +405,27 @@ async fn nodes(w: &mut World) {
     assert_eq!(count(store.run(claim(next)).await.unwrap()), 1);
     store.run(Cmd::EndNode { node: next, now: 2 }).await.unwrap();
     assert!(matches!(store.run(Cmd::Beat { node: next, now: 3, silence: None, index_seq: 0 }).await, Err(StoreError::Fenced)));
+}
+
+/// Copied, brought back elsewhere.
+async fn backup(w: &World) {
+    let (store, now) = (&w.opened.store, w.opened.clock.now());
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("backup");
+    let manifest = store.backup(&w.opened.config.database, &dir, now, |_| {}).await.unwrap();
+    let data = folder.path().join("data");
+    let database = match store.is_shared() {
+        true => postgres_for_tests().await.unwrap(),
+        false => Database::Sqlite(data.join("ombud.db")),
+    };
+    // A desk that never had mail counts as empty.
+    Store::open(&database, &data).await.unwrap().close().await;
+    let task = Restore { dir, database: database.clone(), data: data.clone(), now, send: false };
+    let restored = restore(&task, |_| {}).await.unwrap();
+    assert_eq!((&restored.manifest, restored.next_ticket > 1_000), (&manifest, true));
+    let again = restore(&task, |_| {}).await;
+    assert!(matches!(again, Err(BackupError::Refused(_))), "{again:?}");
+    let store = Store::open(&database, &data).await.unwrap();
+    assert_eq!(store.log_head().await.unwrap().log, restored.log_id);
+    store.close().await;
 }
