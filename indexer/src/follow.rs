@@ -19,7 +19,7 @@ use crate::writer::{WriteError, open};
 const POLL: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LAST_PAUSE: Duration = Duration::from_secs(30);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
 
 /// An index over a folder: what writes it, and handles for those who read.
 pub struct Index {
