@@ -29,12 +29,13 @@ const TRIES: u32 = 5;
 const RESTED: Duration = Duration::from_secs(1);
 /// How often changes by other processes are looked for.
 const WATCH: Duration = Duration::from_millis(500);
-/// Per session: an answer that was given is on disk, and nothing waits for ever.
+/// Per session: an answer that was given is on disk, and nothing waits for ever. A process that stops in the middle of a
+/// transaction holds its locks no longer than others wait for them.
 const SESSION: [(&str, &str); 5] = [
     ("synchronous_commit", "on"),
     ("statement_timeout", "30s"),
     ("lock_timeout", "10s"),
-    ("idle_in_transaction_session_timeout", "60s"),
+    ("idle_in_transaction_session_timeout", "10s"),
     ("client_min_messages", "warning"),
 ];
 /// The oldest server whose SQL we speak.
