@@ -112,6 +112,8 @@ fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
     let mut out = stream.try_clone().ok()?;
     let mut lines = BufReader::new(stream);
     act(&mut out, (shared.rule)(number, ""), "*", b"* OK Hello\r\n")?;
+    // How many mails this client has been told of: whatever comes in after that, also between two commands, is news.
+    let mut told = 0;
     loop {
         let mut line = String::new();
         if lines.read_line(&mut line).ok()? == 0 {
@@ -120,11 +122,10 @@ fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
         let (tag, command) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
         let command = command.to_uppercase();
         shared.commands.lock().unwrap().push(command.clone());
-        let honest = honest(shared, tag, &command);
+        let honest = honest(shared, tag, &command, &mut told);
         act(&mut out, (shared.rule)(number, &command), tag, &honest)?;
         if command == "IDLE" && honest.starts_with(b"+") {
-            let known = shared.mails.lock().unwrap().len();
-            idle(shared, &mut out, &mut lines, tag, known)?;
+            idle(shared, &mut out, &mut lines, tag, &mut told)?;
         }
         if command == "LOGOUT" {
             return None;
@@ -151,15 +152,14 @@ fn act(out: &mut TcpStream, act: Act, tag: &str, honest: &[u8]) -> Option<()> {
 }
 
 /// Tells of new mail until the client has enough.
-fn idle(shared: &Shared, out: &mut TcpStream, lines: &mut BufReader<TcpStream>, tag: &str, known: usize) -> Option<()> {
+fn idle(shared: &Shared, out: &mut TcpStream, lines: &mut BufReader<TcpStream>, tag: &str, told: &mut usize) -> Option<()> {
     lines.get_ref().set_read_timeout(Some(Duration::from_millis(20))).ok()?;
     let mut line = String::new();
-    let mut told = known;
     loop {
         let count = shared.mails.lock().unwrap().len();
-        if count > told {
+        if count > *told {
             out.write_all(format!("* {count} EXISTS\r\n").as_bytes()).ok()?;
-            told = count;
+            *told = count;
         }
         match lines.read_line(&mut line) {
             Ok(0) => return None,
@@ -173,7 +173,7 @@ fn idle(shared: &Shared, out: &mut TcpStream, lines: &mut BufReader<TcpStream>, 
     out.write_all(format!("{tag} OK idled\r\n").as_bytes()).ok()
 }
 
-fn honest(shared: &Shared, tag: &str, command: &str) -> Vec<u8> {
+fn honest(shared: &Shared, tag: &str, command: &str, told: &mut usize) -> Vec<u8> {
     let mails = shared.mails.lock().unwrap();
     let mut out = Vec::new();
     let mut say = |line: String| out.extend_from_slice(format!("{line}\r\n").as_bytes());
@@ -181,7 +181,8 @@ fn honest(shared: &Shared, tag: &str, command: &str) -> Vec<u8> {
     match words.as_slice() {
         ["CAPABILITY"] => say(format!("* CAPABILITY {}", shared.capabilities)),
         ["SELECT" | "EXAMINE", ..] => {
-            say(format!("* {} EXISTS", mails.len()));
+            *told = mails.len();
+            say(format!("* {told} EXISTS"));
             say("* OK [UIDVALIDITY 7] valid".to_owned());
             say(format!("* OK [UIDNEXT {}] next", mails.last().map_or(1, |(uid, _)| uid + 1)));
         }
