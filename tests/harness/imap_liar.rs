@@ -1,11 +1,12 @@
 //! An IMAP server in clear text that is honest until it is told to lie.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use crate::listening::Listening;
 
 /// What it does at a command.
 #[derive(Clone, Debug)]
@@ -31,7 +32,6 @@ struct Shared {
     mails: Mutex<Vec<(u32, Vec<u8>)>>,
     commands: Mutex<Vec<String>>,
     connections: AtomicUsize,
-    closed: AtomicBool,
 }
 
 /// The server, until it is dropped.
@@ -39,33 +39,22 @@ pub struct Liar {
     /// Where it listens.
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _listening: Listening,
 }
 
 impl Liar {
     /// Starts with these capabilities beside IMAP4rev1.
     pub fn start(capabilities: &str, rule: impl Fn(usize, &str) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the server");
-        let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             rule: Box::new(rule),
             capabilities: format!("IMAP4rev1 {capabilities}").trim().to_owned(),
             mails: Mutex::default(),
             commands: Mutex::default(),
             connections: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
         });
         let inside = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if inside.closed.load(Ordering::SeqCst) {
-                    return;
-                }
-                let inside = Arc::clone(&inside);
-                thread::spawn(move || session(&inside, stream));
-            }
-        });
-        Self { address, shared, thread: Some(thread) }
+        let listening = Listening::on(0, move |stream| session(&inside, stream));
+        Self { address: listening.address, shared, _listening: listening }
     }
 
     /// For `[mailboxes.imap]`.
@@ -93,17 +82,6 @@ impl Liar {
     /// How often somebody connected.
     pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
-    }
-}
-
-impl Drop for Liar {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

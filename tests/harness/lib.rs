@@ -10,6 +10,7 @@ pub mod dovecot;
 pub mod follow;
 pub mod http;
 pub mod imap_liar;
+mod listening;
 pub mod mail;
 pub mod maildir;
 pub mod options;

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use ombud_webhooks::{Secret, SignedHeaders, TOLERANCE, verify};
 use serde_json::Value;
 
+use crate::listening::Listening;
 use crate::wait::wait_for;
 
 /// How a request is answered.
@@ -66,7 +66,6 @@ type Rule = Box<dyn FnMut(usize, &Hit) -> Answer + Send>;
 struct Shared {
     rule: Mutex<Rule>,
     hits: Mutex<Vec<Hit>>,
-    closed: AtomicBool,
 }
 
 /// A web server on loopback, until it is dropped.
@@ -74,26 +73,16 @@ pub struct Receiver {
     /// Where it listens.
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _listening: Listening,
 }
 
 impl Receiver {
     /// Starts on a free port.
     pub fn start(rule: impl FnMut(usize, &Hit) -> Answer + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port for the receiver");
-        let address = listener.local_addr().expect("its address");
-        let shared = Arc::new(Shared { rule: Mutex::new(Box::new(rule)), hits: Mutex::default(), closed: AtomicBool::new(false) });
+        let shared = Arc::new(Shared { rule: Mutex::new(Box::new(rule)), hits: Mutex::default() });
         let inside = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if inside.closed.load(Ordering::SeqCst) {
-                    return;
-                }
-                let inside = Arc::clone(&inside);
-                thread::spawn(move || request(&inside, stream));
-            }
-        });
-        Self { address, shared, thread: Some(thread) }
+        let listening = Listening::on(0, move |stream| request(&inside, stream));
+        Self { address: listening.address, shared, _listening: listening }
     }
 
     /// One that takes everything.
@@ -115,17 +104,6 @@ impl Receiver {
     #[track_caller]
     pub fn expect(&self, count: usize) -> Vec<Hit> {
         wait_for(&format!("{count} requests"), || Some(self.hits()).filter(|hits| hits.len() >= count))
-    }
-}
-
-impl Drop for Receiver {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
+use crate::listening::Listening;
 use crate::mail::{Letter, bare};
 use crate::wait::wait_for;
 
@@ -33,7 +33,6 @@ struct Shared {
     rule: Mutex<Rule>,
     tries: Mutex<HashMap<String, usize>>,
     letters: Mutex<Vec<Letter>>,
-    closed: AtomicBool,
 }
 
 /// A mail server on loopback, until it is dropped.
@@ -41,7 +40,7 @@ pub struct Sink {
     /// Where it listens.
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
+    _listening: Listening,
 }
 
 impl Sink {
@@ -52,25 +51,14 @@ impl Sink {
 
     /// Starts on this port.
     pub fn on(port: u16, rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port for the sink");
-        let address = listener.local_addr().expect("its address");
         let shared = Arc::new(Shared {
             rule: Mutex::new(Box::new(rule)),
             tries: Mutex::default(),
             letters: Mutex::default(),
-            closed: AtomicBool::new(false),
         });
         let inside = Arc::clone(&shared);
-        let thread = thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                if inside.closed.load(Ordering::SeqCst) {
-                    return;
-                }
-                let inside = Arc::clone(&inside);
-                thread::spawn(move || session(&inside, stream));
-            }
-        });
-        Self { address, shared, thread: Some(thread) }
+        let listening = Listening::on(port, move |stream| session(&inside, stream));
+        Self { address: listening.address, shared, _listening: listening }
     }
 
     /// For `[outbound] relay`.
@@ -97,17 +85,6 @@ impl Sink {
     #[track_caller]
     pub fn expect(&self, address: &str, what: &str, is_such: impl Fn(&Letter) -> bool) -> Letter {
         wait_for(&format!("a mail to {address}: {what}"), || self.to(address).into_iter().find(&is_such))
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::SeqCst);
-        // Wakes the thread up, which then sees that it is over.
-        let _ = TcpStream::connect(self.address);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Desk, Draft, Options, places, postgres, wait_until};
+use ombud_tests::{Act, Desk, Dovecot, Draft, Liar, Options, places, postgres, wait_for, wait_until};
 
 use crate::load::{Load, once_at_the_customer, once_in_the_inbox};
 use crate::{JANE, answers_to_ann, from_ann, ticket_of_ann};
@@ -12,15 +12,24 @@ use crate::{JANE, answers_to_ann, from_ann, ticket_of_ann};
 const KILLS: usize = 36;
 const CLIENTS: usize = 4;
 
-/// A desk on a fresh database of the server, with Jane; nothing where there is no server.
-fn first(test: &str, options: Options) -> Option<Desk> {
+/// A desk on a fresh database of the server, with Jane, not running yet; nothing where there is no server.
+fn prepared(test: &str, options: Options) -> Option<Desk> {
     if postgres::server().is_none() {
         places::skip(test, "no OMBUD_TEST_POSTGRES, which tests/run sets");
         return None;
     }
     let desk = Desk::prepare(Options { database: Some(postgres::fresh()), ..options });
     desk.agent(JANE, "Jane Doe", "admin");
-    Some(desk.running())
+    Some(desk)
+}
+
+fn first(test: &str, options: Options) -> Option<Desk> {
+    prepared(test, options).map(Desk::running)
+}
+
+/// The shortest silence after which one is taken for dead.
+fn impatient() -> Options {
+    Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() }
 }
 
 fn busy() -> Options {
@@ -56,9 +65,8 @@ fn either_is_killed_and_nothing_is_lost_or_twice() {
 
 #[test]
 fn the_other_takes_over_what_a_dead_one_held() {
-    let options = || Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() };
-    let Some(mut one) = first("the_other_takes_over_what_a_dead_one_held", options()) else { return };
-    let two = one.beside(options()).running();
+    let Some(mut one) = first("the_other_takes_over_what_a_dead_one_held", impatient()) else { return };
+    let two = one.beside(impatient()).running();
     // A mail as a process leaves it that dies in the middle: in its hands, and it has not yet been missed.
     one.kill();
     let grab = "CREATE FUNCTION grab() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -73,9 +81,8 @@ fn the_other_takes_over_what_a_dead_one_held() {
 
 #[test]
 fn one_that_was_asleep_too_long_stops_and_sends_nothing_twice() {
-    let options = || Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() };
-    let Some(mut one) = first("one_that_was_asleep_too_long_stops_and_sends_nothing_twice", options()) else { return };
-    let two = one.beside(options()).running();
+    let Some(mut one) = first("one_that_was_asleep_too_long_stops_and_sends_nothing_twice", impatient()) else { return };
+    let two = one.beside(impatient()).running();
     one.signal("STOP");
     let dead = || postgres::sql(&two.database(), "SELECT COUNT(*) FROM node WHERE dead = 1") == "1";
     wait_until("the sleeper is taken for dead", dead);
@@ -87,6 +94,64 @@ fn one_that_was_asleep_too_long_stops_and_sends_nothing_twice() {
     assert!(one.log().contains("took this daemon for dead"), "{}", one.log());
     two.settle();
     assert_eq!(answers_to_ann(&two).len(), 1);
+}
+
+/// Two that fetch the same mailbox, both running.
+fn fetching(test: &str, section: &str) -> Option<[Desk; 2]> {
+    let one = prepared(test, impatient())?;
+    let two = one.beside(impatient());
+    for desk in [&one, &two] {
+        desk.configure(&format!("{}{section}", desk.configuration()));
+    }
+    Some([one.running(), two.running()])
+}
+
+#[test]
+fn one_mailbox_is_fetched_by_one() {
+    let liar = Liar::start("IDLE", |_, _| Act::Honest);
+    let Some(mut desks) = fetching("one_mailbox_is_fetched_by_one", &liar.section()) else { return };
+    let fetches = |desk: &Desk| desk.log().contains("fetching begins");
+    let poller = wait_for("one of them to fetch", || desks.iter().position(fetches));
+    let mut mails = Vec::new();
+    for n in 0..3 {
+        mails.push(from_ann(&format!("While both are there {n}"), "Hello?"));
+        liar.deliver(&mails[n].bytes());
+        assert_eq!(desks[1 - poller].fate(&mails[n].id)["kind"], "ticket");
+    }
+    assert_eq!(liar.connections(), 1, "the other one keeps away");
+    desks[poller].kill();
+    mails.push(from_ann("The other is alone", "Hello?"));
+    liar.deliver(&mails[3].bytes());
+    assert_eq!(desks[1 - poller].fate(&mails[3].id)["kind"], "ticket");
+    let bodies = liar.commands().iter().filter(|command| command.contains("BODY.PEEK[]")).count();
+    assert_eq!((liar.connections(), bodies), (2, mails.len()), "each was fetched once");
+}
+
+#[test]
+fn whoever_fetches_is_killed_and_each_mail_comes_once() {
+    let dovecot = Dovecot::start();
+    let section = format!("{}start = \"all\"\nafter = \"seen\"\npoll = \"1s\"\n", dovecot.section());
+    let Some(mut desks) = fetching("whoever_fetches_is_killed_and_each_mail_comes_once", &section) else { return };
+    let fetched = |desk: &Desk| desk.log().matches("mail fetched").count();
+    let mut mails: Vec<Draft> = Vec::new();
+    for round in 0..4 {
+        let before = [fetched(&desks[0]), fetched(&desks[1])];
+        for n in 0..25 {
+            let mail = from_ann(&format!("Round {round}, mail {n}"), "Hello?");
+            dovecot.deliver(&mail.bytes(), None);
+            mails.push(mail);
+        }
+        let poller = wait_for("one of them to fetch", || (0..2).find(|who| fetched(&desks[*who]) > before[*who]));
+        desks[poller].kill();
+        for mail in &mails {
+            assert_eq!(desks[1 - poller].fate(&mail.id)["kind"], "ticket", "the other one fetches what is left");
+        }
+        desks[poller].serve(&[]);
+    }
+    for mail in &mails {
+        assert_eq!(desks[0].fates(&mail.id).len(), 1);
+    }
+    assert_eq!(desks[1].list("/api/v1/inbox").len(), mails.len());
 }
 
 #[test]
