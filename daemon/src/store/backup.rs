@@ -17,6 +17,7 @@ pub use error::BackupError;
 pub use manifest::{Counts, Kind, Manifest};
 
 use super::conn::Conn;
+use super::lite::Lite;
 use super::{Base, Store, StoreError};
 use crate::config::{Database, Secret};
 use files::Print;
@@ -53,7 +54,10 @@ impl Store {
         tell("copying the database");
         let (about, mut entries, bodies) = match (&self.inner.base, database) {
             (Base::Pg(_), Database::Postgres(url)) => self.dump(url, dir).await?,
-            _ => self.vacuum(dir).await?,
+            (_, Database::Sqlite(path)) => self.vacuum(path, dir).await?,
+            (Base::Lite { .. }, Database::Postgres(_)) => {
+                return Err(StoreError::Refused("the store is not that of the configuration".into()).into());
+            }
         };
         let folder = dir.to_owned();
         let (copied, missing) = blocking(move || {
@@ -67,11 +71,11 @@ impl Store {
     }
 
     /// The copy of a SQLite database, and the bodies in files that it names.
-    async fn vacuum(&self, dir: &Path) -> Result<(About, Vec<Entry>, Vec<Vec<u8>>), BackupError> {
+    async fn vacuum(&self, from: &Path, dir: &Path) -> Result<(About, Vec<Entry>, Vec<Vec<u8>>), BackupError> {
         let path = dir.join(Kind::Sqlite.file());
-        let mut read = self.read().await?;
-        lite::vacuum(&mut read.conn(), &path).await.map_err(|e| BackupError::store(e, &path))?;
-        drop(read);
+        let mut alone = Lite::read_alone(from).map_err(|e| BackupError::store(e, from))?;
+        lite::vacuum(&mut Conn::Lite(&mut alone), &path).await.map_err(|e| BackupError::store(e, &path))?;
+        drop(alone);
         let (about, bodies) = lite::look(&path).await?;
         let print = blocking({
             let path = path.clone();

@@ -67,7 +67,7 @@ impl Store {
     /// The plain bytes of a blob.
     pub async fn blob(&self, sha: &[u8]) -> Result<Vec<u8>, StoreError> {
         let sha = sha.to_vec();
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let row = read.conn().opt("SELECT place, body, size FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
         let row = row.ok_or_else(|| StoreError::NotFound("the raw mail is no longer kept".into()))?;
         let (place, mut body, size) = (row.int(0)?, row.opt_bytes(1)?, row.int(2)?);

@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
 
+use super::lite::Lite;
 use super::value::{Row, Value};
-use super::{StoreError, lite, pg};
+use super::{StoreError, pg};
 
 /// Statements executed by this process; a test counts those of a standard mail.
 static STATEMENTS: AtomicU64 = AtomicU64::new(0);
@@ -19,7 +19,7 @@ pub fn statements() -> u64 {
 /// A connection that statements run on.
 pub(super) enum Conn<'c> {
     /// SQLite.
-    Lite(&'c mut SqliteConnection),
+    Lite(&'c mut Lite),
     /// PostgreSQL.
     Pg(&'c mut PgConnection),
 }
@@ -40,7 +40,6 @@ impl From<&'static str> for Sql {
 
 impl Sql {
     /// Its text.
-    #[cfg(test)]
     pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Text(text) => text,
@@ -91,7 +90,7 @@ impl Conn<'_> {
     pub(super) async fn exec(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<u64, StoreError> {
         let sql = self.counted(sql);
         match self {
-            Self::Lite(c) => lite::exec(c, sql, args).await,
+            Self::Lite(c) => c.exec(&sql, &args),
             Self::Pg(c) => pg::exec(c, sql, args).await,
         }
     }
@@ -99,17 +98,16 @@ impl Conn<'_> {
     /// Begins or ends a transaction; it stands for a whole group of commands and is not counted.
     pub(super) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Lite(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ())?,
-            Self::Pg(c) => sqlx::query(sql).execute(&mut **c).await.map(|_| ())?,
+            Self::Lite(c) => c.batch(sql),
+            Self::Pg(c) => Ok(sqlx::query(sql).execute(&mut **c).await.map(drop)?),
         }
-        Ok(())
     }
 
     /// All rows of a query.
     pub(super) async fn all(&mut self, sql: impl Into<Sql>, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
         let sql = self.counted(sql);
         match self {
-            Self::Lite(c) => lite::all(c, sql, args).await,
+            Self::Lite(c) => c.all(&sql, &args),
             Self::Pg(c) => pg::all(c, sql, args).await,
         }
     }

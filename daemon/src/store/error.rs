@@ -1,5 +1,6 @@
 //! What can go wrong between us and the database, and whether trying again helps.
 
+use rusqlite::ErrorCode;
 use sqlx::postgres::PgDatabaseError;
 
 use super::pg;
@@ -66,16 +67,28 @@ impl From<sqlx::Error> for StoreError {
                 if let Some(pg) = db.try_downcast_ref::<PgDatabaseError>() {
                     return pg::error(pg.code(), pg.message());
                 }
-                // SQLite's primary result code is the low byte of the extended one.
-                match db.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff) {
-                    Some(5 | 6) => Self::Busy,
-                    Some(13) => Self::Full,
-                    _ => Self::Database(db.message().to_owned()),
-                }
+                Self::Database(db.message().to_owned())
             }
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::PoolTimedOut => Self::Away("no connection was free in 5 s".into()),
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_) => Self::Away(error.to_string()),
+            _ => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match &error {
+            rusqlite::Error::SqliteFailure(failure, message) => match failure.code {
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Busy,
+                ErrorCode::DiskFull => Self::Full,
+                ErrorCode::OutOfMemory | ErrorCode::ReadOnly | ErrorCode::SystemIoFailure | ErrorCode::CannotOpen => {
+                    Self::Io(error.to_string())
+                }
+                ErrorCode::OperationInterrupted => Self::Away("a query took longer than 30 s".into()),
+                _ => Self::Database(message.clone().unwrap_or_else(|| failure.to_string())),
+            },
             _ => Self::Database(error.to_string()),
         }
     }

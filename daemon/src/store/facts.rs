@@ -12,7 +12,7 @@ impl Store {
     /// Adds the answers to `keys` to `facts`.
     pub async fn facts(&self, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
         let keys = facts.missing(keys);
-        self.read().await?.snapshot(async |conn| load(conn, facts, &keys).await).await
+        self.glance().await?.snapshot(async |conn| load(conn, facts, &keys).await).await
     }
 }
 

@@ -1,14 +1,20 @@
-//! SQLite: one file, one writer, read-only connections beside it.
+//! SQLite: one file, one connection that writes, and some beside it that only read.
+//!
+//! A statement runs on the thread that asks for it: handing each one to a thread of its own, as sqlx does, costs more
+//! than most of them take.
 
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _, TypeInfo as _, ValueRef as _};
+use rusqlite::functions::FunctionFlags;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, Statement};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-use super::conn::{Conn, Sql};
+use super::conn::Sql;
+use super::readers::Readers;
 use super::value::{Row, Value};
 use super::{StoreError, migrate};
 
@@ -17,106 +23,231 @@ const SAFE: (u32, u32, u32) = (3, 51, 3);
 /// How long a statement waits for another process before it fails as temporary.
 const BUSY: Duration = Duration::from_secs(5);
 /// Octets to which the write-ahead log shrinks again after a burst.
-const LOG_LIMIT: &str = "67108864";
-/// Connections for reading.
-const READERS: u32 = 4;
+const LOG_LIMIT: i64 = 64 << 20;
+/// KiB that the writer keeps in memory: the inner pages of all indexes of a large desk.
+const KEPT: i64 = 16 << 10;
+/// Statements that a connection keeps prepared.
+const PREPARED: usize = 256;
+/// How long a query may take, in ms.
+const LONGEST: u64 = 30_000;
+/// Steps of SQLite's machine between two looks at the clock.
+const STEPS: i32 = 100_000;
+
+/// A connection.
+pub(super) struct Lite {
+    inner: Connection,
+    /// Its statements may take long: the runtime is told, so that others go on meanwhile.
+    may_block: bool,
+    clock: Option<Arc<Clock>>,
+}
+
+/// When the query that runs has to be over.
+struct Clock {
+    born: Instant,
+    /// In ms after `born`.
+    until: AtomicU64,
+}
+
+impl Clock {
+    fn now(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
 
 /// Opens (makes, migrates) a database; answers with the connection of the writer and those of readers.
-pub(super) async fn open(path: &Path, data: &Path) -> Result<(SqliteConnection, SqlitePool), StoreError> {
+pub(super) async fn open(path: &Path, data: &Path) -> Result<(Lite, Readers), StoreError> {
     if let Some(folder) = path.parent().filter(|p| !p.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder)?;
     }
-    let options = options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal).pragma("journal_size_limit", LOG_LIMIT);
-    // SQLite's migrator takes no lock of its own, and two programs may start at once.
+    // Two programs may start at once.
     let lock = std::fs::File::create(data.join("migrate.lock"))?;
     let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await.map_err(|e| StoreError::Io(e.to_string()))??;
-    let mut conn = options.connect().await?;
-    migrate::lite(&mut conn).await?;
+    let mut lite = Lite::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+    lite.inner.pragma_update(None, "journal_mode", "WAL")?;
+    lite.inner.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    lite.inner.pragma_update(None, "cache_size", -KEPT)?;
+    migrate::lite(&mut lite).await?;
     drop(lock);
-    check_version(&mut conn).await?;
-    let readers = SqlitePoolOptions::new().max_connections(READERS).connect_with(options.read_only(true)).await?;
-    Ok((conn, readers))
+    lite.check_version()?;
+    Ok((lite, Readers::open(path)?))
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false).synchronous(SqliteSynchronous::Full);
-    options.foreign_keys(true).busy_timeout(BUSY).disable_statement_logging()
+impl Lite {
+    fn open(path: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
+        let inner = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        inner.busy_timeout(BUSY)?;
+        inner.pragma_update(None, "foreign_keys", true)?;
+        inner.pragma_update(None, "synchronous", "FULL")?;
+        inner.set_prepared_statement_cache_capacity(PREPARED);
+        // SQLite's own folds ASCII alone.
+        inner.create_scalar_function("lower", 1, FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC, |call| {
+            Ok(call.get_raw(0).as_str_or_null()?.map(str::to_lowercase))
+        })?;
+        Ok(Self { inner, may_block: false, clock: None })
+    }
+
+    /// Opens a database that nobody else knows; it is in its one file when the connection is closed.
+    pub(super) fn alone(path: &Path) -> Result<Self, StoreError> {
+        let lite = Self::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        lite.inner.pragma_update(None, "journal_mode", "DELETE")?;
+        Ok(lite)
+    }
+
+    /// Opens a database to look at it, for as long as it takes, and neither makes nor migrates it.
+    pub(super) fn read_alone(path: &Path) -> Result<Self, StoreError> {
+        let lite = Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        Ok(Self { may_block: true, ..lite })
+    }
+
+    /// Opens a database to read from it; no query takes longer than [`LONGEST`].
+    pub(super) fn reader(path: &Path) -> Result<Self, StoreError> {
+        let lite = Self::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let clock = Arc::new(Clock { born: Instant::now(), until: AtomicU64::new(0) });
+        let asked = Arc::clone(&clock);
+        lite.inner.progress_handler(STEPS, Some(move || asked.now() > asked.until.load(Ordering::Relaxed)))?;
+        Ok(Self { clock: Some(clock), ..lite })
+    }
+
+    /// Whether its next statements may take long.
+    pub(super) fn may_block(&mut self, may_block: bool) {
+        self.may_block = may_block;
+    }
+
+    /// Ends a transaction that was left open.
+    pub(super) fn settle(&self) -> Result<(), StoreError> {
+        match self.inner.is_autocommit() {
+            true => Ok(()),
+            false => Ok(self.inner.execute_batch("ROLLBACK")?),
+        }
+    }
+
+    fn check_version(&self) -> Result<(), StoreError> {
+        let version = rusqlite::version();
+        let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
+        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if found < SAFE {
+            return Err(StoreError::Refused(format!("SQLite {version} can corrupt its log: 3.51.3 or later is needed")));
+        }
+        Ok(())
+    }
+
+    /// Runs statements that take no values, such as those around a transaction.
+    pub(super) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
+        Ok(self.inner.execute_batch(sql)?)
+    }
+
+    /// Runs a statement; says how many rows it changed.
+    pub(super) fn exec(&mut self, sql: &Sql, args: &[Value]) -> Result<u64, StoreError> {
+        self.run(|conn| {
+            let mut statement = conn.prepare_cached(sql.as_str())?;
+            bind(&mut statement, args)?;
+            Ok(u64::try_from(statement.raw_execute()?).unwrap_or(0))
+        })
+    }
+
+    /// All rows of a query.
+    pub(super) fn all(&mut self, sql: &Sql, args: &[Value]) -> Result<Vec<Row>, StoreError> {
+        self.run(|conn| {
+            let mut statement = conn.prepare_cached(sql.as_str())?;
+            let columns = statement.column_count();
+            bind(&mut statement, args)?;
+            let (mut found, mut rows) = (Vec::new(), statement.raw_query());
+            while let Some(row) = rows.next()? {
+                let values = (0..columns).map(|i| value(row.get_ref(i)?)).collect::<Result<_, _>>()?;
+                found.push(Row(values));
+            }
+            Ok(found)
+        })
+    }
+
+    fn run<T>(&mut self, work: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Some(clock) = &self.clock {
+            clock.until.store(clock.now() + LONGEST, Ordering::Relaxed);
+        }
+        let is_on_many = || Handle::try_current().is_ok_and(|on| on.runtime_flavor() == RuntimeFlavor::MultiThread);
+        match self.may_block && is_on_many() {
+            true => tokio::task::block_in_place(|| work(&self.inner)),
+            false => work(&self.inner),
+        }
+    }
 }
 
-/// Opens a database that nobody else knows; it is in its one file when the connection is closed.
-pub(super) async fn alone(path: &Path) -> Result<SqliteConnection, StoreError> {
-    Ok(options(path).journal_mode(SqliteJournalMode::Delete).connect().await?)
-}
-
-/// Opens a database to look at it, and neither makes nor migrates it.
-pub(super) async fn read_alone(path: &Path) -> Result<SqliteConnection, StoreError> {
-    Ok(options(path).read_only(true).connect().await?)
-}
-
-async fn check_version(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    let row = Conn::Lite(conn).one("SELECT sqlite_version()", vec![]).await?;
-    let version = row.text(0)?;
-    let mut numbers = version.split('.').map(|n| n.parse::<u32>().unwrap_or(0));
-    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    if found < SAFE {
-        return Err(StoreError::Refused(format!("SQLite {version} can corrupt its log: 3.51.3 or later is needed")));
+/// Binds `$5` to the fifth value, wherever it stands: for SQLite it is a name, and names are counted as they come.
+fn bind(statement: &mut Statement<'_>, args: &[Value]) -> Result<(), StoreError> {
+    for i in 1..=statement.parameter_count() {
+        let place = statement.parameter_name(i).and_then(|name| name.strip_prefix('$')?.parse::<usize>().ok());
+        let arg = place.and_then(|place| args.get(place.checked_sub(1)?));
+        let arg = arg.ok_or_else(|| StoreError::Database(format!("parameter {i} of a statement has no value")))?;
+        statement.raw_bind_parameter(i, arg)?;
     }
     Ok(())
 }
 
-/// Closes the writer's connection.
-pub(super) async fn close(conn: SqliteConnection) {
-    if let Err(error) = conn.close().await {
-        tracing::warn!(%error, "the database did not close cleanly");
+impl ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Int(v) => ValueRef::Integer(*v),
+            Self::Text(v) => ValueRef::Text(v.as_bytes()),
+            Self::Bytes(v) => ValueRef::Blob(v),
+        }))
     }
 }
 
-/// Runs a statement; says how many rows it changed.
-pub(super) async fn exec(conn: &mut SqliteConnection, sql: Sql, args: Vec<Value>) -> Result<u64, StoreError> {
-    let done = match sql {
-        Sql::Text(text) => bind(sqlx::query(text), args).execute(conn).await?,
-        Sql::Made(text) => bind(sqlx::query(AssertSqlSafe(text)), args).execute(conn).await?,
-    };
-    Ok(done.rows_affected())
+fn value(found: ValueRef<'_>) -> Result<Value, StoreError> {
+    Ok(match found {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(v) => Value::Int(v),
+        ValueRef::Text(v) => Value::Text(String::from_utf8(v.to_vec()).map_err(|_| StoreError::Corrupt("a text is not UTF-8".into()))?),
+        ValueRef::Blob(v) => Value::Bytes(v.to_vec()),
+        ValueRef::Real(_) => return Err(StoreError::Corrupt("a column of type REAL".into())),
+    })
 }
 
-/// All rows of a query.
-pub(super) async fn all(conn: &mut SqliteConnection, sql: Sql, args: Vec<Value>) -> Result<Vec<Row>, StoreError> {
-    let rows = match sql {
-        Sql::Text(text) => bind(sqlx::query(text), args).fetch_all(conn).await?,
-        Sql::Made(text) => bind(sqlx::query(AssertSqlSafe(text)), args).fetch_all(conn).await?,
-    };
-    rows.iter().map(read).collect()
-}
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
 
-type Query<'q> = sqlx::query::Query<'q, sqlx::Sqlite, SqliteArguments>;
+    use super::*;
 
-fn bind(mut query: Query<'_>, args: Vec<Value>) -> Query<'_> {
-    for arg in args {
-        query = match arg {
-            Value::Null => query.bind(None::<i64>),
-            Value::Int(v) => query.bind(v),
-            Value::Text(v) => query.bind(v),
-            Value::Bytes(v) => query.bind(v),
-        };
+    fn memory() -> Lite {
+        Lite::open(Path::new(":memory:"), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).unwrap()
     }
-    query
-}
 
-fn read(row: &SqliteRow) -> Result<Row, StoreError> {
-    (0..row.len())
-        .map(|i| {
-            let raw = row.try_get_raw(i)?;
-            if raw.is_null() {
-                return Ok(Value::Null);
-            }
-            Ok(match raw.type_info().name() {
-                "INTEGER" | "BOOLEAN" => Value::Int(row.try_get(i)?),
-                "BLOB" => Value::Bytes(row.try_get(i)?),
-                "TEXT" => Value::Text(row.try_get(i)?),
-                other => return Err(StoreError::Corrupt(format!("a column of type {other}"))),
-            })
-        })
-        .collect::<Result<_, _>>()
-        .map(Row)
+    #[test]
+    fn values_go_where_their_numbers_stand() {
+        let mut lite = memory();
+        let args = [Value::Int(1), Value::Text("two".into()), Value::Bytes(vec![3]), Value::Null];
+        let rows = lite.all(&"SELECT $3, $1, $4, $2, $1".into(), &args).unwrap();
+        assert_eq!(rows[0].0, [args[2].clone(), args[0].clone(), args[3].clone(), args[1].clone(), args[0].clone()]);
+        assert!(lite.all(&"SELECT $2".into(), &args[..1]).is_err());
+    }
+
+    #[test]
+    fn every_script_is_folded() {
+        let rows = memory().all(&"SELECT LOWER($1), LOWER(NULL)".into(), &["ÖFFNUNGSZEITEN ПРИВЕТ".into()]).unwrap();
+        assert_eq!(rows[0].0, ["öffnungszeiten привет".into(), Value::Null]);
+    }
+
+    #[test]
+    fn what_is_left_open_is_undone() {
+        let mut lite = memory();
+        lite.batch("CREATE TABLE t(v INTEGER); BEGIN").unwrap();
+        assert_eq!(lite.exec(&"INSERT INTO t(v) VALUES ($1), ($2)".into(), &[1.into(), 2.into()]).unwrap(), 2);
+        lite.settle().unwrap();
+        lite.settle().unwrap();
+        assert_eq!(lite.all(&"SELECT COUNT(*) FROM t".into(), &[]).unwrap()[0].0, [Value::Int(0)]);
+    }
+
+    #[test]
+    fn a_query_without_end_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("db");
+        Lite::open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE).unwrap().batch("CREATE TABLE t(v)").unwrap();
+        let lite = Lite::reader(&path).unwrap();
+        let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n";
+        // Its time was over before it began.
+        let stopped = lite.inner.query_row(endless, [], |row| row.get::<_, i64>(0)).map_err(StoreError::from);
+        assert!(matches!(stopped, Err(StoreError::Away(_))), "{stopped:?}");
+    }
 }

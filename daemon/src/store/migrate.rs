@@ -1,13 +1,14 @@
 //! Brings a database to the tables that this program knows.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
+use sqlx::SqlStr;
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::postgres::PgConnection;
-use sqlx::sqlite::SqliteConnection;
-use sqlx::{AssertSqlSafe, SqlSafeStr as _};
 
 use super::conn::Conn;
+use super::lite::Lite;
 use super::{StoreError, hex, random};
 
 /// Number, name, and the text for either database, in order.
@@ -34,33 +35,63 @@ pub(super) fn newest() -> i64 {
     MIGRATIONS.last().map_or(0, |migration| migration.0)
 }
 
-/// Runs what is missing in a SQLite database. One of a newer program is refused.
-pub(super) async fn lite(conn: &mut SqliteConnection) -> Result<(), StoreError> {
-    run(conn, |(_, _, sqlite, _)| sqlite).await?;
-    begin(&mut Conn::Lite(conn)).await
+/// Runs what is missing in a SQLite database, all or nothing. One of a newer program is refused.
+pub(super) async fn lite(lite: &mut Lite) -> Result<(), StoreError> {
+    lite.batch("BEGIN EXCLUSIVE")?;
+    let run = lite_missing(lite).and_then(|()| lite.batch("COMMIT"));
+    lite.settle()?;
+    run?;
+    begin(&mut Conn::Lite(lite)).await
+}
+
+fn lite_missing(lite: &mut Lite) -> Result<(), StoreError> {
+    // The same book that sqlx keeps for PostgreSQL.
+    lite.batch(
+        "CREATE TABLE IF NOT EXISTS _sqlx_migrations(version BIGINT PRIMARY KEY, description TEXT NOT NULL,
+         installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, success BOOLEAN NOT NULL, checksum BLOB NOT NULL, execution_time BIGINT NOT NULL)",
+    )?;
+    let done = lite.all(&"SELECT version, checksum FROM _sqlx_migrations ORDER BY version".into(), &[])?;
+    let done = done.iter().map(|row| Ok((row.int(0)?, row.bytes(1)?))).collect::<Result<BTreeMap<_, _>, StoreError>>()?;
+    if let Some(newer) = done.keys().find(|version| MIGRATIONS.iter().all(|m| m.0 != **version)) {
+        return Err(newer_program(*newer));
+    }
+    for migration in migrations(|(_, _, sqlite, _)| sqlite) {
+        match done.get(&migration.version) {
+            Some(checksum) if checksum.as_slice() == &*migration.checksum => {}
+            Some(_) => {
+                return Err(StoreError::Refused(format!("migration {} of this database is not the one of this program", migration.version)));
+            }
+            None => {
+                lite.batch(migration.sql.as_str())?;
+                let sql = "INSERT INTO _sqlx_migrations(version, description, success, checksum, execution_time) VALUES ($1, $2, 1, $3, 0)";
+                let args = [migration.version.into(), migration.description.as_ref().into(), migration.checksum.to_vec().into()];
+                lite.exec(&sql.into(), &args)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Runs what is missing in a PostgreSQL database; others who start at the same time wait.
 pub(super) async fn pg(conn: &mut PgConnection) -> Result<(), StoreError> {
-    run(conn, |(_, _, _, postgres)| postgres).await?;
+    let migrator = Migrator::with_migrations(migrations(|(_, _, _, postgres)| postgres));
+    migrator.run_direct(None, conn, false).await.map_err(|e| match e {
+        MigrateError::VersionMissing(n) => newer_program(n),
+        MigrateError::Execute(e) => e.into(),
+        other => StoreError::Database(other.to_string()),
+    })?;
     begin(&mut Conn::Pg(conn)).await
 }
 
-async fn run<C: Migrate>(
-    conn: &mut C,
-    text: fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str,
-) -> Result<(), StoreError> {
-    let migrations = MIGRATIONS
-        .iter()
-        .map(|m| Migration::new(m.0, Cow::Borrowed(m.1), MigrationType::Simple, AssertSqlSafe(text(m)).into_sql_str(), false))
-        .collect();
-    Migrator::with_migrations(migrations).run_direct(None, conn, false).await.map_err(|e| match e {
-        MigrateError::VersionMissing(n) => {
-            StoreError::Refused(format!("this database was made by a newer Ombud (migration {n}): use that version"))
-        }
-        MigrateError::Execute(e) => e.into(),
-        other => StoreError::Database(other.to_string()),
-    })
+fn newer_program(n: i64) -> StoreError {
+    StoreError::Refused(format!("this database was made by a newer Ombud (migration {n}): use that version"))
+}
+
+fn migrations(text: fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str) -> Vec<Migration> {
+    let migration = |m: &(i64, &'static str, &'static str, &'static str)| {
+        Migration::new(m.0, Cow::Borrowed(m.1), MigrationType::Simple, SqlStr::from_static(text(m)), false)
+    };
+    MIGRATIONS.iter().map(migration).collect()
 }
 
 /// A new log gets a name of its own.

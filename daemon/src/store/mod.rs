@@ -1,4 +1,4 @@
-//! The database: the only room that names sqlx.
+//! The database: the only room that names sqlx and rusqlite.
 //!
 //! Everything that changes it is a [`Cmd`]: on SQLite one writer runs them in groups that share a disk sync, on PostgreSQL
 //! each has a transaction of its own. Reading goes through connections of its own. Statements are one text for both
@@ -31,6 +31,7 @@ mod people;
 mod pg;
 mod pulse;
 pub mod read;
+mod readers;
 mod restore;
 mod sequencer;
 #[cfg(test)]
@@ -47,8 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::sqlite::SqlitePool;
-use sqlx::{Connection as _, Postgres, Sqlite};
+use sqlx::{Connection as _, Postgres};
 use tokio::sync::Notify;
 
 use crate::config::Database;
@@ -75,6 +75,7 @@ pub use webhooks::{Endpoint, EndpointChange, NewEndpoint};
 pub(crate) use tests::{database as database_for_tests, not_run, postgres as postgres_for_tests};
 
 use conn::Conn;
+use readers::{Reader, Readers};
 
 /// The open database and data folder. Cheap to clone.
 #[derive(Clone)]
@@ -90,7 +91,7 @@ struct Inner {
 }
 
 enum Base {
-    Lite { writer: writer::Handle, readers: SqlitePool },
+    Lite { writer: writer::Handle, readers: Readers },
     Pg(pg::Pg),
 }
 
@@ -150,8 +151,11 @@ impl Store {
         let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default(), pulse: pulse::Pulse::default() };
         let inner = match database {
             Database::Sqlite(path) => {
-                let (conn, readers) = lite::open(path, data).await?;
-                Arc::new_cyclic(|inner| whole(Base::Lite { writer: writer::start(conn, inner.clone()), readers }))
+                let (lite, readers) = lite::open(path, data).await?;
+                let (writer, queue) = writer::queue();
+                let inner = Arc::new(whole(Base::Lite { writer, readers }));
+                queue.start(lite, Arc::downgrade(&inner))?;
+                inner
             }
             Database::Postgres(url) => {
                 let pg = pg::open(url.reveal()).await?;
@@ -199,15 +203,25 @@ impl Store {
         match &self.inner.base {
             Base::Lite { writer, readers } => {
                 writer.close().await;
-                readers.close().await;
+                readers.close();
             }
             Base::Pg(pg) => pg.close().await,
         }
     }
 
+    /// A connection for reading.
     async fn read(&self) -> Result<Reading, StoreError> {
+        self.lend(true).await
+    }
+
+    /// A connection for a few rows by their keys, which is not worth telling the runtime of.
+    async fn glance(&self) -> Result<Reading, StoreError> {
+        self.lend(false).await
+    }
+
+    async fn lend(&self, may_block: bool) -> Result<Reading, StoreError> {
         Ok(match &self.inner.base {
-            Base::Lite { readers, .. } => Reading::Lite(readers.acquire().await?),
+            Base::Lite { readers, .. } => Reading::Lite(readers.lend(may_block).await?),
             Base::Pg(pg) => Reading::Pg(pg.readers.acquire().await?),
         })
     }
@@ -215,26 +229,27 @@ impl Store {
 
 /// A connection on loan for reading.
 enum Reading {
-    Lite(PoolConnection<Sqlite>),
+    Lite(Reader),
     Pg(PoolConnection<Postgres>),
 }
 
 impl Reading {
     fn conn(&mut self) -> Conn<'_> {
         match self {
-            Self::Lite(conn) => Conn::Lite(conn),
+            Self::Lite(reader) => Conn::Lite(&mut reader.lite),
             Self::Pg(conn) => Conn::Pg(conn),
         }
     }
 
     /// Several queries that see the database as it was at one moment.
     async fn snapshot<T>(&mut self, read: impl AsyncFnOnce(&mut Conn<'_>) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        // Dropped before its end, sqlx ends the transaction when the connection comes back.
+        // Dropped before its end, the transaction is ended when the connection comes back.
         match self {
-            Self::Lite(conn) => {
-                let mut tx = conn.begin().await?;
-                let found = read(&mut Conn::Lite(&mut tx)).await?;
-                tx.rollback().await?;
+            Self::Lite(reader) => {
+                let conn = &mut Conn::Lite(&mut reader.lite);
+                conn.control("BEGIN").await?;
+                let found = read(conn).await?;
+                conn.control("ROLLBACK").await?;
                 Ok(found)
             }
             Self::Pg(conn) => {

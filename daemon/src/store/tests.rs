@@ -81,8 +81,8 @@ pub(crate) fn not_run(postgres: bool) -> Vec<String> {
 /// Files whose statements only the other database runs.
 fn others(postgres: bool) -> &'static [&'static str] {
     match postgres {
-        true => &["lite.rs", "writer.rs"],
-        false => &["pg.rs", "sequencer.rs", "dialect.rs", "parts.rs"],
+        true => &["lite.rs", "migrate.rs", "writer.rs"],
+        false => &["migrate.rs", "pg.rs", "sequencer.rs", "dialect.rs", "parts.rs"],
     }
 }
 

@@ -1,16 +1,17 @@
 //! The one writer: commands that wait together share one commit and so one disk sync.
 
 use std::sync::Weak;
+use std::thread;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteConnection;
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use super::cmd::{Cmd, Outcome};
 use super::conn::Conn;
-use super::{Inner, StoreError, lite};
+use super::lite::Lite;
+use super::{Inner, StoreError};
 
 /// Commands that may wait; sources bound their own work in flight below that.
 const QUEUE: usize = 1024;
@@ -37,15 +38,36 @@ impl Job {
 pub(super) struct Handle {
     jobs: Mutex<Option<mpsc::Sender<Job>>>,
     sender: mpsc::WeakSender<Job>,
-    task: Mutex<Option<JoinHandle<()>>>,
+    ended: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-/// Starts the writer on its connection.
-pub(super) fn start(conn: SqliteConnection, store: Weak<Inner>) -> Handle {
-    let (jobs, queue) = mpsc::channel(QUEUE);
-    let sender = jobs.downgrade();
-    let task = tokio::spawn(write(conn, queue, store));
-    Handle { jobs: Mutex::new(Some(jobs)), sender, task: Mutex::new(Some(task)) }
+/// The writer's end of the way.
+pub(super) struct Queue {
+    jobs: mpsc::Receiver<Job>,
+    end: oneshot::Sender<()>,
+}
+
+/// The way to a writer that is yet to be started.
+pub(super) fn queue() -> (Handle, Queue) {
+    let (sender, jobs) = mpsc::channel(QUEUE);
+    let (end, ended) = oneshot::channel();
+    let weak = sender.downgrade();
+    (Handle { jobs: Mutex::new(Some(sender)), sender: weak, ended: Mutex::new(Some(ended)) }, Queue { jobs, end })
+}
+
+impl Queue {
+    /// Starts the writer, on a thread of its own: its statements block, and wait for the disk.
+    pub(super) fn start(self, mut conn: Lite, store: Weak<Inner>) -> Result<(), StoreError> {
+        let runtime = Runtime::current();
+        let work = move || {
+            runtime.block_on(write(&mut conn, self.jobs, store));
+            drop(conn);
+            // Nobody may wait for it.
+            let _ = self.end.send(());
+        };
+        thread::Builder::new().name("sqlite-writer".into()).spawn(work)?;
+        Ok(())
+    }
 }
 
 impl Handle {
@@ -61,15 +83,15 @@ impl Handle {
     /// Takes no more commands, runs those that wait, closes the connection.
     pub(super) async fn close(&self) {
         self.jobs.lock().await.take();
-        if let Some(task) = self.task.lock().await.take()
-            && let Err(error) = task.await
+        if let Some(ended) = self.ended.lock().await.take()
+            && ended.await.is_err()
         {
-            tracing::error!(%error, "the writer ended badly");
+            tracing::error!("the writer ended badly");
         }
     }
 }
 
-async fn write(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Job>, store: Weak<Inner>) {
+async fn write(conn: &mut Lite, mut queue: mpsc::Receiver<Job>, store: Weak<Inner>) {
     let mut watch = tokio::time::interval(WATCH);
     watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut version = None;
@@ -78,15 +100,14 @@ async fn write(mut conn: SqliteConnection, mut queue: mpsc::Receiver<Job>, store
             first = queue.recv() => {
                 let Some(first) = first else { break };
                 let group = gather(first, &mut queue);
-                let done = run_group(&mut conn, group).await;
+                let done = run_group(conn, group).await;
                 if let Some(store) = store.upgrade() {
                     done.iter().for_each(|cmd| store.nudges.wrote(cmd));
                 }
             }
-            _ = watch.tick() => foreign(&mut conn, &mut version, &store).await,
+            _ = watch.tick() => foreign(conn, &mut version, &store).await,
         }
     }
-    lite::close(conn).await;
 }
 
 /// The first command and what waits behind it, within the limits of a group.
@@ -102,7 +123,7 @@ fn gather(first: Job, queue: &mut mpsc::Receiver<Job>) -> Vec<Job> {
 }
 
 /// Runs a group and answers everybody; hands the commands back.
-async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
+async fn run_group(conn: &mut Lite, group: Vec<Job>) -> Vec<Cmd> {
     let outcomes = match together(conn, &group).await {
         Ok(outcomes) => outcomes,
         // Alone they would wait for the other process one after the other.
@@ -115,7 +136,7 @@ async fn run_group(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
     group.into_iter().zip(outcomes).map(|(job, outcome)| job.answered(outcome)).collect()
 }
 
-async fn alone(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
+async fn alone(conn: &mut Lite, group: Vec<Job>) -> Vec<Cmd> {
     let mut done = Vec::with_capacity(group.len());
     for job in group {
         let one = std::slice::from_ref(&job);
@@ -129,7 +150,7 @@ async fn alone(conn: &mut SqliteConnection, group: Vec<Job>) -> Vec<Cmd> {
 ///
 /// The statements are our own and not sqlx's transaction: SQLite rolls back by itself when the disk is full, and a count
 /// of open transactions would never come right again.
-async fn together(conn: &mut SqliteConnection, group: &[Job]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
+async fn together(conn: &mut Lite, group: &[Job]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {
     let conn = &mut Conn::Lite(conn);
     conn.control("BEGIN IMMEDIATE").await?;
     let done = match run_all(conn, group).await {
@@ -155,7 +176,7 @@ async fn run_all(conn: &mut Conn<'_>, group: &[Job]) -> Result<Vec<Result<Outcom
 }
 
 /// Tells the rest of the program when another process has committed something.
-async fn foreign(conn: &mut SqliteConnection, version: &mut Option<i64>, store: &Weak<Inner>) {
+async fn foreign(conn: &mut Lite, version: &mut Option<i64>, store: &Weak<Inner>) {
     let found = match Conn::Lite(conn).one("PRAGMA data_version", vec![]).await.and_then(|row| row.int(0)) {
         Ok(found) => found,
         Err(error) => return tracing::warn!(%error, "could not look for changes of other processes"),

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use sqlx::Connection as _;
-
 use super::manifest::{About, Kind};
 use super::{about, files};
+use crate::store::StoreError;
 use crate::store::backup::BackupError;
 use crate::store::conn::Conn;
-use crate::store::{StoreError, lite};
+use crate::store::lite::Lite;
 
 /// Names of bodies that are read at once.
 const PAGE: i64 = 1_000;
@@ -26,8 +25,8 @@ pub(in crate::store) async fn vacuum(conn: &mut Conn<'_>, path: &Path) -> Result
 
 /// What a copy says of itself, and the bodies in files that it names, in order.
 pub(in crate::store) async fn look(path: &Path) -> Result<(About, Vec<Vec<u8>>), StoreError> {
-    let mut connection = lite::read_alone(path).await?;
-    let conn = &mut Conn::Lite(&mut connection);
+    let mut lite = Lite::read_alone(path)?;
+    let conn = &mut Conn::Lite(&mut lite);
     let about = about(conn, Kind::Sqlite).await?;
     let (mut bodies, mut last) = (Vec::new(), Vec::new());
     loop {
@@ -38,7 +37,6 @@ pub(in crate::store) async fn look(path: &Path) -> Result<(About, Vec<Vec<u8>>),
         last = end.clone();
         bodies.extend(page);
     }
-    connection.close().await?;
     Ok((about, bodies))
 }
 
@@ -55,11 +53,9 @@ pub(in crate::store) async fn is_fresh(path: &Path) -> Result<bool, StoreError> 
     if !path.exists() {
         return Ok(true);
     }
-    let mut connection = lite::read_alone(path).await?;
-    let conn = &mut Conn::Lite(&mut connection);
+    let mut lite = Lite::read_alone(path)?;
+    let conn = &mut Conn::Lite(&mut lite);
     let tables = conn.all("SELECT name FROM sqlite_master WHERE type = 'table'", vec![]).await?;
     let tables = tables.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
-    let fresh = super::super::restore::is_fresh(conn, &tables).await;
-    connection.close().await?;
-    fresh
+    super::super::restore::is_fresh(conn, &tables).await
 }

@@ -38,9 +38,8 @@ impl World {
     async fn second_node(&self, first: NodeId) -> NodeId {
         let second = self.node().await;
         let path = self.folder.join("ombud.db");
-        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(path);
-        let mut conn = <sqlx::SqliteConnection as sqlx::Connection>::connect_with(&options).await.unwrap();
-        Conn::Lite(&mut conn).exec("UPDATE node SET dead = 0 WHERE id = $1", vec![first.0.into()]).await.unwrap();
+        let lite = rusqlite::Connection::open(path).unwrap();
+        lite.execute("UPDATE node SET dead = 0 WHERE id = ?1", [first.0]).unwrap();
         second
     }
 

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use super::Restore;
 use crate::store::backup::{Manifest, lite, pg};
 use crate::store::conn::Conn;
+use crate::store::lite::Lite;
 use crate::store::{StoreError, hex, migrate, nodes, random};
 
 /// Tables whose rows have ids that are never used again.
@@ -30,12 +31,12 @@ pub(super) struct Done {
 
 /// Finishes the copy of a SQLite database, which nobody else knows yet.
 pub(super) async fn lite(path: &Path, task: &Restore, manifest: &Manifest) -> Result<Done, StoreError> {
-    let mut connection = crate::store::lite::alone(path).await?;
-    migrate::lite(&mut connection).await?;
-    let mut tx = connection.begin().await?;
-    let done = run(&mut Conn::Lite(&mut tx), task, manifest).await?;
-    tx.commit().await?;
-    connection.close().await?;
+    let mut lite = Lite::alone(path)?;
+    migrate::lite(&mut lite).await?;
+    let conn = &mut Conn::Lite(&mut lite);
+    conn.control("BEGIN IMMEDIATE").await?;
+    let done = run(conn, task, manifest).await?;
+    conn.control("COMMIT").await?;
     Ok(done)
 }
 
