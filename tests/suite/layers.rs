@@ -47,7 +47,8 @@ const ALL: &[&str] = &[
 ];
 
 /// Crates that one place alone may name.
-const CRATES: [(&str, &str); 6] = [
+const CRATES: [(&str, &str); 7] = [
+    ("rusqlite", "daemon/src/store/"),
     ("sqlx", "daemon/src/store/"),
     ("tantivy", "indexer/src/"),
     ("ammonia", "daemon/src/understand/html.rs"),
