@@ -2,7 +2,7 @@
 
 use crate::model::changes::{Changes, MailboxRow};
 use crate::model::outgoing::OutboxRow;
-use crate::model::{DeliveryId, EndpointId, InboxId, OutboxId, PersonId};
+use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, OutboxId, PersonId};
 
 use super::accept::Accepted;
 use super::articles::{RemoveArticle, WriteArticles, Written};
@@ -118,6 +118,8 @@ pub enum Outcome {
     Mailboxes(Vec<MailboxRow>),
     /// Events that got their place in the log, and the last place now.
     Numbered { events: i64, last: i64 },
+    /// A decision was applied, and made these messages.
+    Made(Vec<MessageId>),
     /// A number: of a row, of an epoch.
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
