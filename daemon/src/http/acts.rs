@@ -1,6 +1,5 @@
 //! `PATCH /api/v1/tickets/N` and `POST /api/v1/tickets/N/messages`: acts that the desk decides like those of a mail.
 
-use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
@@ -9,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::App;
 use super::auth::Caller;
+use super::body::Body;
 use super::page::{Id, Params};
 use super::problem::{Answer, Problem};
 use super::tickets;
@@ -51,9 +51,9 @@ struct SayJson {
 }
 
 /// Changes a ticket.
-pub(super) async fn patch(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(number): Id, uri: Uri, body: Bytes) -> Answer {
+pub(super) async fn patch(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(number): Id, uri: Uri, body: Body) -> Answer {
     Params::of(&uri, &[])?;
-    let json: PatchJson = read(&body)?;
+    let json: PatchJson = body.json()?;
     let patch = Patch {
         status: json.status,
         priority: json.priority,
@@ -74,14 +74,14 @@ pub(super) async fn say(
     Id(number): Id,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Answer<Response> {
     Params::of(&uri, &[])?;
     let agent = caller.agent.ok_or_else(|| {
         let detail = "This token is nobody's: `ombud token create --agent EMAIL` makes one that an agent speaks through.";
         Problem::new(StatusCode::FORBIDDEN, detail)
     })?;
-    let json: SayJson = read(&body)?;
+    let json: SayJson = body.json()?;
     let key = key(&headers, &caller)?;
     let said = Said { agent, text: &json.text, public: json.public, key: key.as_deref() };
     let (desk, now) = (app.desk(), app.now());
@@ -131,10 +131,6 @@ fn unclear(error: StoreError, keyed: bool) -> Problem {
         }
         error => error.into(),
     }
-}
-
-fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Answer<T> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("The body can't be used: {error}.")))
 }
 
 fn tags(tags: Vec<String>) -> Answer<Vec<String>> {

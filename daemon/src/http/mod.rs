@@ -7,6 +7,8 @@ mod acts;
 mod articles;
 mod attachments;
 mod auth;
+mod body;
+mod download;
 mod events;
 mod health;
 mod inbox;
