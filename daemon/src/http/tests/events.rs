@@ -50,6 +50,7 @@ impl Followed {
 
 impl Served {
     async fn follow(&self, query: &str, fields: &str, token: &str) -> Followed {
+        self.number().await;
         let mut io = TcpStream::connect(&self.address).await.unwrap();
         let head = format!(
             "GET {EVENTS}?{query} HTTP/1.1\r\nHost: desk\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n{fields}\r\n"
