@@ -91,14 +91,12 @@ impl From<Refusal> for Failure {
 
 async fn add(opened: &Opened, json: bool, url: &str, events: &[String]) -> Done {
     let new = hooks::endpoint(&opened.config.webhooks, url, events, opened.clock.now())?;
-    let secret = new.secret.clone();
-    let Outcome::Id(id) = opened.store.run(Cmd::AddEndpoint(Box::new(new))).await? else {
+    let Outcome::Id(id) = opened.store.run(Cmd::AddEndpoint(Box::new(new.clone()))).await? else {
         return Err(Failure::bug("the new webhook has no number"));
     };
-    let made = find(opened, EndpointId(id)).await?;
-    Answer::of(json, &EndpointView::from(&made).showing(secret.reveal()), || {
-        let events = made.events.join(", ");
-        format!("Webhook {id} is told of: {events}. Its secret is shown only now:\n{}", secret.reveal())
+    Answer::of(json, &EndpointView::made(id, &new), || {
+        let events = new.events.join(", ");
+        format!("Webhook {id} is told of: {events}. Its secret is shown only now:\n{}", new.secret.reveal())
     })
 }
 

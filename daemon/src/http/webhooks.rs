@@ -2,7 +2,7 @@
 
 use axum::extract::State as Shared;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
@@ -60,16 +60,12 @@ pub(super) async fn create(Shared(app): Shared<App>, Extension(caller): Extensio
     Params::of(&uri, &[])?;
     let json: NewJson = body.json()?;
     let new = hooks::endpoint(&app.desk().config.webhooks, &json.url, &json.events, app.now())?;
-    let secret = new.secret.clone();
-    let Outcome::Id(id) = app.state.store.run(Cmd::AddEndpoint(Box::new(new))).await? else {
+    let Outcome::Id(id) = app.state.store.run(Cmd::AddEndpoint(Box::new(new.clone()))).await? else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The webhook has no number."));
     };
     tracing::info!(webhook = id, token = caller.token, "a webhook was made over HTTP");
-    let found = find(&app, EndpointId(id)).await?;
-    let location = HeaderValue::from_str(&format!("/api/v1/webhooks/{id}"));
-    let location = location.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The webhook has no address."))?;
-    let view = EndpointView::from(&found).showing(secret.reveal());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)).into_response())
+    let location = [(LOCATION, format!("/api/v1/webhooks/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(EndpointView::made(id, &new))).into_response())
 }
 
 /// Changes a receiver; fields that are not there stay as they are.
