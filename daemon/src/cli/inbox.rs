@@ -57,7 +57,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             Answer::of(json, &InboxView::from(&mail), || facts(&mail))
         }
         Command::Release { id } => {
-            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, now: opened.clock.now() }).await?;
+            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, door: "cli", now: opened.clock.now() }).await?;
             let mail = mail(opened, InboxId(id)).await?;
             Answer::of(json, &InboxView::from(&mail), || format!("mail {id} is let through"))
         }

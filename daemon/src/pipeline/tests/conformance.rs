@@ -195,7 +195,7 @@ async fn held(w: &World) {
         held.push(item.id);
     }
     store.untold(10).await.unwrap();
-    store.run(Cmd::ReleaseInbox { id: held[0], by: None, now: 1 }).await.unwrap();
+    store.run(Cmd::ReleaseInbox { id: held[0], by: None, door: "cli", now: 1 }).await.unwrap();
     for (id, pass) in [(held[1], true), (held[2], false)] {
         let release = crate::model::changes::Release { inbox: id, pass, by: Some(JANE) };
         let told = vec![id];
