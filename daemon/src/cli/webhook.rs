@@ -10,6 +10,7 @@ use super::input::Paging;
 use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
+use super::ticket::more;
 use crate::app::{Opened, is_served};
 use crate::feed::hooks::{self, Refusal};
 use crate::http::webhook_views::{DeliveryView, EndpointView};
@@ -164,7 +165,7 @@ async fn test(opened: &Opened, json: bool, id: EndpointId) -> Done {
 
 async fn deliveries(opened: &Opened, json: bool, id: EndpointId, paging: &Paging) -> Done {
     find(opened, id).await?;
-    let page = opened.store.deliveries(id, paging.cursor.as_deref(), paging.limit()).await?;
+    let page = opened.store.deliveries(id, paging.cursor(1)?, paging.limit()).await?;
     let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
     let tries = if json { opened.store.delivery_tries(&ids).await? } else { Vec::new() };
     Answer::of(json, &List::page(&page, |delivery| DeliveryView::of(delivery, &tries)), || {
@@ -183,7 +184,7 @@ async fn deliveries(opened: &Opened, json: bool, id: EndpointId, paging: &Paging
                 &last(delivery),
             ]);
         }
-        table.text()
+        table.text() + more(page.next.as_deref()).as_str()
     })
 }
 
