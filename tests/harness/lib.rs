@@ -30,6 +30,6 @@ pub use maildir::Maildir;
 pub use options::Options;
 pub use program::Ran;
 pub use receiver::{Answer, Receiver};
-pub use sink::{Say, Sink};
+pub use sink::{Gate, Say, Sink};
 pub use smtp::{Reply, Smtp};
 pub use wait::{wait_for, wait_until};
