@@ -12,9 +12,10 @@ use crate::load::{Load, Sent, once_in_the_inbox};
 use crate::{ANN, JANE, from_ann};
 
 const CRASHES: usize = 5;
-/// A page for people, and what the desk may take to notice that the database is back, on a busy machine.
-const AT_ONCE: Duration = Duration::from_millis(2_500);
-const SOON: Duration = Duration::from_secs(10);
+/// A page for people, which waits 1.5 s for the database at most, and what the desk may take to notice that it is back;
+/// on a busy machine, and far below what the database itself takes to be given up.
+const AT_ONCE: Duration = Duration::from_secs(8);
+const SOON: Duration = Duration::from_secs(20);
 
 const AWAY: &str = "<h1>The database does not answer</h1>\n<p><time class=\"when\" datetime=";
 
