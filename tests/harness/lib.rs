@@ -5,6 +5,7 @@
 
 mod api;
 pub mod browser;
+pub mod chance;
 pub mod desk;
 pub mod dovecot;
 pub mod follow;
@@ -22,6 +23,7 @@ pub mod sink;
 pub mod smtp;
 pub mod wait;
 
+pub use chance::Chance;
 pub use desk::Desk;
 pub use dovecot::Dovecot;
 pub use imap_liar::{Act, Liar};

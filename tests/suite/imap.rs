@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::dovecot::PASSWORD;
-use ombud_tests::{Act, Desk, Dovecot, Draft, Liar, Options, wait_until};
+use ombud_tests::{Act, Chance, Desk, Dovecot, Draft, Liar, Options, wait_until};
 
 use crate::{ANN, JANE, SUPPORT, answers_to_ann, from_ann, ticket_of_ann};
 
@@ -445,10 +445,9 @@ fn killed_again_and_again_each_mail_comes_exactly_once() {
             })
             .collect::<Vec<_>>()
     });
-    let mut seed = u64::from(std::process::id());
+    let mut chance = Chance::of_this_run();
     for _ in 0..KILLS {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis((seed >> 33) % 900));
+        chance.pause(900);
         desk.kill();
         desk.serve(&[]);
     }
