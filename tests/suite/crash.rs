@@ -1,6 +1,5 @@
 //! `kill -9` at any moment, under load, again and again.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::{Chance, Desk, Draft, Options};

@@ -1,6 +1,7 @@
 //! The PostgreSQL server crashes, or hangs, under the desk.
 
 use std::collections::BTreeMap;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::places::skip;

@@ -1,6 +1,5 @@
 //! Two daemons on one PostgreSQL.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::{Act, Chance, Desk, Dovecot, Draft, Liar, Options, places, postgres, wait_for, wait_until};

@@ -1,7 +1,6 @@
 //! Webhooks: real receivers, good and bad ones, and `kill -9` while events come.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::{Answer, Chance, Desk, Options, Receiver, wait_for, wait_until};

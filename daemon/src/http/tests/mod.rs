@@ -181,7 +181,7 @@ impl Served {
     /// Gives all events their place in the log, where a task of the daemon does that.
     async fn number(&self) {
         while self.state.store.is_shared()
-            && matches!(self.run(Cmd::NumberEvents { limit: 1_000 }).await, Outcome::Numbered { events: 1.., .. })
+            && matches!(self.state.store.run(Cmd::NumberEvents { limit: 1_000 }).await, Ok(Outcome::Numbered { events: 1.., .. }))
         {
             self.state.store.nudges().events.notify_waiters();
         }
