@@ -8,6 +8,7 @@ mod events;
 mod intake;
 mod pages;
 mod search;
+mod umlauts;
 mod webhooks;
 mod wire;
 
