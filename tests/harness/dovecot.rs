@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
-use crate::wait::{PATIENCE, found, wait_until};
+use crate::wait::{PATIENCE, found, wait_for, wait_until};
 
 /// The user of every private Dovecot.
 pub const USER: &str = "support";
@@ -39,9 +39,15 @@ impl Dovecot {
         }
         dovecot.own("home");
         fs::write(dovecot.path("users"), format!("{USER}:{{PLAIN}}{PASSWORD}\n")).expect("the user");
-        fs::write(dovecot.path("dovecot.conf"), dovecot.configuration()).expect("its configuration");
-        dovecot.run();
-        dovecot
+        // Somebody may take a port between the moment when it was free and the one when Dovecot binds it.
+        for _ in 0..5 {
+            fs::write(dovecot.path("dovecot.conf"), dovecot.configuration()).expect("its configuration");
+            if dovecot.tried() {
+                return dovecot;
+            }
+            (dovecot.imap, dovecot.imaps) = (free_port(), free_port());
+        }
+        panic!("Dovecot does not start: {}", fs::read_to_string(dovecot.path("log")).unwrap_or_default());
     }
 
     /// For `[mailboxes.imap]`: where it is, who we are, whose certificate to believe.
@@ -68,15 +74,20 @@ impl Dovecot {
         self.path("ca.pem")
     }
 
-    /// Puts a mail into a folder as delivery does: new, or with flags (`S` is \Seen).
+    /// Puts a mail into INBOX as delivery does: new, or with flags (`S` is \Seen).
     pub fn deliver(&self, raw: &[u8], flags: Option<&str>) -> String {
+        self.deliver_to("", raw, flags)
+    }
+
+    /// The same for another folder (`.Archive`; empty: INBOX).
+    pub fn deliver_to(&self, folder: &str, raw: &[u8], flags: Option<&str>) -> String {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let name = format!("{}.P{}.test", COUNT.fetch_add(1, Ordering::Relaxed) + 1_700_000_000, std::process::id());
         let place = flags.map_or_else(|| format!("new/{name}"), |flags| format!("cur/{name}:2,{flags}"));
         let tmp = self.path(&format!("home/Maildir/tmp/{name}"));
         fs::write(&tmp, raw).expect("a mail");
         self.own(&format!("home/Maildir/tmp/{name}"));
-        fs::rename(&tmp, self.path(&format!("home/Maildir/{place}"))).expect("it is delivered");
+        fs::rename(&tmp, self.path(&format!("home/Maildir/{folder}/{place}"))).expect("it is delivered");
         name
     }
 
@@ -118,15 +129,25 @@ impl Dovecot {
 
     /// Starts it again.
     pub fn run(&mut self) {
+        wait_until("Dovecot to have its ports again", || self.tried());
+    }
+
+    /// Starts it; says whether it lives and listens.
+    fn tried(&mut self) -> bool {
         let log = fs::File::options().create(true).append(true).open(self.path("out")).expect("a log");
         // Debian puts it where a user who is not root does not look.
         let program = ["/usr/sbin/dovecot", "/usr/local/sbin/dovecot"].into_iter().find(|path| Path::new(path).is_file());
         let mut command = Command::new(program.unwrap_or("dovecot"));
         command.arg("-F").arg("-c").arg(self.path("dovecot.conf"));
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log).spawn();
-        self.child = Some(child.expect("Dovecot starts (tests/run installs it)"));
+        let mut child = child.expect("Dovecot starts (tests/run installs it)");
         let address = SocketAddr::from(([127, 0, 0, 1], self.imaps));
-        wait_until("Dovecot to listen", || TcpStream::connect_timeout(&address, PATIENCE).is_ok());
+        let lives = wait_for("Dovecot to listen", || match child.try_wait() {
+            Ok(None) => TcpStream::connect_timeout(&address, PATIENCE).is_ok().then_some(true),
+            _ => Some(false),
+        });
+        self.child = lives.then_some(child);
+        lives
     }
 
     /// Ends it, with all sessions.

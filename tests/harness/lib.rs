@@ -5,6 +5,7 @@
 
 mod api;
 pub mod browser;
+pub mod chance;
 pub mod desk;
 pub mod dovecot;
 pub mod follow;
@@ -22,6 +23,7 @@ pub mod sink;
 pub mod smtp;
 pub mod wait;
 
+pub use chance::Chance;
 pub use desk::Desk;
 pub use dovecot::Dovecot;
 pub use imap_liar::{Act, Liar};
@@ -30,6 +32,6 @@ pub use maildir::Maildir;
 pub use options::Options;
 pub use program::Ran;
 pub use receiver::{Answer, Receiver};
-pub use sink::{Say, Sink};
+pub use sink::{Gate, Say, Sink};
 pub use smtp::{Reply, Smtp};
 pub use wait::{wait_for, wait_until};

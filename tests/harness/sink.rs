@@ -3,16 +3,14 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex};
-use std::thread;
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex};
 
 use crate::listening::Listening;
 use crate::mail::{Letter, bare};
-use crate::wait::wait_for;
+use crate::wait::{PATIENCE, wait_for};
 
 /// How a recipient is answered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum Say {
     /// 250.
     Yes,
@@ -22,8 +20,25 @@ pub enum Say {
     Dot(&'static str),
     /// The mail is kept, and the connection dropped without a reply.
     Vanish,
-    /// 250, after a while.
-    Late(Duration),
+    /// 250, as soon as the gate is open.
+    Behind(Gate),
+}
+
+/// Keeps replies back until it is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<(Mutex<bool>, Condvar)>);
+
+impl Gate {
+    /// Lets everything through from now on.
+    pub fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    /// Waits until it is open, and not for ever.
+    fn pass(&self) {
+        drop(self.0.1.wait_timeout_while(self.0.0.lock().unwrap(), PATIENCE, |open| !*open).unwrap());
+    }
 }
 
 /// The answer to a recipient at its n-th try, from 1 on.
@@ -134,12 +149,12 @@ fn after_dot(shared: &Shared, sender: &str, recipients: &[(String, Say)], raw: &
     for (recipient, said) in recipients {
         match said {
             Say::Dot(reply) => return Some((*reply).to_owned()),
-            Say::Late(pause) => thread::sleep(*pause),
+            Say::Behind(gate) => gate.pass(),
             _ => {}
         }
         let letter = Letter { sender: sender.to_owned(), recipient: recipient.clone(), raw: raw.to_vec() };
         shared.letters.lock().unwrap().push(letter);
-        if *said == Say::Vanish {
+        if matches!(said, Say::Vanish) {
             return None;
         }
     }
@@ -152,10 +167,14 @@ fn argument(line: &str) -> String {
 
 fn line(lines: &mut impl BufRead) -> Option<Vec<u8>> {
     let mut line = Vec::new();
-    let read = lines.read_until(b'\n', &mut line).ok()?;
-    assert!(read == 0 || line.ends_with(b"\r\n"), "the desk ends its lines with CRLF");
-    line.truncate(line.len().saturating_sub(2));
-    (read > 0).then_some(line)
+    lines.read_until(b'\n', &mut line).ok()?;
+    // A desk that is killed ends in the middle of one.
+    if !line.ends_with(b"\n") {
+        return None;
+    }
+    assert!(line.ends_with(b"\r\n"), "the desk ends its lines with CRLF");
+    line.truncate(line.len() - 2);
+    Some(line)
 }
 
 /// Lines until the dot, dots undoubled (RFC 5321 §4.5.2).

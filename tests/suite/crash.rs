@@ -1,9 +1,8 @@
 //! `kill -9` at any moment, under load, again and again.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Desk, Draft, Options};
+use ombud_tests::{Chance, Desk, Draft, Options};
 
 use crate::load::{Load, once_at_the_customer, once_in_the_inbox};
 use crate::{JANE, SUPPORT, ticket_of_ann};
@@ -34,11 +33,9 @@ fn killed_under_load_nothing_is_lost_and_nothing_is_twice() {
 }
 
 fn kill_again_and_again(desk: &mut Desk, load: &Load) -> usize {
-    let (start, mut kills, mut seed) = (Instant::now(), 0, u64::from(std::process::id()));
+    let (start, mut kills, mut chance) = (Instant::now(), 0, Chance::of_this_run());
     while kills < KILLS || start.elapsed() < LONG / 2 {
-        // The moment of the kill is what is tried here; nothing is waited for.
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis((seed >> 33) % 800));
+        chance.pause(800);
         desk.kill();
         kills += 1;
         desk.serve(&[]);

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::dovecot::PASSWORD;
-use ombud_tests::{Act, Desk, Dovecot, Draft, Liar, Options, wait_until};
+use ombud_tests::{Act, Chance, Desk, Dovecot, Draft, Liar, Options, wait_until};
 
 use crate::{ANN, JANE, SUPPORT, answers_to_ann, from_ann, ticket_of_ann};
 
@@ -194,15 +194,22 @@ fn idle_is_refused_by_a_server_that_names_it() {
 #[test]
 fn several_folders_are_looked_through_and_a_missing_one_stands_before_none() {
     let dovecot = Dovecot::start();
-    dovecot.make_folder("Büro".replace('ü', "&APw-").as_str());
+    // Modified UTF-7 (RFC 3501 §5.1.3) of "Büro".
+    dovecot.make_folder("B&APw-ro");
     let section = format!("{}folders = [\"Missing\", \"INBOX\", \"Büro\"]\npoll = \"1s\"\nstart = \"all\"\n", dovecot.section());
     let mail = from_ann("In the inbox", "Hello?");
     dovecot.deliver(&mail.bytes(), None);
+    let office = from_ann("In the office", "Hello?");
+    dovecot.deliver_to(".B&APw-ro", &office.bytes(), None);
     let desk = fetching(&section).running();
     is_ticket(&desk, &mail);
+    is_ticket(&desk, &office);
     logged(&desk, "folder Missing");
     dovecot.make_folder("Missing");
+    let late = from_ann("Missed", "Hello?");
+    dovecot.deliver_to(".Missing", &late.bytes(), None);
     logged(&desk, "mail is fetched again");
+    is_ticket(&desk, &late);
 }
 
 #[test]
@@ -376,12 +383,28 @@ fn a_mail_that_is_too_large_is_left_and_the_others_come() {
 fn sighup_begins_and_ends_fetching() {
     let dovecot = Dovecot::start();
     let desk = fetching("").running();
-    desk.configure(&format!("{}{}", desk.configuration(), dovecot.section()));
-    desk.signal("HUP");
+    let fetches = |is: bool| {
+        let section = if is { format!("{}poll = \"1s\"\n", dovecot.section()) } else { String::new() };
+        desk.configure(&format!("{}{section}", desk.configuration()));
+        desk.signal("HUP");
+    };
+    let is_named = || String::from_utf8_lossy(&desk.public("/metrics").body).contains("\nombud_imap_up{");
+    fetches(true);
     begun(&desk);
     let mail = from_ann("Begun", "Hello?");
     dovecot.deliver(&mail.bytes(), None);
     is_ticket(&desk, &mail);
+    wait_until("the folder to have a state", is_named);
+    fetches(false);
+    wait_until("the folder to be given up", || !is_named());
+    let meanwhile = from_ann("Meanwhile", "Hello?");
+    dovecot.deliver(&meanwhile.bytes(), None);
+    // Other mail comes in and is decided: nobody fetches beside it.
+    desk.deliver(&from_ann("By another door", "Hello?"));
+    assert!(desk.fates(&meanwhile.id).is_empty(), "nobody fetches any more");
+    fetches(true);
+    is_ticket(&desk, &meanwhile);
+    assert_eq!(desk.fates(&mail.id).len(), 1);
 }
 
 #[test]
@@ -422,10 +445,9 @@ fn killed_again_and_again_each_mail_comes_exactly_once() {
             })
             .collect::<Vec<_>>()
     });
-    let mut seed = u64::from(std::process::id());
+    let mut chance = Chance::of_this_run();
     for _ in 0..KILLS {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis((seed >> 33) % 900));
+        chance.pause(900);
         desk.kill();
         desk.serve(&[]);
     }

@@ -1,9 +1,8 @@
 //! Two daemons on one PostgreSQL.
 
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Act, Desk, Dovecot, Draft, Liar, Options, places, postgres, wait_for, wait_until};
+use ombud_tests::{Act, Chance, Desk, Dovecot, Draft, Liar, Options, places, postgres, wait_for, wait_until};
 
 use crate::load::{Load, once_at_the_customer, once_in_the_inbox};
 use crate::{JANE, answers_to_ann, from_ann, ticket_of_ann};
@@ -42,15 +41,14 @@ fn either_is_killed_and_nothing_is_lost_or_twice() {
     let mut desks = [one.beside(busy()).running(), one];
     let (_, notice) = ticket_of_ann(&desks[1], "Answered under load");
     let running = Load::start(&[&desks[0], &desks[1]], CLIENTS, &notice);
-    let mut seed = u64::from(std::process::id());
+    let mut chance = Chance::of_this_run();
     for _ in 0..KILLS {
-        // The moment of the kill, and who is killed, is what is tried here; nothing is waited for.
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis((seed >> 33) % 500));
-        let who = usize::try_from((seed >> 60) & 1).unwrap();
+        // Who is killed is chance, too.
+        chance.pause(500);
+        let who = usize::try_from(chance.below(2)).unwrap();
         desks[who].kill();
         // Meanwhile the other works alone.
-        thread::sleep(Duration::from_millis((seed >> 43) % 200));
+        chance.pause(200);
         desks[who].serve(&[]);
         running.load.listeners.lock().unwrap()[who] = desks[who].ports().smtp;
     }

@@ -1,10 +1,9 @@
 //! Webhooks: real receivers, good and bad ones, and `kill -9` while events come.
 
 use std::collections::BTreeMap;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Answer, Desk, Options, Receiver, wait_for, wait_until};
+use ombud_tests::{Answer, Chance, Desk, Options, Receiver, wait_for, wait_until};
 use serde_json::{Value, json};
 
 use crate::{JANE, from_ann};
@@ -195,14 +194,12 @@ fn killed_under_load_every_event_is_delivered() {
     // Slow enough to be killed with a few in hand.
     let receiver = Receiver::start(|_, _| Answer::Late(200, Duration::from_millis(60)));
     let (id, secret) = hook(&desk, &receiver.url(), &["ticket.created", "message.received"]);
-    let mut seed = u64::from(std::process::id());
+    let mut chance = Chance::of_this_run();
     for kill in 0..KILLS {
         for n in 0..12 {
             assert!(desk.send(&from_ann(&format!("Load {kill} {n}"), "hello")).is_yes());
         }
-        // The moment of the kill is what is tried here; nothing is waited for.
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis((seed >> 33) % 500));
+        chance.pause(500);
         desk.kill();
         desk.serve(&[]);
     }

@@ -49,7 +49,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
     match command {
         Command::List { state, message_id, paging } => {
             let message_id = message_id.map(|id| id.trim().trim_start_matches('<').trim_end_matches('>').to_owned());
-            let filter = InboxFilter { fate: state, message_id, cursor: paging.cursor.clone(), limit: paging.limit() };
+            let filter = InboxFilter { fate: state, message_id, cursor: paging.cursor(1)?.map(str::to_owned), limit: paging.limit() };
             list(opened, json, &filter).await
         }
         Command::Show { id } => {
@@ -57,7 +57,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             Answer::of(json, &InboxView::from(&mail), || facts(&mail))
         }
         Command::Release { id } => {
-            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, now: opened.clock.now() }).await?;
+            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, door: "cli", now: opened.clock.now() }).await?;
             let mail = mail(opened, InboxId(id)).await?;
             Answer::of(json, &InboxView::from(&mail), || format!("mail {id} is let through"))
         }

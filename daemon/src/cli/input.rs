@@ -24,6 +24,19 @@ pub(super) struct Paging {
 }
 
 impl Paging {
+    /// Where to go on: so many numbers with `-` between.
+    ///
+    /// # Errors
+    /// 64 for what no list ends with.
+    pub(super) fn cursor(&self, numbers: usize) -> Result<Option<&str>, Failure> {
+        let Some(text) = self.cursor.as_deref() else { return Ok(None) };
+        let is_number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<i64>().is_ok();
+        match text.split('-').count() == numbers && text.split('-').all(is_number) {
+            true => Ok(Some(text)),
+            false => Err(Failure::usage("--cursor is the `next` of such a list")),
+        }
+    }
+
     /// At most so many.
     pub(super) fn limit(&self) -> usize {
         usize::try_from(self.limit).unwrap_or(usize::MAX)
@@ -97,6 +110,16 @@ mod tests {
         }
         for bad in ["", "90", "d", "-1d", "+1d", "1.5h", "1 d", "90 days", "9223372036854775807d", "1ü"] {
             assert!(span(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_is_what_a_list_ended_with() {
+        let of = |text: &str| Paging { limit: 1, cursor: Some(text.into()) };
+        assert_eq!(of("7").cursor(1), Ok(Some("7")));
+        assert_eq!(of("12-7").cursor(2), Ok(Some("12-7")));
+        for bad in ["", "x", "7-", "-7", "+7", "7-8", "99999999999999999999"] {
+            assert_eq!(of(bad).cursor(1).map_err(|failure| failure.code), Err(64), "{bad}");
         }
     }
 

@@ -88,7 +88,7 @@ async fn mail(opened: &Opened, id: OutboxId) -> Result<OutboxRow, Failure> {
 }
 
 async fn list(opened: &Opened, json: bool, state: Option<OutboxState>, paging: &Paging) -> Done {
-    let (cursor, limit) = (paging.cursor.as_deref(), paging.limit());
+    let (cursor, limit) = (paging.cursor(1)?, paging.limit());
     let page = match state {
         Some(OutboxState::Waiting) => opened.store.outbox_open(cursor, limit).await?,
         state => opened.store.outbox(state, cursor, limit).await?,

@@ -1,25 +1,29 @@
 //! Aligned columns for people. Every cell is cleaned: mail data must not steer a terminal.
 
 use crate::model::Address;
+use crate::model::address::is_plain;
 use crate::model::text::one_line;
 
-/// Widest cell but the last of a row, in characters.
+/// Widest cell of a list but the last of a row, in characters. An address stays whole: it is there to be copied.
 const CELL: usize = 44;
-/// Widest last cell.
+/// Widest last cell of a list.
 const LAST: usize = 160;
+/// Widest cell of facts, which are shown to be read.
+const FACT: usize = 4_000;
 /// What an empty cell shows, so that columns stay columns for `awk`.
 const NOTHING: &str = "-";
 
-/// Rows of cells.
+/// Rows of cells: a list with a head, or facts without one.
 #[derive(Debug, Default)]
 pub(super) struct Table {
     rows: Vec<Vec<String>>,
+    is_list: bool,
 }
 
 impl Table {
     /// A table whose first row says what the columns are.
     pub(super) fn headed<const N: usize>(head: [&str; N]) -> Self {
-        let mut table = Self::default();
+        let mut table = Self { is_list: true, ..Self::default() };
         table.row(head);
         table
     }
@@ -27,10 +31,17 @@ impl Table {
     /// Adds a row.
     pub(super) fn row<const N: usize, T: AsRef<str>>(&mut self, cells: [T; N]) {
         let cell = |(at, text): (usize, &T)| {
-            let text = one_line(text.as_ref(), if at + 1 == N { LAST } else { CELL });
+            let text = text.as_ref();
+            let widest = match at + 1 == N {
+                _ if !self.is_list || is_plain(text) => FACT,
+                true => LAST,
+                false => CELL,
+            };
+            let text = one_line(text, widest);
             if text.is_empty() { NOTHING.to_owned() } else { text }
         };
-        self.rows.push(cells.iter().enumerate().map(cell).collect());
+        let row = cells.iter().enumerate().map(cell).collect();
+        self.rows.push(row);
     }
 
     /// The lines.
@@ -93,6 +104,18 @@ mod tests {
         table.row(["\u{1b}]0;owned\u{7}\u{9b}31mhi", "two\r\nlines\u{202e}"]);
         assert_eq!(table.text(), "]0;owned 31mhi  two lines\n");
         assert!(table.text().trim_end().chars().all(|c| !c.is_control()));
+    }
+
+    #[test]
+    fn lists_are_cut_and_facts_and_addresses_are_not() {
+        let (long, address) = ("x".repeat(300), format!("{}@customer.example", "a".repeat(60)));
+        let mut list = Table::headed(["TO", "WHY", "REPLY"]);
+        list.row([address.as_str(), &long, &long]);
+        let text = list.text();
+        assert!(text.contains(&address) && !text.contains(&"x".repeat(LAST + 1)), "{text}");
+        let mut facts = Table::default();
+        facts.row(["Last reply", long.as_str()]);
+        assert_eq!(facts.text(), format!("Last reply  {long}\n"));
     }
 
     #[test]

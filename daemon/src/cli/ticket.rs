@@ -44,7 +44,7 @@ pub(super) enum Command {
 pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
     match command {
         Command::List { status, query, paging } => {
-            let filter = TicketFilter { status, text: query, cursor: paging.cursor.clone(), limit: paging.limit() };
+            let filter = TicketFilter { status, text: query, cursor: paging.cursor(2)?.map(str::to_owned), limit: paging.limit() };
             list(opened, json, &filter).await
         }
         Command::Show { number } => show(opened, json, TicketId(number)).await,

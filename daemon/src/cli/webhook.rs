@@ -10,6 +10,7 @@ use super::input::Paging;
 use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
+use super::ticket::more;
 use crate::app::{Opened, is_served};
 use crate::feed::hooks::{self, Refusal};
 use crate::http::webhook_views::{DeliveryView, EndpointView};
@@ -91,14 +92,12 @@ impl From<Refusal> for Failure {
 
 async fn add(opened: &Opened, json: bool, url: &str, events: &[String]) -> Done {
     let new = hooks::endpoint(&opened.config.webhooks, url, events, opened.clock.now())?;
-    let secret = new.secret.clone();
-    let Outcome::Id(id) = opened.store.run(Cmd::AddEndpoint(Box::new(new))).await? else {
+    let Outcome::Id(id) = opened.store.run(Cmd::AddEndpoint(Box::new(new.clone()))).await? else {
         return Err(Failure::bug("the new webhook has no number"));
     };
-    let made = find(opened, EndpointId(id)).await?;
-    Answer::of(json, &EndpointView::from(&made).showing(secret.reveal()), || {
-        let events = made.events.join(", ");
-        format!("Webhook {id} is told of: {events}. Its secret is shown only now:\n{}", secret.reveal())
+    Answer::of(json, &EndpointView::made(id, &new), || {
+        let events = new.events.join(", ");
+        format!("Webhook {id} is told of: {events}. Its secret is shown only now:\n{}", new.secret.reveal())
     })
 }
 
@@ -166,7 +165,7 @@ async fn test(opened: &Opened, json: bool, id: EndpointId) -> Done {
 
 async fn deliveries(opened: &Opened, json: bool, id: EndpointId, paging: &Paging) -> Done {
     find(opened, id).await?;
-    let page = opened.store.deliveries(id, paging.cursor.as_deref(), paging.limit()).await?;
+    let page = opened.store.deliveries(id, paging.cursor(1)?, paging.limit()).await?;
     let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
     let tries = if json { opened.store.delivery_tries(&ids).await? } else { Vec::new() };
     Answer::of(json, &List::page(&page, |delivery| DeliveryView::of(delivery, &tries)), || {
@@ -185,7 +184,7 @@ async fn deliveries(opened: &Opened, json: bool, id: EndpointId, paging: &Paging
                 &last(delivery),
             ]);
         }
-        table.text()
+        table.text() + more(page.next.as_deref()).as_str()
     })
 }
 

@@ -5,7 +5,7 @@ use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::people::Person;
 use crate::model::text::clean;
 use crate::model::ticket::{MessageKind, Priority, Status};
-use crate::model::{PersonId, TicketId};
+use crate::model::{MessageId, PersonId, TicketId};
 
 use super::execute::{assign, mute};
 use super::ledger::{Ledger, actor};
@@ -27,9 +27,24 @@ pub struct Patch {
     pub tags: Option<Vec<String>>,
 }
 
-/// Why an act can't be done.
+/// What an agent says over the API.
+#[derive(Clone, Debug)]
+pub struct Said<'a> {
+    /// Who.
+    pub agent: PersonId,
+    /// Plain text.
+    pub text: &'a str,
+    /// An answer; else a note.
+    pub public: bool,
+    /// What names this call: one with the same key was this one.
+    pub key: Option<&'a [u8]>,
+}
+
+/// Why an act isn't done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
+    /// It was done before, and made this message.
+    Done(MessageId),
     /// There is no such ticket.
     NoTicket,
     /// Nobody active has this address.
@@ -67,15 +82,18 @@ pub fn patch(desk: &Desk, ticket: TicketId, patch: &Patch, by: Option<PersonId>,
     }))
 }
 
-/// An agent's answer (`public`) or note, as plain text.
+/// An agent's answer or note.
 ///
 /// # Errors
 /// [`Refused`], once enough is known.
-pub fn say(desk: &Desk, ticket: TicketId, agent: PersonId, text: &str, public: bool, facts: &Facts, now: i64) -> Decision {
-    let text = clean(text.trim(), true);
-    step(on_ticket(facts, ticket).map(|t| {
+pub fn say(desk: &Desk, ticket: TicketId, said: &Said<'_>, facts: &Facts, now: i64) -> Decision {
+    let (text, public) = (said.written(), said.public);
+    step(done(facts, said.key).and_then(|done| Ok((done, on_ticket(facts, ticket)?))).map(|(done, t)| {
+        if let Some(message) = done {
+            return Err(Refused::Done(message));
+        }
         let t = t.ok_or(Refused::NoTicket)?;
-        let agent = facts.person(agent).filter(|p| p.is_active_agent()).ok_or_else(|| Refused::NoAgent("the token's agent".into()))?;
+        let agent = facts.person(said.agent).filter(|p| p.is_active_agent()).ok_or_else(|| Refused::NoAgent("the token's agent".into()))?;
         if text.is_empty() {
             return Err(Refused::Text("it is empty"));
         }
@@ -85,8 +103,24 @@ pub fn say(desk: &Desk, ticket: TicketId, agent: PersonId, text: &str, public: b
         if public && (t.ticket.status == Status::Spam || t.ticket.merged_into.is_some()) {
             return Err(Refused::Text("the ticket is spam or was merged into another"));
         }
-        Ok(written(Ledger::new(desk, facts, now), t, agent, &text, public))
+        let mut changes = written(Ledger::new(desk, facts, now), t, agent, &text, public);
+        changes.said = said.key.map(|key| (key.to_vec(), MessageRef::New(0)));
+        Ok(changes)
     }))
+}
+
+impl Said<'_> {
+    /// The text as the message has it.
+    pub fn written(&self) -> String {
+        clean(self.text.trim(), true)
+    }
+}
+
+/// The message that a call with this key made before.
+fn done(facts: &Facts, key: Option<&[u8]>) -> Known<Option<MessageId>> {
+    let Some(key) = key else { return Ok(None) };
+    need(facts, Keys { fingerprints: [key.to_vec()].into(), ..Keys::default() })?;
+    Ok(facts.fingerprints.get(key).and_then(|filed| filed.first()).map(|(_, message)| MessageId(message.0)))
 }
 
 fn written(mut ledger: Ledger<'_>, t: &TicketFacts, agent: &Person, text: &str, public: bool) -> Changes {

@@ -2,7 +2,6 @@
 //! only if it still stands so.
 
 use axum::RequestPartsExt as _;
-use axum::body::Bytes;
 use axum::extract::{FromRequestParts, Path, State as Shared};
 use axum::http::header::{ETAG, HeaderMap, IF_MATCH, LOCATION};
 use axum::http::request::Parts;
@@ -14,6 +13,7 @@ use serde::de::IgnoredAny;
 
 use super::App;
 use super::auth::Caller;
+use super::body::Body;
 use super::page::{self, Params};
 use super::problem::{Answer, Problem};
 use super::views::ArticleView;
@@ -41,10 +41,6 @@ struct ArticleJson {
 }
 
 impl ArticleJson {
-    fn read(body: &Bytes) -> Answer<Self> {
-        serde_json::from_slice(body).map_err(|error| Problem::bad(format!("The body can't be used: {error}.")))
-    }
-
     /// The article with what stands here; what does not stays as it is.
     fn applied(&self, to: Article) -> Result<Article, Fault> {
         let mut article = to;
@@ -103,9 +99,9 @@ pub(super) async fn one(Shared(app): Shared<App>, Name(slug): Name, uri: Uri) ->
 }
 
 /// A new article: without more it is an internal draft in English.
-pub(super) async fn create(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, uri: Uri, body: Bytes) -> Answer {
+pub(super) async fn create(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, uri: Uri, body: Body) -> Answer {
     Params::of(&uri, &[])?;
-    let json = ArticleJson::read(&body)?;
+    let json: ArticleJson = body.json()?;
     let title = json.title.as_deref().ok_or(Fault::NoTitle)?;
     let article = json.applied(Article::new(json.slug.as_deref().filter(|slug| !slug.is_empty()), title)?)?;
     let slug = article.slug().clone();
@@ -122,10 +118,10 @@ pub(super) async fn put(
     Name(slug): Name,
     uri: Uri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Answer {
     Params::of(&uri, &[])?;
-    let json = ArticleJson::read(&body)?;
+    let json: ArticleJson = body.json()?;
     if json.slug.as_deref().is_some_and(|other| other != slug.as_str()) {
         let detail = "An article keeps its slug: make a new one and remove this one.";
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));

@@ -31,7 +31,7 @@ pub(super) async fn list(Shared(app): Shared<App>, uri: Uri) -> Answer {
 pub(super) async fn release(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(id): Id, uri: Uri) -> Answer {
     Params::of(&uri, &[])?;
     let id = InboxId(id);
-    app.state.store.run(Cmd::ReleaseInbox { id, by: caller.agent, now: app.now() }).await?;
+    app.state.store.run(Cmd::ReleaseInbox { id, by: caller.agent, door: "api", now: app.now() }).await?;
     tracing::info!(%id, token = caller.token, "a held mail was let through over HTTP");
     let item = app.state.store.inbox_item(id).await?.ok_or_else(|| Problem::missing("The mail is gone."))?;
     Ok(Json(InboxView::from(&item)).into_response())

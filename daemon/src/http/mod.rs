@@ -7,6 +7,8 @@ mod acts;
 mod articles;
 mod attachments;
 mod auth;
+mod body;
+mod download;
 mod events;
 mod health;
 mod inbox;
@@ -87,6 +89,7 @@ pub struct Guards {
     searches: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     pace: stream::Pace,
+    age: serve::Age,
     rates: Arc<rate::Rates>,
     board: numbers::Board,
 }
@@ -99,6 +102,7 @@ impl Default for Guards {
             searches: Arc::new(Semaphore::new(SEARCHES)),
             streams: Arc::new(Semaphore::new(STREAMS)),
             pace: stream::Pace::default(),
+            age: serve::Age::default(),
             rates: Arc::default(),
             board: numbers::Board::default(),
         }

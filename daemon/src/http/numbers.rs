@@ -2,7 +2,7 @@
 //! rests many times as long as it took, so that asking costs a large desk no more than a small one. When the database
 //! does not answer, the last numbers stay.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Mutex as Turn;
@@ -38,6 +38,7 @@ pub(super) struct Numbers {
 #[derive(Clone, Default)]
 pub(super) struct Board {
     last: Arc<Mutex<Option<Kept>>>,
+    failed_until: Arc<Mutex<Option<Instant>>>,
     turn: Arc<Turn<()>>,
 }
 
@@ -53,17 +54,23 @@ pub(super) async fn numbers(app: &App) -> Option<Numbers> {
     let board = &app.state.guards.board;
     let counting = async {
         let turn = Arc::clone(&board.turn).lock_owned().await;
-        if board.last().is_some_and(|kept| kept.counts_until > Instant::now()) {
+        if board.rests(Instant::now()) {
             return;
         }
         let app = app.clone();
         // Whoever asked may go away; what was begun is of use to the next.
         let counted = tokio::spawn(async move {
             let _turn = turn;
+            let begun = Instant::now();
             let counted = timeout(LIMIT, count(&app)).await.unwrap_or_else(|_| Err(StoreError::Away("no answer".into())));
             match counted {
-                Ok(kept) => *app.state.guards.board.lock() = Some(kept),
-                Err(error) => tracing::warn!(%error, "the desk could not be counted"),
+                Ok(kept) => *lock(&app.state.guards.board.last) = Some(kept),
+                Err(error) => {
+                    let ended = Instant::now();
+                    // A database in trouble is left alone for as long as one that answers late, and not for ever.
+                    *lock(&app.state.guards.board.failed_until) = Some(ended + ((ended - begun) * REST).min(LIMIT));
+                    tracing::warn!(%error, "the desk could not be counted");
+                }
             }
         });
         // It ends badly only where the numbers stay as they were.
@@ -74,14 +81,19 @@ pub(super) async fn numbers(app: &App) -> Option<Numbers> {
 }
 
 impl Board {
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Kept>> {
-        // The lock is never held over anything that can panic.
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    fn last(&self) -> Option<Kept> {
+        lock(&self.last).clone()
     }
 
-    fn last(&self) -> Option<Kept> {
-        self.lock().clone()
+    /// Whether nothing is to be counted now.
+    fn rests(&self, now: Instant) -> bool {
+        lock(&self.failed_until).is_some_and(|until| until > now) || lock(&self.last).as_ref().is_some_and(|kept| kept.counts_until > now)
     }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // The lock is never held over anything that can panic.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn count(app: &App) -> Result<Kept, StoreError> {

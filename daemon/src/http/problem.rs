@@ -118,9 +118,13 @@ impl From<StoreError> for Problem {
             StoreError::Refused(text) => Self::new(StatusCode::CONFLICT, text),
             error => {
                 tracing::error!(%error, "a request could not be answered");
-                match error.is_temporary() {
-                    true => Self::later(StatusCode::SERVICE_UNAVAILABLE, 5, "The database does not answer now."),
-                    false => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The desk failed; its log says why."),
+                let later = |after, detail| Self::later(StatusCode::SERVICE_UNAVAILABLE, after, detail);
+                match error {
+                    StoreError::Conflict(_) => later(1, "Others changed the same at once; nothing was done, try again."),
+                    StoreError::Full => later(60, "The disk of the database is full."),
+                    StoreError::Busy | StoreError::Away(_) => later(5, "The database does not answer now."),
+                    StoreError::Closed => later(5, "The desk is shutting down."),
+                    _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The desk failed; its log says why."),
                 }
             }
         }
@@ -147,4 +151,27 @@ pub(super) async fn no_route(uri: Uri) -> Problem {
 /// A path of ours, and a method that it does not have; `Allow` names those it has.
 pub(super) async fn no_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "This path does not have this method.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_says_what_to_do() {
+        for (error, status, after, word) in [
+            (StoreError::Conflict("x"), 503, Some("1"), "nothing was done"),
+            (StoreError::Full, 503, Some("60"), "full"),
+            (StoreError::Away("secret".into()), 503, Some("5"), "does not answer"),
+            (StoreError::Database("secret".into()), 500, None, "log"),
+            (StoreError::Io("secret".into()), 500, None, "log"),
+            (StoreError::Refused("no".into()), 409, None, "no"),
+        ] {
+            let problem = Problem::from(error);
+            assert!(problem.detail.contains(word) && !problem.detail.contains("secret"), "{problem:?}");
+            let response = problem.into_response();
+            let found = response.headers().get(RETRY_AFTER).map(|v| v.to_str().unwrap_or_default());
+            assert_eq!((response.status().as_u16(), found), (status, after), "{word}");
+        }
+    }
 }

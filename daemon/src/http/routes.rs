@@ -1,9 +1,8 @@
 //! Every route with what it takes to call it.
 
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::handler::Handler;
-use axum::http::StatusCode;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, HeaderName, HeaderValue, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
@@ -12,14 +11,13 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodFilter, MethodRouter, on};
 
 use super::auth::{self, Access};
-use super::problem::{Problem, no_method, no_route};
+use super::body::{LARGEST, too_large};
+use super::problem::{no_method, no_route};
 use super::{
     App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, search, status, tickets, webhooks,
 };
 use crate::store::Scope;
 
-/// Largest body of a request, in octets; only a mail that is handed in may be larger, and says so itself.
-const BODY: u64 = 1 << 20;
 /// The API's description of itself, kept by hand; a test compares it with the table below.
 pub(super) const OPENAPI: &str = include_str!("openapi.json");
 const INBOX: &str = "/api/v1/inbox";
@@ -85,14 +83,18 @@ pub(super) fn router(app: &App) -> Router {
     let all = table().into_iter().fold(Router::new(), |router, route| {
         router.route(route.path, route.handler.route_layer(from_fn_with_state((app.clone(), route.access), auth::check)))
     });
-    all.fallback(no_route).method_not_allowed_fallback(no_method).layer(from_fn(around)).with_state(app.clone())
+    all.fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(LARGEST))
+        .layer(from_fn(around))
+        .with_state(app.clone())
 }
 
 /// Around every request: no large body, and an answer that no browser keeps, guesses at or frames.
 async fn around(request: Request, next: Next) -> Response {
     let length = request.headers().get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
-    let mut response = if length.is_some_and(|n| n > BODY) && request.uri().path() != INBOX {
-        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 1 MiB.").into_response()
+    let mut response = if length.is_some_and(|n| n > LARGEST as u64) && request.uri().path() != INBOX {
+        too_large().into_response()
     } else {
         next.run(request).await
     };

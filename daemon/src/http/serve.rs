@@ -25,12 +25,26 @@ const HEADER_SIZE: usize = 16 << 10;
 const HEADER_FIELDS: usize = 64;
 /// A header must be complete after this; also how long an idle connection stays.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-/// A connection ends after this, also one whose client reads its answer for ever.
-const LIFE: Duration = Duration::from_secs(15 * 60);
 /// How long requests in hand may take when we shut down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 /// After accept(2) has failed: with no file descriptor left it fails at once, for ever.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How old connections become.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Age {
+    /// After this a connection takes no new request.
+    pub(super) life: Duration,
+    /// What is in hand then may take this long, or as long as an upload of a mail may, before it is cut off: also where
+    /// the client reads its answer for ever.
+    pub(super) grace: Duration,
+}
+
+impl Default for Age {
+    fn default() -> Self {
+        Self { life: Duration::from_secs(15 * 60), grace: Duration::from_secs(60) }
+    }
+}
 
 /// What an answer may ask of the connection that carries it.
 #[derive(Clone, Debug, Default)]
@@ -50,15 +64,17 @@ impl Line {
         self.cut.cancel();
     }
 
+    /// Until the connection is too old to go on as it is.
+    async fn old(&self, age: Duration) {
+        sleep(age).await;
+        if self.outlives.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
+    }
+
     /// Until the connection has to end.
-    async fn end(&self) {
-        let old = async {
-            sleep(LIFE).await;
-            if self.outlives.load(Ordering::Relaxed) {
-                pending::<()>().await;
-            }
-        };
-        self.cut.run_until_cancelled(old).await;
+    async fn end(&self, age: Duration) {
+        self.cut.run_until_cancelled(self.old(age)).await;
     }
 }
 
@@ -66,7 +82,8 @@ impl Line {
 /// connections of this listener are over.
 pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) {
     let slots = Arc::clone(&state.guards.connections);
-    let service = TowerToHyperService::new(routes::router(&App { state, cancel: cancel.clone() }));
+    let app = App { state, cancel: cancel.clone() };
+    let service = TowerToHyperService::new(routes::router(&app));
     let (connections, cut) = (TaskTracker::new(), CancellationToken::new());
     let next = async || {
         // Whoever comes when all slots are taken waits in the kernel's queue.
@@ -76,7 +93,9 @@ pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) 
     while let Some((accepted, slot)) = cancel.run_until_cancelled(next()).await {
         match accepted {
             Ok((io, _)) => {
-                let talk = talk(io, service.clone(), cancel.clone());
+                let Age { life, grace } = app.state.guards.age;
+                let age = Age { life, grace: grace.max(app.desk().config.limits.data_timeout) };
+                let talk = talk(io, service.clone(), age, cancel.clone());
                 let cut = cut.clone();
                 connections.spawn(async move {
                     let _slot = slot;
@@ -99,7 +118,7 @@ pub async fn serve(listener: Listener, state: State, cancel: CancellationToken) 
 }
 
 /// One connection, from its first request to its end.
-async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel: CancellationToken) {
+async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, age: Age, cancel: CancellationToken) {
     let line = Line::default();
     let service = service_fn(|mut request| {
         request.extensions_mut().insert(line.clone());
@@ -110,7 +129,9 @@ async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel:
         tokio::select! {
             ended = connection.as_mut() => return ended,
             () = cancel.cancelled() => {}
+            () = line.old(age.life) => {}
         }
+        // An answer in hand is given; then the connection closes.
         connection.as_mut().graceful_shutdown();
         connection.await
     };
@@ -120,7 +141,7 @@ async fn talk(io: Box<dyn Stream>, service: TowerToHyperService<Router>, cancel:
                 debug!(%error, "an HTTP connection ended early");
             }
         }
-        () = line.end() => debug!("an HTTP connection became too old or took nothing"),
+        () = line.end(age.life.saturating_add(age.grace)) => debug!("an HTTP connection became too old or took nothing"),
     }
 }
 

@@ -13,7 +13,7 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use axum::response::Response;
 use hyper::body::Frame;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::App;
 use super::auth;
@@ -85,10 +85,14 @@ impl Follower {
     async fn run(mut self, pieces: mpsc::Sender<Bytes>) {
         let (cancel, line) = (self.app.cancel.clone(), self.line.clone());
         let end = cancel.run_until_cancelled(self.follow(&pieces)).await;
-        if let Some(End::Slow) = end {
-            tracing::debug!("a stream's client took too long and was cut off");
-            line.cut();
+        let slow = self.app.state.guards.pace.slow;
+        // Its place is free and its answer is over; a client that takes nothing would keep the connection for ever.
+        drop((self, pieces));
+        if !matches!(end, Some(End::Slow)) {
+            sleep(slow).await;
         }
+        tracing::debug!("a stream's connection is over, or is cut off");
+        line.cut();
     }
 
     /// Follows the log until there is a reason to end.

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::views::time;
 use crate::model::{DeliveryId, EndpointId};
 use crate::store::read::{DeliveryItem, DeliveryState};
-use crate::store::{Endpoint, Tried};
+use crate::store::{Endpoint, NewEndpoint, Tried};
 
 /// A receiver. Its secret is shown once, when it is made.
 #[derive(Debug, Serialize)]
@@ -41,9 +41,20 @@ impl<'a> From<&'a Endpoint> for EndpointView<'a> {
 }
 
 impl<'a> EndpointView<'a> {
-    /// The same with its secret, for the one time.
-    pub fn showing(self, secret: &'a str) -> Self {
-        Self { secret: Some(secret), ..self }
+    /// One that was just made, with its secret, for the one time: nothing that fails later keeps it from being seen.
+    pub fn made(id: i64, new: &'a NewEndpoint) -> Self {
+        Self {
+            id: EndpointId(id),
+            url: new.url.reveal(),
+            events: &new.events,
+            enabled: true,
+            created_at: time(new.now),
+            disabled_at: None,
+            disabled_reason: None,
+            failing_since: None,
+            last_success_at: None,
+            secret: Some(new.secret.reveal()),
+        }
     }
 }
 

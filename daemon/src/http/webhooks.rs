@@ -1,15 +1,15 @@
 //! `/api/v1/webhooks`: who is told of events over HTTPS, and how each delivery goes. For admins alone.
 
-use axum::body::Bytes;
 use axum::extract::State as Shared;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
 use serde::Deserialize;
 
 use super::App;
 use super::auth::Caller;
+use super::body::Body;
 use super::page::{self, Id, Params};
 use super::problem::{Answer, Problem};
 use super::webhook_views::{DeliveryView, EndpointView};
@@ -56,26 +56,22 @@ pub(super) async fn one(Shared(app): Shared<App>, Id(id): Id, uri: Uri) -> Answe
 }
 
 /// A new receiver; its secret stands in this answer and nowhere else.
-pub(super) async fn create(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, uri: Uri, body: Bytes) -> Answer {
+pub(super) async fn create(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, uri: Uri, body: Body) -> Answer {
     Params::of(&uri, &[])?;
-    let json: NewJson = read(&body)?;
+    let json: NewJson = body.json()?;
     let new = hooks::endpoint(&app.desk().config.webhooks, &json.url, &json.events, app.now())?;
-    let secret = new.secret.clone();
-    let Outcome::Id(id) = app.state.store.run(Cmd::AddEndpoint(Box::new(new))).await? else {
+    let Outcome::Id(id) = app.state.store.run(Cmd::AddEndpoint(Box::new(new.clone()))).await? else {
         return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The webhook has no number."));
     };
     tracing::info!(webhook = id, token = caller.token, "a webhook was made over HTTP");
-    let found = find(&app, EndpointId(id)).await?;
-    let location = HeaderValue::from_str(&format!("/api/v1/webhooks/{id}"));
-    let location = location.map_err(|_| Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The webhook has no address."))?;
-    let view = EndpointView::from(&found).showing(secret.reveal());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(view)).into_response())
+    let location = [(LOCATION, format!("/api/v1/webhooks/{id}"))];
+    Ok((StatusCode::CREATED, location, Json(EndpointView::made(id, &new))).into_response())
 }
 
 /// Changes a receiver; fields that are not there stay as they are.
-pub(super) async fn patch(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(id): Id, uri: Uri, body: Bytes) -> Answer {
+pub(super) async fn patch(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(id): Id, uri: Uri, body: Body) -> Answer {
     Params::of(&uri, &[])?;
-    let json: ChangeJson = read(&body)?;
+    let json: ChangeJson = body.json()?;
     let id = EndpointId(id);
     let change = hooks::change(&app.desk().config.webhooks, id, json.url.as_deref(), json.events.as_deref(), json.enabled, app.now())?;
     app.state.store.run(Cmd::ChangeEndpoint(Box::new(change))).await?;
@@ -114,8 +110,4 @@ pub(super) async fn redeliver(Shared(app): Shared<App>, Id(id): Id, uri: Uri) ->
 
 async fn find(app: &App, id: EndpointId) -> Answer<Endpoint> {
     app.state.store.endpoint(id).await?.ok_or_else(|| Problem::missing("There is no such webhook."))
-}
-
-fn read<'b, T: Deserialize<'b>>(body: &'b Bytes) -> Answer<T> {
-    serde_json::from_slice(body).map_err(|error| Problem::bad(format!("The body can't be used: {error}.")))
 }

@@ -76,6 +76,8 @@ pub struct Changes {
     pub timers_done: Vec<(String, i64, String)>,
     /// Held mails that a person is told of in this commit.
     pub told: Vec<InboxId>,
+    /// The key of a call of the API with the message that it makes, so that a repeat of the call is known.
+    pub said: Option<(Vec<u8>, MessageRef)>,
 }
 
 /// What a commit reads again. A difference means: write nothing, decide anew.

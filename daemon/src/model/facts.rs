@@ -18,7 +18,7 @@ pub struct Keys {
     pub tickets: BTreeSet<TicketId>,
     /// Which tickets hold or name a Message-ID, by its hash.
     pub refs: BTreeSet<String>,
-    /// Whether a mail with this fingerprint was filed.
+    /// Whether a mail with this fingerprint was filed, or a call of the API with this key was done.
     pub fingerprints: BTreeSet<Vec<u8>>,
     /// All staff.
     pub staff: bool,
@@ -85,7 +85,7 @@ pub struct RefHit {
     pub own: bool,
 }
 
-/// Scopes in which a fingerprint was filed, with the mail of each.
+/// Scopes in which a fingerprint was filed, with the mail of each; of a call of the API, the message that it made.
 pub type Filed = Vec<(i64, InboxId)>;
 
 /// A ticket and what deciding about it takes.

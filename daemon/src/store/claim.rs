@@ -89,7 +89,7 @@ pub(super) async fn defer(
 }
 
 /// Lets a held mail through. A person's word resets the count of its tries.
-pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, now: i64) -> Result<Outcome, StoreError> {
+pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, door: &str, now: i64) -> Result<Outcome, StoreError> {
     let held = conn.lock("SELECT state FROM inbox WHERE id = $1", vec![id.into()]).await?;
     let held = held.first().ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
     if held.text(0)? != "held" {
@@ -99,7 +99,7 @@ pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonI
         "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3, passed = TRIM(passed || ' ' || reason)
         WHERE id = $4";
     conn.exec(sql, vec![Fate::Waiting.word().into(), now.into(), by.map_or(0, |p| p.0).into(), id.into()]).await?;
-    let actor = by.map_or("cli".into(), |p| format!("person:{p}"));
+    let actor = by.map_or(door.into(), |p| format!("person:{p}"));
     let data = serde_json::Map::from_iter([("inbox".into(), id.0.into()), ("passed".into(), true.into())]);
     let event = NewEvent { kind: "message.released", actor, ticket: None, message: None, data };
     insert::events(conn, &Changes { at: now, events: vec![event], ..Changes::default() }, &Made::default()).await?;

@@ -2,7 +2,7 @@
 
 use crate::model::changes::{Changes, MailboxRow};
 use crate::model::outgoing::OutboxRow;
-use crate::model::{DeliveryId, EndpointId, InboxId, OutboxId, PersonId};
+use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, OutboxId, PersonId};
 
 use super::accept::Accepted;
 use super::articles::{RemoveArticle, WriteArticles, Written};
@@ -30,8 +30,8 @@ pub enum Cmd {
     DeferInbox { node: NodeId, id: InboxId, due_at: i64, reason: String, charge: bool },
     /// Applies a decision.
     Commit(Box<Changes>),
-    /// Lets a held mail through, for the command line and the API.
-    ReleaseInbox { id: InboxId, by: Option<PersonId>, now: i64 },
+    /// Lets a held mail through, for the command line and the API; `door` says which, where no agent does.
+    ReleaseInbox { id: InboxId, by: Option<PersonId>, door: &'static str, now: i64 },
     /// Takes mails to send.
     ClaimOutbox { node: NodeId, now: i64, limit: usize },
     /// Keeps the composed bytes of a claimed mail.
@@ -118,6 +118,8 @@ pub enum Outcome {
     Mailboxes(Vec<MailboxRow>),
     /// Events that got their place in the log, and the last place now.
     Numbered { events: i64, last: i64 },
+    /// A decision was applied, and made these messages.
+    Made(Vec<MessageId>),
     /// A number: of a row, of an epoch.
     Id(i64),
     /// Mails whose bytes were forgotten, and bodies whose files are not needed any more.
@@ -136,7 +138,7 @@ impl Cmd {
             Self::ClaimInbox { node, now, limit } => claim::run(conn, *node, *now, *limit).await,
             Self::DeferInbox { node, id, due_at, reason, charge } => claim::defer(conn, *node, *id, *due_at, reason, *charge).await,
             Self::Commit(changes) => commit::run(conn, changes).await,
-            Self::ReleaseInbox { id, by, now } => claim::release(conn, *id, *by, *now).await,
+            Self::ReleaseInbox { id, by, door, now } => claim::release(conn, *id, *by, door, *now).await,
             Self::ClaimOutbox { node, now, limit } => outbox::claim(conn, *node, *now, *limit).await,
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
             Self::Settle(settlement) => outbox::settle(conn, settlement).await,

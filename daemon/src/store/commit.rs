@@ -24,8 +24,9 @@ pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcom
     insert::told(conn, changes).await?;
     insert::timers(conn, changes, &made).await?;
     insert::people(conn, changes).await?;
+    insert::said(conn, changes, &made).await?;
     insert::inbox(conn, changes, &made).await?;
-    Ok(made.tickets.first().map_or(Outcome::Done, |id| Outcome::Id(id.0)))
+    Ok(Outcome::Made(made.messages))
 }
 
 async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {

@@ -2,10 +2,11 @@
 
 use std::convert::Infallible;
 
+use crate::model::MessageId;
 use crate::model::changes::Changes;
 use crate::model::facts::{Facts, Step};
 
-use super::{Cmd, Store, StoreError};
+use super::{Cmd, Outcome, Store, StoreError};
 
 /// Rounds of asking for facts.
 const ROUNDS: usize = 8;
@@ -19,16 +20,16 @@ impl Store {
     /// What the store says; a conflict after several races is temporary.
     pub async fn settle(&self, decide: impl Fn(&Facts) -> Step) -> Result<(), StoreError> {
         match self.try_settle(|facts| Ok::<_, Infallible>(decide(facts))).await? {
-            Ok(()) => Ok(()),
+            Ok(_) => Ok(()),
             Err(never) => match never {},
         }
     }
 
-    /// The same for a decision that may refuse.
+    /// The same for a decision that may refuse; says which messages it made.
     ///
     /// # Errors
     /// What the store says; within, why the decision refused.
-    pub async fn try_settle<E>(&self, decide: impl Fn(&Facts) -> Result<Step, E>) -> Result<Result<(), E>, StoreError> {
+    pub async fn try_settle<E>(&self, decide: impl Fn(&Facts) -> Result<Step, E>) -> Result<Result<Vec<MessageId>, E>, StoreError> {
         for _ in 0..RACES {
             let changes = match self.decided(&decide).await? {
                 Ok(changes) => changes,
@@ -36,7 +37,9 @@ impl Store {
             };
             match self.run(Cmd::Commit(changes)).await {
                 Err(StoreError::Conflict(what)) => tracing::debug!(what, "lost a race; deciding anew"),
-                outcome => return outcome.map(|_| Ok(())),
+                Ok(Outcome::Made(messages)) => return Ok(Ok(messages)),
+                Ok(_) => return Err(StoreError::Corrupt("a decision came to something else".into())),
+                Err(error) => return Err(error),
             }
         }
         Err(StoreError::Conflict("too many others at once"))

@@ -307,6 +307,16 @@ pub(super) async fn people(conn: &mut Conn<'_>, changes: &Changes) -> Result<(),
     Ok(())
 }
 
+const FILE: &str = "INSERT INTO dedup(fingerprint, scope, inbox, at) VALUES ($1, $2, $3, $4) ON CONFLICT(fingerprint, scope) DO NOTHING";
+
+/// Notes which message a call of the API made. The row's `inbox` is that message: its key is no mail's fingerprint.
+pub(super) async fn said(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
+    if let Some((key, message)) = &changes.said {
+        conn.exec(FILE, vec![key.clone().into(), 0.into(), made.message(*message)?.into(), changes.at.into()]).await?;
+    }
+    Ok(())
+}
+
 /// Settles the mail that was decided, and those that a person has let through or dropped.
 pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     for release in &changes.released {
@@ -323,8 +333,7 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
     }
     let Some(fate) = &changes.inbox else { return Ok(()) };
     for (print, scope) in &fate.fingerprints {
-        let sql = "INSERT INTO dedup(fingerprint, scope, inbox, at) VALUES ($1, $2, $3, $4) ON CONFLICT(fingerprint, scope) DO NOTHING";
-        conn.exec(sql, vec![print.clone().into(), (*scope).into(), fate.id.into(), changes.at.into()]).await?;
+        conn.exec(FILE, vec![print.clone().into(), (*scope).into(), fate.id.into(), changes.at.into()]).await?;
     }
     let sql = "UPDATE inbox SET state = $1, fate = $2, ticket = $3, reason = $4, detail = $5, mid = $6, sender = $7, subject = $8,
         decided_from = $9, claimed_by = NULL, told = $10 WHERE id = $11";

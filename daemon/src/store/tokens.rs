@@ -64,6 +64,12 @@ impl NewToken {
         let hash = sha256(token.as_bytes());
         Ok((token, hash))
     }
+
+    /// Whether a text looks like a token that was made here.
+    pub fn is_plausible(text: &str) -> bool {
+        let secret = text.strip_prefix("ombud_").unwrap_or_default();
+        secret.len() == 52 && secret.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
+    }
 }
 
 pub(super) async fn create(conn: &mut Conn<'_>, token: &NewToken) -> Result<Outcome, StoreError> {
@@ -132,5 +138,21 @@ impl Store {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_looks_like_one() {
+        let (token, _) = NewToken::secret().unwrap();
+        assert!(NewToken::is_plausible(&token));
+        let longer = format!("{token}a");
+        for other in ["", "wrong", &token[1..], &token[..57], &longer, &token.to_uppercase(), &token.replace("ombud_", "OMBUD_")] {
+            assert!(!NewToken::is_plausible(other), "{other}");
+        }
     }
 }

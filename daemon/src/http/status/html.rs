@@ -165,7 +165,7 @@ mod tests {
             folder: evil.into(),
             state: "failing".into(),
             since: 0,
-            error: evil.into(),
+            error: "NO ann@x.test has no ticket; /etc/ombud/ca.pem".into(),
             polled_at: None,
         };
         let node = NodeItem { name: evil.into(), started_at: 0, beat_at: -1_000_000, dead: false };
@@ -177,6 +177,7 @@ mod tests {
         let page = page(&View::new(Some(&numbers(counts, totals)), machine));
         assert!(!page.contains("<script") && !page.contains("\"'&"), "{page}");
         assert!(page.matches("&lt;script&gt;").count() >= 10, "{page}");
+        assert!(!page.contains("ann@") && !page.contains("/etc"), "a server's words and our files are nobody's business: {page}");
         assert!(!page.contains(" style="), "the policy lets no style in but the one");
     }
 

@@ -79,7 +79,13 @@ fn of_folder(f: &ImapFolder, m: &Machine) -> Option<Issue> {
         (Level::Look, true) => (format!("Nobody looks for mail for {place}"), f.polled_at.unwrap_or(f.since)),
         _ => return None,
     };
-    Some(Issue { level, text, detail: f.error.clone(), when: Some(When::Since(when)) })
+    // Why is in the server's words, or names files of this machine: nobody's business who only sees this page.
+    let detail = match (level, f.error.is_empty()) {
+        (_, true) => "",
+        (Level::Bad, _) => "The log says why; `ombud check` tries it.",
+        _ => "The log says which and why.",
+    };
+    Some(Issue { level, text, detail: detail.into(), when: Some(When::Since(when)) })
 }
 
 fn of_index(health: &Health, behind: Option<i64>, now: i64) -> Option<Issue> {

@@ -39,12 +39,8 @@ fn folder(f: &Standing<ImapFolder>, now: i64) -> String {
     let looked = time(Some(item.polled_at.map_or(When::Never, When::Ago)), now);
     let since = if f.word == "starting" { String::new() } else { time(Some(When::Since(item.since)), now) };
     let state = format!("{} {since}", pill(f.level, f.word));
-    let error = match item.error.is_empty() {
-        true => String::new(),
-        false => format!("<tr class=\"more\"><td colspan=\"3\">{}</td></tr>\n", escape_html(&item.error)),
-    };
     let place = format!("<th scope=\"row\">{}<small>{}</small></th>", escape_html(&item.mailbox), escape_html(&item.folder));
-    format!("<tr>{place}<td>{state}</td><td>{looked}</td></tr>\n{error}")
+    format!("<tr>{place}<td>{state}</td><td>{looked}</td></tr>\n")
 }
 
 fn node(n: &Standing<NodeItem>, now: i64) -> String {

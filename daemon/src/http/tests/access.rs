@@ -74,7 +74,10 @@ async fn every_route_with_every_token() {
                 Some(needed) if *has < needed => assert!(reply.problem(403).contains(needed.word())),
                 // An answer needs somebody who speaks.
                 _ if (method.as_str(), path.ends_with("/messages")) == ("POST", true) => assert!(reply.problem(403).contains("--agent")),
-                _ => assert!(![401, 403, 404, 405].contains(&reply.status), "{method} {path} {has}: {reply:?}"),
+                _ => {
+                    let served = reply.status < 500 && ![401, 403, 404, 405].contains(&reply.status);
+                    assert!(served, "{method} {path} {has}: {reply:?}");
+                }
             }
         }
     }

@@ -48,3 +48,57 @@ async fn an_answer_needs_somebody_who_speaks_and_a_note_stays_inside() {
     assert_eq!(served.get("/api/v1/tickets/1").await.json()["status"], "pending");
     served.send("POST", "/api/v1/tickets/1/messages", &janes, r#"{"text":"  ","public":true}"#).await.problem(422);
 }
+
+#[tokio::test]
+async fn a_repeat_with_the_same_key_says_nothing_twice() {
+    let served = Served::with_ticket().await;
+    let janes = served.token(Scope::Write, Some(AGENT), None).await;
+    let say = async |token: &str, key: &str, path: &str, body: &str| {
+        let fields = format!("Authorization: Bearer {token}\r\nContent-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+        served.ask("POST", path, &fields, body.as_bytes()).await
+    };
+    let (path, answer) = ("/api/v1/tickets/1/messages", r#"{"text":"Mended. ","public":true}"#);
+    let first = say(&janes, "a 1", path, answer).await;
+    assert_eq!(first.status, 201, "{first:?}");
+    served.send("PATCH", "/api/v1/tickets/1", served.write(), r#"{"status":"spam"}"#).await;
+    let again = say(&janes, "a 1", path, answer).await;
+    assert_eq!((again.status, again.json()), (201, first.json()), "a repeat gets the same answer, whatever happened since");
+    for other in [r#"{"text":"Broken.","public":true}"#, r#"{"text":"Mended.","public":false}"#] {
+        assert!(say(&janes, "a 1", path, other).await.problem(422).contains("new key"));
+    }
+    say(&janes, "a 1", "/api/v1/tickets/2/messages", answer).await.problem(422);
+    let others = served.token(Scope::Write, Some(AGENT), None).await;
+    let note = r#"{"text":"Mended.","public":false}"#;
+    for (token, key) in [(&others, "a 1"), (&janes, "a 2")] {
+        assert_ne!(say(token, key, path, note).await.json()["id"], first.json()["id"]);
+    }
+    assert_eq!(served.items(path).await.len(), 4);
+    for key in ["", "\u{fc}", &"k".repeat(65), "x\r\nIdempotency-Key: y"] {
+        assert!(say(&janes, key, path, note).await.problem(400).contains("Idempotency-Key"), "{key}");
+    }
+}
+
+#[tokio::test]
+async fn many_repeats_at_once_make_one_message() {
+    let served = Served::with_ticket().await;
+    let janes = served.token(Scope::Write, Some(AGENT), None).await;
+    let fields = format!("Authorization: Bearer {janes}\r\nIdempotency-Key: once\r\n");
+    let say = || served.ask("POST", "/api/v1/tickets/1/messages", &fields, br#"{"text":"Mended.","public":true}"#);
+    let replies = tokio::join!(say(), say(), say(), say());
+    for reply in [&replies.0, &replies.1, &replies.2, &replies.3] {
+        assert_eq!((reply.status, reply.json()), (201, replies.0.json()));
+    }
+    assert_eq!(served.items("/api/v1/tickets/1/messages").await.len(), 2);
+}
+
+#[tokio::test]
+async fn each_of_several_answers_at_once_is_told_its_own_message() {
+    let served = Served::with_ticket().await;
+    let janes = served.token(Scope::Write, Some(AGENT), None).await;
+    let say = async |text: &'static str| {
+        let body = format!(r#"{{"text":"{text}","public":false}}"#);
+        let reply = served.send("POST", "/api/v1/tickets/1/messages", &janes, &body).await;
+        assert_eq!((reply.status, &reply.json()["text"]), (201, &text.into()));
+    };
+    tokio::join!(say("one"), say("two"), say("three"), say("four"));
+}

@@ -50,6 +50,7 @@ impl Followed {
 
 impl Served {
     async fn follow(&self, query: &str, fields: &str, token: &str) -> Followed {
+        self.number().await;
         let mut io = TcpStream::connect(&self.address).await.unwrap();
         let head = format!(
             "GET {EVENTS}?{query} HTTP/1.1\r\nHost: desk\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n{fields}\r\n"
@@ -61,6 +62,16 @@ impl Served {
     async fn article(&self, slug: &str) {
         let article = json!({ "slug": slug, "title": slug }).to_string();
         assert_eq!(self.send("POST", "/api/v1/articles", self.write(), &article).await.status, 201);
+    }
+
+    /// Adds events of 30 KiB.
+    async fn large_events(&self, count: usize) {
+        let data = || serde_json::Map::from_iter([("x".into(), "y".repeat(30_000).into())]);
+        let event = |_| NewEvent { kind: "test", actor: "system".into(), ticket: None, message: None, data: data() };
+        for at in (0..count).step_by(200) {
+            let events = (at..count.min(at + 200)).map(event).collect();
+            self.run(Cmd::Commit(Box::new(Changes { events, ..Changes::default() }))).await;
+        }
     }
 
     /// Waits until no stream is followed any more.
@@ -178,7 +189,7 @@ async fn a_stream_ends_with_its_token_and_with_the_desk() {
     let pace = Pace { check: Duration::from_millis(50), ..Pace::default() };
     let served = Served::guarded(|_| (), paced(pace, 8)).await;
     let agents = served.token(Scope::Read, Some(AGENT), None).await;
-    let short = served.token(Scope::Read, None, Some(served.state.clock.now() + 3_000)).await;
+    let short = served.token(Scope::Read, None, Some(served.state.clock.now() + 10_000)).await;
     let mut all = Vec::new();
     for token in [&short, served.read(), &agents, served.write()] {
         let mut followed = served.follow("", "", token).await;
@@ -201,12 +212,7 @@ async fn a_stream_ends_with_its_token_and_with_the_desk() {
 async fn a_client_that_takes_nothing_is_cut_off() {
     let pace = Pace { slow: Duration::from_millis(200), ..Pace::default() };
     let served = Served::guarded(|_| (), paced(pace, 1)).await;
-    let data = || serde_json::Map::from_iter([("x".into(), "y".repeat(30_000).into())]);
-    let event = || NewEvent { kind: "test", actor: "system".into(), ticket: None, message: None, data: data() };
-    for _ in 0..4 {
-        let events = (0..300).map(|_| event()).collect();
-        served.run(Cmd::Commit(Box::new(Changes { events, ..Changes::default() }))).await;
-    }
+    served.large_events(1_200).await;
     let mut followed = served.follow("", "", served.read()).await;
     followed.until(|text| text.contains("data: ")).await;
     served.no_streams(1).await;
@@ -220,4 +226,19 @@ async fn a_client_that_takes_nothing_is_cut_off() {
     });
     assert!(!cut.await.unwrap().ends_with(b"0\r\n\r\n"), "it did not end as a whole answer does");
     assert_eq!(served.get(&format!("{EVENTS}?limit=1")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stream_that_is_over_keeps_no_connection_whose_client_takes_nothing() {
+    let pace = Pace { check: Duration::from_millis(50), slow: Duration::from_millis(500), ..Pace::default() };
+    let mut guards = paced(pace, 1);
+    // One for it, and one that the server keeps ready for the next.
+    guards.connections = Arc::new(Semaphore::new(2));
+    let served = Served::guarded(|_| (), guards).await;
+    // More than the sockets take, and less than makes the stream wait.
+    served.large_events(400).await;
+    let mut followed = served.follow("", "", served.read()).await;
+    followed.until(|text| text.contains("data: ")).await;
+    served.run(Cmd::RevokeToken { id: 1, now: 1 }).await;
+    drop(timeout(PATIENCE, served.state.guards.connections.acquire()).await.unwrap().unwrap());
 }

@@ -8,6 +8,7 @@ mod events;
 mod intake;
 mod pages;
 mod search;
+mod umlauts;
 mod webhooks;
 mod wire;
 
@@ -178,10 +179,23 @@ impl Served {
         answer
     }
 
+    /// Gives all events their place in the log, where a task of the daemon does that.
+    async fn number(&self) {
+        while self.state.store.is_shared()
+            && matches!(self.state.store.run(Cmd::NumberEvents { limit: 1_000 }).await, Ok(Outcome::Numbered { events: 1.., .. }))
+        {
+            self.state.store.nudges().events.notify_waiters();
+        }
+    }
+
+    /// Sends a request and reads the answer. Nothing is left without its place in the log, before and after.
     async fn ask(&self, method: &str, target: &str, fields: &str, body: &[u8]) -> Reply {
+        self.number().await;
         let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         let head = format!("{method} {target} HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n{fields}{length}\r\n");
-        Reply::parse(&self.raw(&[head.as_bytes(), body].concat()).await)
+        let reply = Reply::parse(&self.raw(&[head.as_bytes(), body].concat()).await);
+        self.number().await;
+        reply
     }
 
     async fn call(&self, method: &str, target: &str, token: &str) -> Reply {

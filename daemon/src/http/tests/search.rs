@@ -12,9 +12,7 @@ impl Served {
 
     /// Waits until the index holds the whole log.
     async fn indexed(&self) {
-        while crate::store::Store::is_shared(&self.state.store)
-            && matches!(self.run(Cmd::NumberEvents { limit: 100 }).await, Outcome::Numbered { events: 1.., .. })
-        {}
+        self.number().await;
         let last = self.state.store.log_head().await.unwrap().last;
         let begun = tokio::time::Instant::now();
         loop {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::serve::Age;
 use super::*;
 
 #[tokio::test]
@@ -42,6 +43,81 @@ async fn headers_and_bodies_have_an_end() {
     assert_eq!(served.ask("GET", "/healthz", &long(17_000), b"").await.status, 431);
     let fields = format!("Authorization: Bearer {}\r\nContent-Length: 1048577\r\n", served.admin());
     served.ask("POST", "/api/v1/inbox/1/release", &fields, b"").await.problem(413);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_is_bounded_and_read_like_any_other() {
+    let served = Served::with_ticket().await;
+    let fields = format!("Host: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\nTransfer-Encoding: chunked\r\n", served.write());
+    let chunk = |body: &str| format!("{:x}\r\n{body}\r\n", body.len());
+    let long = format!("{}{}", chunk("{\"tags\": []"), chunk(&" ".repeat(1 << 20)));
+    for (method, path) in [("PATCH", "tickets/1"), ("POST", "tickets/1/messages"), ("POST", "articles"), ("PUT", "articles/x")] {
+        let head = format!("{method} /api/v1/{path} HTTP/1.1\r\n{fields}\r\n");
+        let janes = head.replace(served.write(), &served.token(Scope::Write, Some(AGENT), None).await);
+        let reply = Reply::parse(&served.raw(format!("{janes}{long}0\r\n\r\n").as_bytes()).await);
+        assert!(reply.problem(413).contains("1 MiB"), "{method} {path}");
+        Reply::parse(&served.raw(format!("{janes}zz\r\n").as_bytes()).await).problem(400);
+    }
+    let whole = format!("PATCH /api/v1/tickets/1 HTTP/1.1\r\n{fields}\r\n{}{}0\r\n\r\n", chunk("{\"tags\":"), chunk("[\"a\"]}"));
+    assert_eq!(Reply::parse(&served.raw(whole.as_bytes()).await).json()["tags"], serde_json::json!(["a"]));
+}
+
+#[tokio::test]
+async fn a_connection_that_grows_old_ends_after_what_is_in_hand() {
+    let age = Age { life: Duration::from_millis(300), grace: Duration::from_secs(60) };
+    let served = Served::guarded(|_| (), Guards { age, ..Guards::default() }).await;
+    let mut io = TcpStream::connect(&served.address).await.unwrap();
+    let head = format!(
+        "POST /api/v1/inbox?to=support@desk.localhost HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\
+         Content-Type: message/rfc822\r\nContent-Length: 15\r\n\r\n",
+        served.write()
+    );
+    io.write_all(head.as_bytes()).await.unwrap();
+    // A younger one that asks nothing tells when the time of the first has come.
+    let mut idle = TcpStream::connect(&served.address).await.unwrap();
+    idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&rest));
+    io.write_all(b"Subject: x\r\n\r\ny").await.unwrap();
+    rest.clear();
+    io.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.starts_with(b"HTTP/1.1 201 "), "{}", String::from_utf8_lossy(&rest));
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_nothing_ends_when_it_is_too_old() {
+    let age = Age { life: Duration::from_millis(100), grace: Duration::from_millis(300) };
+    // One for it, and one that the server keeps ready for the next.
+    let guards = Guards { age, connections: Arc::new(tokio::sync::Semaphore::new(2)), ..Guards::default() };
+    let served = Served::guarded(|config| config.limits.data_timeout = Duration::from_millis(1), guards).await;
+    let mut io = TcpStream::connect(&served.address).await.unwrap();
+    let request = format!("GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n\r\n", served.read());
+    // More answers are asked than the sockets take.
+    let _ = tokio::time::timeout(Duration::from_millis(200), io.write_all(request.repeat(2_000).as_bytes())).await;
+    io.read_exact(&mut [0; 12]).await.unwrap();
+    drop(tokio::time::timeout(Duration::from_secs(20), served.state.guards.connections.acquire()).await.unwrap().unwrap());
+}
+
+#[tokio::test]
+async fn a_mail_that_is_read_back_keeps_its_turn_until_it_is_taken() {
+    let served = Served::start().await;
+    let mail = [b"Subject: big\r\nContent-Type: application/octet-stream\r\n\r\n".as_slice(), &b"y".repeat(12 << 20)].concat();
+    assert_eq!(served.hand_in("to=support@desk.localhost&from=ann@example.org", &mail).await.status, 201);
+    served.decide_all().await;
+    let turns = &served.state.guards.read_back;
+    let all = turns.available_permits();
+    let mut io = TcpStream::connect(&served.address).await.unwrap();
+    let fields = format!("Host: x\r\nConnection: close\r\nAuthorization: Bearer {}\r\n", served.read());
+    io.write_all(format!("GET /api/v1/messages/1/raw HTTP/1.1\r\n{fields}\r\n").as_bytes()).await.unwrap();
+    let mut answer = vec![0; 12];
+    io.read_exact(&mut answer).await.unwrap();
+    assert_eq!((answer.as_slice(), turns.available_permits()), (b"HTTP/1.1 200".as_slice(), all - 1));
+    io.read_to_end(&mut answer).await.unwrap();
+    let reply = Reply::parse(&answer);
+    assert_eq!(reply.header("content-length"), Some(reply.body.len().to_string().as_str()));
+    assert!(reply.body == mail, "it is the mail");
+    drop(tokio::time::timeout(Duration::from_secs(20), turns.acquire_many(u32::try_from(all).unwrap())).await.unwrap().unwrap());
 }
 
 #[tokio::test]

@@ -112,7 +112,7 @@ async fn whatever_is_held_for_the_admins_can_be_let_through() {
     let two = w.mail("a@x.test\r\nFrom: b@y.test", SUPPORT, "", "hi").await;
     let own = w.mail("support@desk.localhost", SUPPORT, "", "hi there").await;
     for item in [two, own] {
-        w.opened.store.run(Cmd::ReleaseInbox { id: item.id, by: None, now: 1 }).await.unwrap();
+        w.opened.store.run(Cmd::ReleaseInbox { id: item.id, by: None, door: "cli", now: 1 }).await.unwrap();
         w.decide_all().await;
         let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
         assert_eq!(item.fate, Fate::Ticket, "{item:?}");
@@ -155,7 +155,7 @@ async fn a_poison_mail_is_held_the_fourth_time() {
     w.decide_all().await;
     let item = w.opened.store.inbox_item(id).await.unwrap().unwrap();
     assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "poison"));
-    w.opened.store.run(Cmd::ReleaseInbox { id, by: None, now: 1 }).await.unwrap();
+    w.opened.store.run(Cmd::ReleaseInbox { id, by: None, door: "cli", now: 1 }).await.unwrap();
     w.decide_all().await;
     assert_eq!(w.opened.store.inbox_item(InboxId(1)).await.unwrap().unwrap().fate, Fate::Ticket);
 }

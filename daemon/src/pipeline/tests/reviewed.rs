@@ -193,7 +193,7 @@ async fn every_held_mail_has_a_way_on() {
     let unclear = w.mail(JANES, &answer, "", "@note she is rude\n@xyzzy").await;
     for item in [&former, &revoked, &empty, &unclear] {
         assert_eq!(item.fate, Fate::Held, "{item:?}");
-        w.opened.store.run(Cmd::ReleaseInbox { id: item.id, by: None, now: 1 }).await.unwrap();
+        w.opened.store.run(Cmd::ReleaseInbox { id: item.id, by: None, door: "cli", now: 1 }).await.unwrap();
         w.decide_all().await;
         let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
         assert_eq!(item.fate, Fate::Message, "{item:?}");

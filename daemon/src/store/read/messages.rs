@@ -93,13 +93,6 @@ impl Store {
         Ok(Page::cut(items, limit, |m| format!("{}-{}", m.created_at, m.id)))
     }
 
-    /// The newest message of a person on a ticket.
-    pub async fn last_message(&self, ticket: TicketId, author: PersonId) -> Result<Option<MessageItem>, StoreError> {
-        let sql = Sql::Made(format!("{SELECT} WHERE m.ticket = $1 AND m.author = $2 ORDER BY m.id DESC LIMIT 1"));
-        let mut read = self.read().await?;
-        read.conn().opt(sql, vec![ticket.into(), author.into()]).await?.as_ref().map(item).transpose()
-    }
-
     /// What a message is.
     pub async fn message_label(&self, id: MessageId) -> Result<Option<MessageLabel>, StoreError> {
         let sql = "SELECT m.id, m.kind, m.public, p.name, p.address FROM message m LEFT JOIN person p ON p.id = m.author WHERE m.id = $1";
