@@ -9,6 +9,9 @@ use super::types::Imap;
 use super::values;
 
 const POLL: Duration = Duration::from_secs(60);
+/// A SELECT, SEARCH or MOVE in a large folder may take minutes.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PAUSE: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Reads one `[mailboxes.imap]`.
@@ -46,6 +49,8 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         trust: s.parsed("trust", values::one_line),
         ca: s.file("ca"),
         poll: s.duration("poll", Duration::from_secs(1)..=HOUR).unwrap_or(POLL),
+        patience: s.duration("patience", Duration::from_secs(1)..=HOUR).unwrap_or(PATIENCE),
+        pause: s.duration("pause", Duration::from_secs(1)..=HOUR).unwrap_or(PAUSE),
     };
     if imap.trust.is_some() {
         s.warn("trust", "is not built yet; no Authentication-Results of fetched mail is believed");
