@@ -45,6 +45,8 @@ const KEPT_OPEN: Duration = Duration::from_secs(5 * 60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often a folder that another node polls is asked for.
 const ELSEWHERE: Duration = Duration::from_secs(30);
+/// After a fault of ours that ended an account's task, it begins anew.
+const MENDING: Duration = Duration::from_secs(60);
 /// All that a probe does takes at most this long.
 const PROBE: Duration = Duration::from_secs(45);
 
@@ -70,9 +72,35 @@ pub struct Account<G> {
 
 /// Fetches until it is cancelled. Mail in hand is dropped then; it is on the server still.
 pub async fn run<G: Gate + Addresses>(account: Account<G>, cancel: CancellationToken) {
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = Box::pin(attend(&account)) => {}
+    let account = Arc::new(account);
+    loop {
+        let attended = account.clone();
+        let mut task = tokio::spawn(async move { Box::pin(attend(&attended)).await });
+        tokio::select! {
+            () = cancel.cancelled() => {
+                task.abort();
+                // It is gone, one way or the other.
+                let _ = task.await;
+                return;
+            }
+            _ = &mut task => {}
+        }
+        broke(&account).await;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = sleep(MENDING) => {}
+        }
+    }
+}
+
+/// A panic, which has been logged where it arose. Nobody is to think that all is well.
+async fn broke<G>(account: &Account<G>) {
+    let mut states = States::new(account.store.clone(), account.node, account.clock);
+    for folder in names(account) {
+        let why = format!("fetching broke down; this is a bug in Ombud. It begins again in {} s", MENDING.as_secs());
+        if let Err(error) = states.fails(&folder, &why).await {
+            tracing::warn!(%error, mailbox = folder.mailbox, "the state of a folder could not be written");
+        }
     }
 }
 
@@ -188,7 +216,13 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
         // What comes into a folder that was looked through already is news.
         session.news = false;
         for folder in &mut self.folders {
-            match folder.look(self.account, session).await {
+            let before = folder.cursor.clone();
+            let looked = folder.look(self.account, session).await;
+            if folder.cursor != before {
+                // A mail was kept or left: whatever fails now is another one's trouble.
+                self.pace.works();
+            }
+            match looked {
                 Ok(Looked { mut notes, unfinished, .. }) => {
                     notes.extend(unfinished);
                     self.states.works(&folder.name, &notes).await?;
