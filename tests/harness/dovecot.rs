@@ -53,7 +53,7 @@ impl Dovecot {
     /// For `[mailboxes.imap]`: where it is, who we are, whose certificate to believe.
     pub fn section(&self) -> String {
         format!(
-            "[mailboxes.imap]\nserver = \"{}\"\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\nca = \"{}\"\n",
+            "[mailboxes.imap]\nserver = \"{}\"\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\nca = \"{}\"\npause = \"1s\"\n",
             self.url(),
             self.ca().display()
         )

@@ -59,7 +59,7 @@ impl Liar {
 
     /// For `[mailboxes.imap]`.
     pub fn section(&self) -> String {
-        format!("[mailboxes.imap]\nserver = \"imap://{}\"\nuser = \"support\"\npassword = \"geheim-1234\"\n", self.address)
+        format!("[mailboxes.imap]\nserver = \"imap://{}\"\nuser = \"support\"\npassword = \"geheim-1234\"\npause = \"1s\"\n", self.address)
     }
 
     /// Puts a mail into INBOX.

@@ -118,7 +118,6 @@ fn move_moves_what_was_taken_and_says_when_it_can_t() {
     let next = from_ann("Move too", "Hello?");
     dovecot.deliver(&next.bytes(), None);
     wait_until("both to be moved", || dovecot.count(".Archive") == 2 && dovecot.count("") == 0);
-    logged(&desk, "mail is fetched again");
     is_ticket(&desk, &next);
     assert_eq!(desk.list("/api/v1/inbox").len(), 2);
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use ombud_tests::{Act, Desk, Draft, Liar, wait_until};
 
@@ -20,14 +20,14 @@ fn peak(desk: &Desk) -> u64 {
 
 /// Lies on the first connection and is honest from then on. The state must say `told`.
 fn lies_once(told: &str, lie: impl Fn(&str) -> Act + Send + Sync + 'static) {
-    lies(1, told, lie);
+    lies_with("", told, lie);
 }
 
-fn lies(times: usize, told: &str, lie: impl Fn(&str) -> Act + Send + Sync + 'static) {
-    let liar = Liar::start("IDLE", move |connection, command| if connection < times { lie(command) } else { Act::Honest });
+fn lies_with(section: &str, told: &str, lie: impl Fn(&str) -> Act + Send + Sync + 'static) {
+    let liar = Liar::start("IDLE", move |connection, command| if connection == 0 { lie(command) } else { Act::Honest });
     let mail = from_ann("After the lie", "Hello?");
     liar.deliver(&mail.bytes());
-    let desk = fetching(&format!("{}start = \"all\"\n", liar.section())).running();
+    let desk = fetching(&format!("{}start = \"all\"\n{section}", liar.section())).running();
     let before = peak(&desk);
     let state = format!("mail can't be fetched: {told}");
     wait_until(&format!("the state {state:?}"), || desk.log().contains(&state));
@@ -52,7 +52,7 @@ fn greeting(act: Act) -> impl Fn(&str) -> Act + Send + Sync {
 
 #[test]
 fn a_size_that_is_too_small() {
-    let body = format!("* 1 FETCH (UID 1 BODY[] {{{}}}\r\n{}", 20 << 20, "x".repeat(2 << 20));
+    let body = format!("* 1 FETCH (UID 1 BODY[] {{{}}}\r\n{}", 60 << 20, "x".repeat(2 << 20));
     lies_once("FETCH of a mail: the server sends more than", at("BODY.PEEK", Act::Say(body)));
 }
 
@@ -159,7 +159,7 @@ fn a_greeting_that_skips_the_log_in() {
 
 #[test]
 fn a_server_that_never_answers() {
-    lies_once("greeting: the server said nothing within 15 s", greeting(Act::Hang));
+    lies_with("patience = \"2s\"\n", "greeting: the server said nothing within 2 s", greeting(Act::Hang));
 }
 
 #[test]
@@ -188,4 +188,119 @@ fn one_mail_that_cannot_be_had_does_not_hold_up_the_others() {
     assert_eq!(desk.fate(&mails[2].id)["kind"], "ticket");
     assert!(desk.fates(&mails[1].id).is_empty());
     wait_until("it to be named", || desk.log().contains("UID 2 was left on the server: FETCH of a mail: Internal error"));
+}
+
+/// Three mails, of which the second can't be had because of what this server says to a listing of sizes.
+fn second_of_three_is_left(told: &str, lie: impl Fn(&str) -> Act + Send + Sync + 'static) {
+    let liar = Liar::start("IDLE", move |_, command| match command.contains("RFC822.SIZE") {
+        true => lie(command.split(' ').nth(2).unwrap_or_default()),
+        false => Act::Honest,
+    });
+    let mails: Vec<_> = (1..=3).map(|n| from_ann(&format!("Sized {n}"), "Hello?")).collect();
+    for mail in &mails {
+        liar.deliver(&mail.bytes());
+    }
+    let desk = fetching(&format!("{}start = \"all\"\n", liar.section())).running();
+    assert_eq!(desk.fate(&mails[0].id)["kind"], "ticket");
+    assert_eq!(desk.fate(&mails[2].id)["kind"], "ticket");
+    assert!(desk.fates(&mails[1].id).is_empty());
+    wait_until("it to be named", || desk.log().contains(&format!("UID 2 was left on the server: {told}")));
+}
+
+#[test]
+fn a_size_that_is_kept_back_passes_over_no_mail_in_silence() {
+    second_of_three_is_left("the server lists it and does not give its size", |set| match set {
+        "1:3" => Act::Say("* 1 FETCH (UID 1 RFC822.SIZE 9)\r\n* 3 FETCH (UID 3 RFC822.SIZE 9)\r\nTAG OK\r\n".into()),
+        "2:3" => Act::Say("* 3 FETCH (UID 3 RFC822.SIZE 9)\r\nTAG OK\r\n".into()),
+        "2" => Act::Say("TAG OK\r\n".into()),
+        _ => Act::Honest,
+    });
+}
+
+#[test]
+fn a_listing_that_one_mail_breaks_does_not_stand_still() {
+    let holds_2 = |set: &str| matches!(set, "1:3" | "2:3" | "2");
+    second_of_three_is_left("Internal error", move |set| match holds_2(set) {
+        true => Act::Say("TAG NO [SERVERBUG] Internal error\r\n".into()),
+        false => Act::Honest,
+    });
+    second_of_three_is_left("FETCH of sizes: the server hung up: Crashed", move |set| match holds_2(set) {
+        true => Act::Close("* BYE Crashed\r\n".into()),
+        false => Act::Honest,
+    });
+}
+
+#[test]
+fn of_two_mails_that_were_left_the_one_that_can_be_had_comes() {
+    let healed = Arc::new(AtomicBool::new(false));
+    let well = Arc::clone(&healed);
+    let liar = Liar::start("IDLE", move |_, command| {
+        let bad = command.starts_with("UID FETCH 1 ") || !well.load(Ordering::SeqCst) && command.starts_with("UID FETCH 2 ");
+        match bad && command.contains("BODY.PEEK") {
+            true => Act::Say("TAG NO [SERVERBUG] Internal error\r\n".into()),
+            false => Act::Honest,
+        }
+    });
+    let mails: Vec<_> = (1..=3).map(|n| from_ann(&format!("Left {n}"), "Hello?")).collect();
+    for mail in &mails {
+        liar.deliver(&mail.bytes());
+    }
+    let mut desk = fetching(&format!("{}start = \"all\"\n", liar.section())).running();
+    assert_eq!(desk.fate(&mails[2].id)["kind"], "ticket");
+    desk.kill();
+    healed.store(true, Ordering::SeqCst);
+    desk.serve(&[]);
+    assert_eq!(desk.fate(&mails[1].id)["kind"], "ticket");
+    assert!(desk.fates(&mails[0].id).is_empty());
+}
+
+#[test]
+fn what_was_copied_and_can_t_be_deleted_is_not_copied_again_and_again() {
+    let liar = Liar::start("", |_, command| match command.starts_with("UID STORE") {
+        true => Act::Say("TAG NO read-only\r\n".into()),
+        false => Act::Honest,
+    });
+    let mail = from_ann("Copied", "Hello?");
+    liar.deliver(&mail.bytes());
+    let desk = fetching(&format!("{}start = \"all\"\nafter = \"move:Archive\"\npoll = \"1s\"\n", liar.section())).running();
+    assert_eq!(desk.fate(&mail.id)["kind"], "ticket");
+    let count = |what: &str| liar.commands().iter().filter(|c| c.starts_with(what)).count();
+    wait_until("three looks", || count("SELECT") >= 3);
+    assert_eq!(count("UID COPY"), 1);
+    assert!(desk.log().contains("the server refuses to delete it: read-only"), "{}", desk.log());
+}
+
+#[test]
+fn an_act_that_breaks_the_connection_each_time_stands_before_no_mail() {
+    let liar = Liar::start("UIDPLUS", |_, command| match command.starts_with("UID STORE") {
+        true => Act::Close("* BYE Crashed\r\n".into()),
+        false => Act::Honest,
+    });
+    let desk = fetching(&format!("{}start = \"all\"\nafter = \"delete\"\npoll = \"1s\"\n", liar.section())).running();
+    for n in 1..=4 {
+        let mail = from_ann(&format!("Acted {n}"), "Hello?");
+        liar.deliver(&mail.bytes());
+        assert_eq!(desk.fate(&mail.id)["kind"], "ticket");
+    }
+    wait_until("it to be told", || desk.log().contains("says: STORE: the server hung up: Crashed"));
+    assert_eq!(liar.commands().iter().filter(|c| c.starts_with("UID STORE")).count(), 2, "then it rests");
+}
+
+#[test]
+fn a_uidnext_that_lies_and_a_mail_that_was_moved_away_are_no_recount() {
+    let liar = Liar::start("", |_, command| match command.starts_with("EXAMINE") {
+        true => Act::Say("* 1 EXISTS\r\n* OK [UIDVALIDITY 7]\r\n* OK [UIDNEXT 1]\r\nTAG OK\r\n".into()),
+        false => Act::Honest,
+    });
+    let mails: Vec<_> = (1..=2).map(|n| from_ann(&format!("Moved {n}"), "Hello?")).collect();
+    for mail in &mails {
+        liar.deliver(&mail.bytes());
+    }
+    let desk = fetching(&format!("{}start = \"all\"\npoll = \"1s\"\n", liar.section())).running();
+    assert_eq!(desk.fate(&mails[1].id)["kind"], "ticket");
+    liar.restore(1);
+    let looks = || liar.commands().iter().filter(|c| c.starts_with("UID SEARCH")).count();
+    let before = looks();
+    wait_until("three looks", || looks() >= before + 3);
+    assert!(!desk.log().contains("counts its mails anew"), "{}", desk.log());
 }

@@ -33,6 +33,9 @@ use super::{AppError, Opened, tasks, tls};
 /// How long what is in hand may take after a signal.
 const GRACE: Duration = Duration::from_secs(9);
 
+/// How long it may take to give up what this process has claimed: with the grace, 10 s are promised.
+const FAREWELL: Duration = Duration::from_secs(1);
+
 /// A running daemon.
 pub(super) struct Running {
     /// The desk.
@@ -252,8 +255,11 @@ impl Running {
         if timeout(GRACE, self.tasks.wait()).await.is_err() {
             tracing::warn!("not everything in hand was finished; the next start takes it up");
         }
-        if let Err(error) = self.opened.store.run(Cmd::EndNode { node: self.node, now: self.opened.clock.now() }).await {
-            tracing::warn!(%error, "what this process had in hand waits until it is missed");
+        let end = self.opened.store.run(Cmd::EndNode { node: self.node, now: self.opened.clock.now() });
+        match timeout(FAREWELL, end).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what this process had in hand waits until it is missed"),
+            Err(_) => tracing::warn!("the database is slow; what this process had in hand waits until it is missed"),
         }
         self.opened.store.close().await;
     }

@@ -9,6 +9,9 @@ use super::types::Imap;
 use super::values;
 
 const POLL: Duration = Duration::from_secs(60);
+/// A SELECT, SEARCH or MOVE in a large folder may take minutes.
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
+const PAUSE: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
 
 /// Reads one `[mailboxes.imap]`.
@@ -46,7 +49,14 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         trust: s.parsed("trust", values::one_line),
         ca: s.file("ca"),
         poll: s.duration("poll", Duration::from_secs(1)..=HOUR).unwrap_or(POLL),
+        patience: s.duration("patience", Duration::from_secs(1)..=HOUR).unwrap_or(PATIENCE),
+        pause: s.duration("pause", Duration::from_secs(1)..=HOUR).unwrap_or(PAUSE),
     };
+    if let Some(target) = imap.after.strip_prefix("move:")
+        && imap.folders.iter().any(|folder| same_folder(folder, target.trim()))
+    {
+        s.bad("after", format!("moves mail into \"{}\", which is fetched itself", target.trim()));
+    }
     if imap.trust.is_some() {
         s.warn("trust", "is not built yet; no Authentication-Results of fetched mail is believed");
     }
@@ -63,13 +73,25 @@ fn folders(s: &mut Section<'_>) -> Vec<String> {
     }
     match (one, many) {
         (Some(folder), _) => vec![folder],
-        (None, Some(list)) if !list.is_empty() => list.into_iter().map(|(folder, _)| folder).collect(),
+        (None, Some(list)) if !list.is_empty() => {
+            let folders: Vec<String> = list.into_iter().map(|(folder, _)| folder).collect();
+            let twice = folders.iter().enumerate().find(|(at, folder)| folders.iter().take(*at).any(|other| same_folder(other, folder)));
+            if let Some((_, folder)) = twice {
+                s.bad("folders", format!("names \"{folder}\" twice"));
+            }
+            folders
+        }
         (None, Some(_)) => {
             s.bad("folders", "must name at least one folder");
             Vec::new()
         }
         (None, None) => vec!["INBOX".to_owned()],
     }
+}
+
+/// INBOX is the same in any case (RFC 9051 §5.1); whether other names are is for the server to say.
+fn same_folder(one: &str, other: &str) -> bool {
+    one == other || one.eq_ignore_ascii_case("INBOX") && other.eq_ignore_ascii_case("INBOX")
 }
 
 fn after(text: &str) -> Result<String, String> {

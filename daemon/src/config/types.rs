@@ -322,6 +322,10 @@ pub struct Imap {
     pub ca: Option<PathBuf>,
     /// Polling interval.
     pub poll: Duration,
+    /// A server that says nothing for so long is given up (5 min).
+    pub patience: Duration,
+    /// Two log-ins are at least so far apart (5 s).
+    pub pause: Duration,
 }
 
 /// `[webhooks]`.

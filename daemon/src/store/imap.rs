@@ -44,6 +44,9 @@ pub struct LeftBehind {
     pub uid: u32,
     /// Why, for a person.
     pub why: String,
+    /// Whether it is its size.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub large: bool,
 }
 
 /// A change of a cursor.
@@ -76,14 +79,20 @@ pub struct FolderReport {
     pub now: i64,
 }
 
-/// Makes the folder's row when there is none and takes it when it is free, ours, or a dead node's.
+/// A folder that a living node has not been able to look through for so long, in ms, may be taken by another: it may be that
+/// node's network.
+const FAILING: i64 = 10 * 60 * 1_000;
+
+/// Makes the folder's row when there is none and takes it when it is free, ours, a dead node's, or one that has failed too long.
 pub(super) async fn claim(conn: &mut Conn<'_>, name: &FolderName, node: NodeId, now: i64) -> Result<Outcome, StoreError> {
     let sql = "INSERT INTO imap_cursor(mailbox, folder, uidvalidity, last_uid, claimed_by, since) VALUES ($1, $2, 0, 0, $3, $4)
-        ON CONFLICT(mailbox, folder) DO UPDATE SET claimed_by = excluded.claimed_by
+        ON CONFLICT(mailbox, folder) DO UPDATE SET claimed_by = excluded.claimed_by,
+        since = CASE WHEN imap_cursor.claimed_by <> excluded.claimed_by THEN excluded.since ELSE imap_cursor.since END
         WHERE imap_cursor.claimed_by IS NULL OR imap_cursor.claimed_by = excluded.claimed_by
         OR imap_cursor.claimed_by NOT IN (SELECT id FROM node WHERE dead = 0)
+        OR (imap_cursor.state = 'failing' AND imap_cursor.since <= $5)
         RETURNING account, uidvalidity, last_uid, finished_uid, first_day, left_behind";
-    let row = conn.opt(sql, vec![(&name.mailbox).into(), (&name.folder).into(), node.0.into(), now.into()]).await?;
+    let row = conn.opt(sql, vec![(&name.mailbox).into(), (&name.folder).into(), node.0.into(), now.into(), (now - FAILING).into()]).await?;
     let Some(row) = row else { return Ok(Outcome::Folder(None)) };
     let number = |i| row.int(i).and_then(|n| u32::try_from(n).map_err(|_| StoreError::Corrupt(format!("column {i} is no UID"))));
     Ok(Outcome::Folder(Some(FolderCursor {

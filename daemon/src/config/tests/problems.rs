@@ -89,6 +89,16 @@ const WRONG: &[(&str, &str, &str)] = &[
     ("[mailboxes.imap]", "server = \"imaps://h.example\"\nuser = \"u\"", "is needed to log in"),
     ("[mailboxes.imap]", "server = \"imaps://u:geheim@h.example\"\nuser = \"u\"\npassword = \"geheim\"", "neither user nor password"),
     ("[mailboxes.imap]", "server = \"imaps://h.example\"\nuser = \"u\"\npassword = \"p\"\nafter = \"burn\"", "move:FOLDER"),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\npassword = \"p\"\nafter = \"move:inbox\"",
+        "which is fetched itself",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\npassword = \"p\"\nfolders = [\"A\", \"INBOX\", \"Inbox\"]",
+        "twice",
+    ),
     ("[webhooks]", "allow_networks = [\"local\"]", "is no network"),
     ("[limits]", "message_size = \"1 GB\"", "KiB, MiB or GiB"),
     ("[limits]", "message_size = \"1 GiB\"", "must be from 1 KiB to 100 MiB"),

@@ -26,7 +26,7 @@ impl After {
     }
 
     /// Does it with these mails, by a set of UIDs as `names::set` writes it. A text is what a person should know.
-    pub(super) async fn carry_out(&self, session: &mut Session, set: &str) -> Result<Option<&'static str>, Fault> {
+    pub(super) async fn carry_out(&self, session: &mut Session, set: &str) -> Result<Option<String>, Fault> {
         match self {
             Self::Keep => Ok(None),
             Self::Seen => flag(session, set, "\\Seen").await.map(|()| None),
@@ -37,7 +37,13 @@ impl After {
                     return Ok(None);
                 }
                 session.simple("COPY", &format!("UID COPY {set} {folder}")).await?;
-                delete(session, set).await
+                match delete(session, set).await {
+                    // To copy it again each time would fill that folder.
+                    Err(Fault::Refused { text, .. }) => Ok(Some(format!(
+                        "fetched mail was copied and stays in its folder as well: the server refuses to delete it: {text}"
+                    ))),
+                    other => other,
+                }
             }
             Self::Delete => delete(session, set).await,
         }
@@ -49,11 +55,12 @@ async fn flag(session: &mut Session, set: &str, flag: &str) -> Result<(), Fault>
 }
 
 /// Without UIDPLUS (RFC 4315) only a plain EXPUNGE is left, which would take what others have marked as well.
-async fn delete(session: &mut Session, set: &str) -> Result<Option<&'static str>, Fault> {
+async fn delete(session: &mut Session, set: &str) -> Result<Option<String>, Fault> {
     flag(session, set, "\\Deleted").await?;
     if session.can("UIDPLUS") {
         session.simple("EXPUNGE", &format!("UID EXPUNGE {set}")).await?;
         return Ok(None);
     }
-    Ok(Some("fetched mail is marked \\Deleted and stays until somebody expunges the folder: the server lacks UIDPLUS"))
+    let note = "fetched mail is marked \\Deleted and stays until somebody expunges the folder: the server lacks UIDPLUS";
+    Ok(Some(note.to_owned()))
 }

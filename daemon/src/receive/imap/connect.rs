@@ -6,7 +6,6 @@ use data_encoding::BASE64;
 use tokio::time::timeout;
 
 use super::error::Fault;
-use super::leash::Leash;
 use super::names::quoted;
 use super::response::Response;
 use super::session::{Ended, Session};
@@ -25,8 +24,10 @@ pub(super) async fn open(imap: &Imap) -> Result<Session, Fault> {
     let security = security(imap, loopback);
     let stream: Box<dyn Stream> = Box::new(stream);
     let mut session = match security {
-        Security::Implicit => Session::greeted(handshake(imap, security, stream).await?, true).await?,
-        Security::Required | Security::Opportunistic => start_tls(imap, security, Session::greeted(stream, false).await?).await?,
+        Security::Implicit => Session::greeted(handshake(imap, security, stream).await?, true, imap.patience).await?,
+        Security::Required | Security::Opportunistic => {
+            start_tls(imap, security, Session::greeted(stream, false, imap.patience).await?).await?
+        }
     };
     session.ask_capabilities().await?;
     log_in(&mut session, imap).await?;
@@ -61,7 +62,7 @@ async fn start_tls(imap: &Imap, security: Security, mut session: Session) -> Res
     match (session.can("STARTTLS"), security) {
         (true, _) => {
             session.simple("STARTTLS", "STARTTLS").await?;
-            Session::continued(handshake(imap, security, session.into_stream()?).await?, true)
+            Session::continued(handshake(imap, security, session.into_stream()?).await?, true, imap.patience)
         }
         (false, Security::Opportunistic) => Ok(session),
         (false, _) => Err(Fault::NoTls),
@@ -76,7 +77,7 @@ async fn log_in(session: &mut Session, imap: &Imap) -> Result<(), Fault> {
         authenticate(session, &plain).await?
     } else if !session.can("LOGINDISABLED") && imap.user.is_ascii() && password.bytes().all(|b| (b' '..=b'~').contains(&b)) {
         let line = format!("LOGIN {} {}", quoted(&imap.user), quoted(password));
-        session.run("LOGIN", line.as_bytes(), Leash::control(), None, |_| Ok(())).await?
+        session.run("LOGIN", line.as_bytes(), session.short(), None, |_| Ok(())).await?
     } else {
         return Err(Fault::NoLogin);
     };
@@ -98,7 +99,7 @@ async fn log_in(session: &mut Session, imap: &Imap) -> Result<(), Fault> {
 /// AUTHENTICATE PLAIN (RFC 9051 §6.2.2), in one line where the server takes it (RFC 4959).
 async fn authenticate(session: &mut Session, plain: &str) -> Result<Ended, Fault> {
     const WHEN: &str = "AUTHENTICATE";
-    let leash = Leash::control();
+    let leash = session.short();
     if session.can("SASL-IR") {
         let line = format!("AUTHENTICATE PLAIN {plain}");
         return session.run(WHEN, line.as_bytes(), leash, None, |_| Ok(())).await;
@@ -134,6 +135,8 @@ mod tests {
             trust: None,
             ca: None,
             poll: PATIENCE,
+            patience: PATIENCE,
+            pause: PATIENCE,
         };
         let with_ca = Imap { ca: Some("ca.pem".into()), ..imap.clone() };
         assert_eq!(security(&Imap { implicit_tls: true, ..imap.clone() }, true), Security::Implicit);

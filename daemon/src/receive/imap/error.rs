@@ -32,6 +32,14 @@ pub enum Fault {
         /// How long was waited.
         limit: Duration,
     },
+    /// The server answers, and does not come to an end.
+    #[error("{when}: the server took longer than {} s", .limit.as_secs())]
+    Slow {
+        /// The command.
+        when: &'static str,
+        /// How long was waited.
+        limit: Duration,
+    },
     /// The connection ended.
     #[error("{when}: connection lost: {source}")]
     Lost {
@@ -74,7 +82,7 @@ pub enum Fault {
     #[error("the server offers no log-in by password (neither AUTH=PLAIN nor, for ASCII, LOGIN)")]
     NoLogin,
     /// The server does not take user and password.
-    #[error("log-in refused: {text}; check user and password of [mailboxes.imap]")]
+    #[error("log-in refused: {}; check user and password of [mailboxes.imap]", .text.trim_end_matches('.'))]
     LoginRefused {
         /// Its words.
         text: String,
@@ -86,6 +94,14 @@ pub enum Fault {
         when: &'static str,
         /// Its words.
         text: String,
+    },
+    /// A mail that the server names can't be had. The connection is well.
+    #[error("UID {uid}: {what}")]
+    Withheld {
+        /// Its UID.
+        uid: u32,
+        /// What the server does.
+        what: &'static str,
     },
     /// More mails than this can't be taken.
     #[error("{0} mails can't be taken; look after them before more is fetched")]
@@ -104,7 +120,7 @@ pub enum Fault {
 impl Fault {
     /// Whether it is about the folder in hand, and the connection can be used for others.
     pub(super) fn is_about_folder(&self) -> bool {
-        matches!(self, Self::Refused { .. })
+        matches!(self, Self::Refused { .. } | Self::Withheld { .. } | Self::TooManyLeft(_))
     }
 
     /// Whether it is our own trouble, which no mail and no server is to blame for.

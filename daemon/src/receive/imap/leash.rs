@@ -12,10 +12,12 @@ pub(super) const CONTROL: u64 = 1 << 20;
 pub(super) const SMALL_LITERAL: u64 = 64 << 10;
 /// Stretches of text and literals in one response.
 pub(super) const PIECES: usize = 1_000;
-/// A server that says nothing for so long is given up.
+/// Pause within an answer, or before one that needs no work. What needs work may take the account's `patience`.
 const QUIET: Duration = Duration::from_secs(60);
-/// The whole answer to a command.
+/// The whole answer to a command that needs no work.
 const WHOLE: Duration = Duration::from_secs(300);
+/// The whole answer to one that does, in times of the patience.
+const LONG: u32 = 3;
 /// The slowest that a mail may come, in octets a second.
 const RATE: u64 = 4 << 10;
 
@@ -24,29 +26,33 @@ const RATE: u64 = 4 << 10;
 pub(super) struct Leash {
     left: u64,
     limit: u64,
+    whole: Duration,
     until: Instant,
+    /// Before the first octets.
+    first: Duration,
     quiet: Duration,
 }
 
 impl Leash {
-    /// So many octets in the usual time.
-    pub(super) fn of(limit: u64) -> Self {
-        Self::timed(limit, WHOLE, QUIET)
+    /// What a server answers at once.
+    pub(super) fn short(patience: Duration) -> Self {
+        Self::timed(CONTROL, WHOLE, QUIET.min(patience))
     }
 
-    /// An answer that is no listing and no mail.
-    pub(super) fn control() -> Self {
-        Self::of(CONTROL)
+    /// So many octets from a server that may have to work for them.
+    pub(super) fn slow(limit: u64, patience: Duration) -> Self {
+        Self::timed(limit, patience * LONG, patience)
     }
 
-    /// A mail of so many octets, and what stands around it.
-    pub(super) fn mail(octets: u64) -> Self {
-        Self::timed(octets.saturating_add(CONTROL), WHOLE + Duration::from_secs(octets / RATE), QUIET)
+    /// A mail of so many octets, and what stands around it. The server may have to work before the first of them.
+    pub(super) fn mail(octets: u64, patience: Duration) -> Self {
+        let whole = patience.max(WHOLE) + Duration::from_secs(octets / RATE);
+        Self { first: patience, ..Self::timed(octets.saturating_add(CONTROL), whole, QUIET.min(patience)) }
     }
 
     /// So many octets within `whole`, and never silent for longer than `quiet`.
     pub(super) fn timed(limit: u64, whole: Duration, quiet: Duration) -> Self {
-        Self { left: limit, limit, until: Instant::now() + whole, quiet }
+        Self { left: limit, limit, whole, until: Instant::now() + whole, first: quiet, quiet }
     }
 
     /// How many of `wanted` octets may be read now.
@@ -72,6 +78,34 @@ impl Leash {
 
     /// When the next octets must be there, and what to say when they are not.
     pub(super) fn deadline(&self, when: &'static str) -> (Instant, Fault) {
-        ((Instant::now() + self.quiet).min(self.until), Fault::Silent { when, limit: self.quiet })
+        let quiet = if self.left == self.limit { self.first } else { self.quiet };
+        let silent = Instant::now() + quiet;
+        match silent < self.until {
+            true => (silent, Fault::Silent { when, limit: quiet }),
+            false => (self.until, Fault::Slow { when, limit: self.whole }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_may_be_long_in_coming_and_not_pause_for_long() {
+        let mut leash = Leash::mail(100 << 20, Duration::from_secs(300));
+        let limit = |leash: &Leash| match leash.deadline("FETCH") {
+            (_, Fault::Silent { limit, .. }) => limit.as_secs(),
+            (_, other) => unreachable!("{other}"),
+        };
+        assert_eq!(limit(&leash), 300);
+        leash.spend(1);
+        assert_eq!(limit(&leash), 60);
+    }
+
+    #[test]
+    fn what_took_too_long_in_all_is_told_apart_from_silence() {
+        let leash = Leash::timed(10, Duration::from_secs(5), Duration::from_secs(60));
+        assert_eq!(leash.deadline("SEARCH").1.to_string(), "SEARCH: the server took longer than 5 s");
     }
 }

@@ -45,6 +45,8 @@ const KEPT_OPEN: Duration = Duration::from_secs(5 * 60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often a folder that another node polls is asked for.
 const ELSEWHERE: Duration = Duration::from_secs(30);
+/// After a fault of ours that ended an account's task, it begins anew.
+const MENDING: Duration = Duration::from_secs(60);
 /// All that a probe does takes at most this long.
 const PROBE: Duration = Duration::from_secs(45);
 
@@ -70,9 +72,35 @@ pub struct Account<G> {
 
 /// Fetches until it is cancelled. Mail in hand is dropped then; it is on the server still.
 pub async fn run<G: Gate + Addresses>(account: Account<G>, cancel: CancellationToken) {
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        () = Box::pin(attend(&account)) => {}
+    let account = Arc::new(account);
+    loop {
+        let attended = account.clone();
+        let mut task = tokio::spawn(async move { Box::pin(attend(&attended)).await });
+        tokio::select! {
+            () = cancel.cancelled() => {
+                task.abort();
+                // It is gone, one way or the other.
+                let _ = task.await;
+                return;
+            }
+            _ = &mut task => {}
+        }
+        broke(&account).await;
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = sleep(MENDING) => {}
+        }
+    }
+}
+
+/// A panic, which has been logged where it arose. Nobody is to think that all is well.
+async fn broke<G>(account: &Account<G>) {
+    let mut states = States::new(account.store.clone(), account.node, account.clock);
+    for folder in names(account) {
+        let why = format!("fetching broke down; this is a bug in Ombud. It begins again in {} s", MENDING.as_secs());
+        if let Err(error) = states.fails(&folder, &why).await {
+            tracing::warn!(%error, mailbox = folder.mailbox, "the state of a folder could not be written");
+        }
     }
 }
 
@@ -103,7 +131,8 @@ async fn attend<G: Gate + Addresses>(account: &Account<G>) {
     let mut attendant = Attendant {
         folders: names(account).into_iter().map(Folder::new).collect(),
         states: States::new(account.store.clone(), account.node, account.clock),
-        pace: Pace::default(),
+        pace: Pace::new(account.imap.pause),
+        claimed_at: Instant::now(),
         account,
     };
     loop {
@@ -120,6 +149,7 @@ struct Attendant<'a, G> {
     folders: Vec<Folder>,
     states: States,
     pace: Pace,
+    claimed_at: Instant,
 }
 
 impl<G: Gate + Addresses> Attendant<'_, G> {
@@ -131,10 +161,15 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
         self.pace.connects(Instant::now());
         let mut session = connect::open(&self.account.imap).await?;
         loop {
+            // Another node may have died, or its network may have.
+            if self.some_are_elsewhere() && self.claimed_at.elapsed() >= ELSEWHERE && !self.claim().await? {
+                session.log_out().await;
+                return Ok(ELSEWHERE);
+            }
             let failed = self.look(&mut session).await?;
             let looked_at = Instant::now();
-            let waited = match failed {
-                Some(fault) => self.wait_after(&fault).await,
+            let waited = match failed.last() {
+                Some(fault) => self.wait_after(fault, failed.len() == self.folders.len()).await,
                 None => {
                     self.pace.works();
                     self.wait(&mut session).await
@@ -147,7 +182,9 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
                     return Ok(pause);
                 }
                 // A server that ends a session in which nothing happens is not broken.
-                Err(Fault::Lost { .. } | Fault::Bye { .. } | Fault::Silent { .. }) => return Ok(self.pace.until_next(Instant::now())),
+                Err(Fault::Lost { .. } | Fault::Bye { .. } | Fault::Silent { .. } | Fault::Slow { .. }) => {
+                    return Ok(self.pace.hung_up(self.account.imap.poll, Instant::now()));
+                }
                 Err(fault) => return Err(fault),
             }
         }
@@ -156,6 +193,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
     /// Takes the folders that no other node polls, and reads how far they are; false: there is none.
     async fn claim(&mut self) -> Result<bool, Fault> {
         let mut mine = Vec::new();
+        self.claimed_at = Instant::now();
         for name in names(self.account) {
             let claim = Cmd::ClaimFolder { folder: name.clone(), node: self.account.node, now: self.account.clock.now() };
             let Outcome::Folder(Some(cursor)) = self.account.store.run(claim).await? else { continue };
@@ -168,16 +206,30 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
         Ok(!self.folders.is_empty())
     }
 
-    /// Looks through all folders. One that can't be looked through does not stand before the others.
-    async fn look(&mut self, session: &mut Session) -> Result<Option<Fault>, Fault> {
-        let mut failed = None;
+    fn some_are_elsewhere(&self) -> bool {
+        self.folders.len() < self.account.imap.folders.len()
+    }
+
+    /// Looks through all folders and says what failed in which. One that can't be looked through does not stand before the others.
+    async fn look(&mut self, session: &mut Session) -> Result<Vec<Fault>, Fault> {
+        let mut failed = Vec::new();
+        // What comes into a folder that was looked through already is news.
+        session.news = false;
         for folder in &mut self.folders {
-            match folder.look(self.account, session).await {
-                Ok(Looked { unfinished: Some(what), .. }) => self.states.fails(&folder.name, &what).await?,
-                Ok(looked) => self.states.works(&folder.name, &looked.notes).await?,
+            let before = folder.cursor.clone();
+            let looked = folder.look(self.account, session).await;
+            if folder.cursor != before {
+                // A mail was kept or left: whatever fails now is another one's trouble.
+                self.pace.works();
+            }
+            match looked {
+                Ok(Looked { mut notes, unfinished, .. }) => {
+                    notes.extend(unfinished);
+                    self.states.works(&folder.name, &notes).await?;
+                }
                 Err(fault) if fault.is_about_folder() => {
                     self.states.fails(&folder.name, &fault.to_string()).await?;
-                    failed = Some(fault);
+                    failed.push(fault);
                 }
                 Err(fault) => return Err(fault),
             }
@@ -186,10 +238,13 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
     }
 
     /// Waits after a look that failed in one folder; the others are not to suffer for it.
-    async fn wait_after(&mut self, fault: &Fault) -> Result<Next, Fault> {
+    async fn wait_after(&mut self, fault: &Fault, all: bool) -> Result<Next, Fault> {
         let pause = spread(self.pace.failed(fault, Instant::now()));
-        let pause = if self.folders.len() == 1 { pause } else { pause.min(self.account.imap.poll) };
-        self.pause(pause).await
+        match all {
+            // It may be the connection that is sick.
+            true => Ok(Next::Connect(pause)),
+            false => self.pause(pause.min(self.account.imap.poll)).await,
+        }
     }
 
     async fn pause(&self, pause: Duration) -> Result<Next, Fault> {
@@ -201,13 +256,16 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
     }
 
     async fn wait(&self, session: &mut Session) -> Result<Next, Fault> {
-        let poll = self.account.imap.poll;
+        let poll = match self.some_are_elsewhere() {
+            true => self.account.imap.poll.min(ELSEWHERE),
+            false => self.account.imap.poll,
+        };
         if session.news {
             return Ok(Next::Look);
         }
         if session.can("IDLE") {
             // IDLE tells of one folder; the others are looked at from time to time.
-            let span = if self.folders.len() == 1 { Duration::MAX } else { poll };
+            let span = if self.account.imap.folders.len() == 1 { Duration::MAX } else { poll };
             if wait::idle(session, span).await? == Idled::Look {
                 return Ok(Next::Look);
             }

@@ -1,6 +1,7 @@
 //! Commands of an IMAP session, one at a time (RFC 9051 §6; RFC 3501 where a server knows no other).
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::inbox::Draft;
 use crate::model::text::one_line;
@@ -61,16 +62,19 @@ pub(super) struct Session {
     capabilities: Vec<String>,
     /// Whether it is encrypted.
     pub(super) tls: bool,
+    patience: Duration,
+    /// Mails of the folder that is open, as far as the server told. Some repeat the number without any change.
+    exists: u32,
     /// Mails came since this was last set to false.
     pub(super) news: bool,
 }
 
 impl Session {
     /// Begins on a connection and reads the greeting.
-    pub(super) async fn greeted(stream: Box<dyn Stream>, tls: bool) -> Result<Self, Fault> {
+    pub(super) async fn greeted(stream: Box<dyn Stream>, tls: bool, patience: Duration) -> Result<Self, Fault> {
         const WHEN: &str = "greeting";
-        let mut session = Self::continued(stream, tls)?;
-        let mut leash = Leash::timed(CONTROL, GREETING, GREETING);
+        let mut session = Self::continued(stream, tls, patience)?;
+        let mut leash = session.short();
         match session.wire.response(WHEN, &mut leash, None).await? {
             Response::Status { tag: None, status: Status::Ok, .. } => Ok(session),
             Response::Status { tag: None, status: Status::Preauth, .. } => Err(Fault::Preauth),
@@ -80,11 +84,11 @@ impl Session {
     }
 
     /// The same where the greeting was before TLS.
-    pub(super) fn continued(stream: Box<dyn Stream>, tls: bool) -> Result<Self, Fault> {
+    pub(super) fn continued(stream: Box<dyn Stream>, tls: bool, patience: Duration) -> Result<Self, Fault> {
         let mut random = [0; 5];
         getrandom::fill(&mut random).map_err(|e| Fault::Spool(e.into()))?;
         let prefix = data_encoding::HEXLOWER.encode(&random);
-        Ok(Self { wire: Wire::new(stream), prefix, count: 0, capabilities: Vec::new(), tls, news: false })
+        Ok(Self { wire: Wire::new(stream), prefix, count: 0, capabilities: Vec::new(), tls, patience, exists: 0, news: false })
     }
 
     /// The bare stream, to start TLS on.
@@ -102,7 +106,7 @@ impl Session {
             }
             Ok(())
         };
-        self.ok(WHEN, WHEN, Leash::control(), read).await?;
+        self.ok(WHEN, WHEN, self.short(), read).await?;
         self.capabilities = found;
         Ok(())
     }
@@ -113,11 +117,21 @@ impl Session {
         names(capability) || matches!(capability, "IDLE" | "MOVE" | "UIDPLUS" | "SASL-IR") && names("IMAP4REV2") && !names("IMAP4REV1")
     }
 
+    /// For an answer that comes at once.
+    pub(super) fn short(&self) -> Leash {
+        Leash::short(self.patience)
+    }
+
+    fn slow(&self, limit: u64) -> Leash {
+        Leash::slow(limit, self.patience)
+    }
+
     /// Opens a folder; read-only where nothing is to be changed in it.
     pub(super) async fn select(&mut self, folder: &str, read_only: bool) -> Result<Selected, Fault> {
         let when = if read_only { "EXAMINE" } else { "SELECT" };
         let line = format!("{when} {}", names::quoted(&names::folder(folder)));
         let mut found = Selected::default();
+        let news = self.news;
         let (mut uidvalidity, mut uidnext) = (None, None);
         let read = |response: &Response| {
             match response {
@@ -130,10 +144,10 @@ impl Session {
             }
             Ok(())
         };
-        let ended = self.run(when, line.as_bytes(), Leash::control(), None, read).await?;
+        let ended = self.run(when, line.as_bytes(), self.slow(CONTROL), None, read).await?;
         done(when, ended).map_err(|fault| named(fault, folder))?;
-        // All mails that are there now will be looked for.
-        self.news = false;
+        // All mails that are there now will be looked for; of the folder before, news stay news.
+        (self.exists, self.news) = (found.exists, news);
         Ok(Selected { uidvalidity: uidvalidity.filter(|v| *v > 0), uidnext, ..found })
     }
 
@@ -149,29 +163,41 @@ impl Session {
             }
             Ok(())
         };
-        let leash = Leash::of(CONTROL + UID * most as u64);
+        let leash = self.slow(CONTROL + UID * most as u64);
         self.ok(WHEN, &format!("UID SEARCH {criteria}"), leash, read).await?;
         found.sort_unstable();
         found.dedup();
         Ok(found)
     }
 
-    /// UIDs and sizes of those of these mails that are there.
-    pub(super) async fn sizes(&mut self, uids: &[u32]) -> Result<Vec<(u32, u64)>, Fault> {
+    /// Those of these mails that are there.
+    pub(super) async fn there(&mut self, uids: &[u32]) -> Result<Vec<u32>, Fault> {
+        let most = u32::try_from(uids.len()).unwrap_or(u32::MAX);
+        let mut found = self.search(&format!("UID {}", names::set(uids)), most).await?;
+        found.retain(|uid| uids.contains(uid));
+        Ok(found)
+    }
+
+    /// UIDs and sizes of mails, ascending by UID, as far as the server gives them, and how that ended. A NO may mean that some
+    /// of them are gone (RFC 2180 §4.1.2).
+    pub(super) async fn sizes(&mut self, uids: &[u32]) -> Result<(Vec<(u32, u64)>, Ended), Fault> {
         const WHEN: &str = "FETCH of sizes";
         let mut found = Vec::new();
-        let read = |data: &Data| {
-            if data.name == "FETCH" {
+        let read = |response: &Response| {
+            if let Response::Data(data) = response
+                && data.name == "FETCH"
+            {
                 let fetch = data.fetch().ok_or(Fault::Nonsense { when: WHEN, what: "the list of sizes can't be read" })?;
                 found.extend(fetch.uid.zip(fetch.size).filter(|(uid, _)| uids.contains(uid)));
             }
             Ok(())
         };
-        let leash = Leash::of(CONTROL + SIZE_LINE * uids.len() as u64);
-        self.ok(WHEN, &format!("UID FETCH {} (UID RFC822.SIZE)", names::set(uids)), leash, read).await?;
+        let leash = self.slow(CONTROL + SIZE_LINE * uids.len() as u64);
+        let line = format!("UID FETCH {} (UID RFC822.SIZE)", names::set(uids));
+        let ended = self.run(WHEN, line.as_bytes(), leash, None, read).await?;
         found.sort_unstable();
         found.dedup_by_key(|(uid, _)| *uid);
-        Ok(found)
+        Ok((found, ended))
     }
 
     /// UID and day of the newest mail.
@@ -184,7 +210,7 @@ impl Session {
             }
             Ok(())
         };
-        self.ok(WHEN, "UID FETCH * (UID INTERNALDATE)", Leash::control(), read).await?;
+        self.ok(WHEN, "UID FETCH * (UID INTERNALDATE)", self.slow(CONTROL), read).await?;
         Ok(found)
     }
 
@@ -207,7 +233,7 @@ impl Session {
             Ok(())
         };
         let line = format!("UID FETCH {uid} (UID BODY.PEEK[])");
-        let ended = self.run(WHEN, line.as_bytes(), Leash::mail(most), Some(&mut sink), read).await?;
+        let ended = self.run(WHEN, line.as_bytes(), Leash::mail(most, self.patience), Some(&mut sink), read).await?;
         done(WHEN, ended)?;
         if stray || (sink.filled && body != Some(Body::Streamed)) {
             return Err(Fault::Nonsense { when: WHEN, what: "the server sends another mail than was asked for" });
@@ -225,7 +251,7 @@ impl Session {
 
     /// A command of which only the end counts.
     pub(super) async fn simple(&mut self, when: &'static str, line: &str) -> Result<(), Fault> {
-        self.ok(when, line, Leash::control(), |_| Ok(())).await
+        self.ok(when, line, self.slow(CONTROL), |_| Ok(())).await
     }
 
     /// Runs a command that must be answered by OK.
@@ -288,9 +314,22 @@ impl Session {
             // A server that says goodbye answers nothing any more.
             Response::Status { tag: None, status: Status::Bye, text, .. } if when != LOGOUT => Err(Fault::Bye { when, text: shown(&text) }),
             other => {
-                self.news |= matches!(&other, Response::Data(data) if data.name == "EXISTS");
+                if let Response::Data(data) = &other {
+                    self.hear(data);
+                }
                 Ok(Ok(other))
             }
+        }
+    }
+
+    fn hear(&mut self, data: &Data) {
+        match (data.name.as_str(), data.number) {
+            ("EXISTS", Some(exists)) => {
+                self.news |= exists > self.exists;
+                self.exists = exists;
+            }
+            ("EXPUNGE", _) => self.exists = self.exists.saturating_sub(1),
+            _ => {}
         }
     }
 
@@ -321,9 +360,7 @@ impl Session {
 }
 
 const LOGOUT: &str = "LOGOUT";
-/// A greeting comes at once, or the port is another program's.
-const GREETING: std::time::Duration = std::time::Duration::from_secs(15);
-const FAREWELL: std::time::Duration = std::time::Duration::from_secs(3);
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// OK, or the server's words.
 pub(super) fn done(when: &'static str, ended: Ended) -> Result<(), Fault> {
@@ -349,4 +386,30 @@ pub(super) fn shown(text: &str) -> String {
 fn number(code: &str, word: &str) -> Option<u32> {
     let (name, rest) = code.split_once(' ')?;
     name.eq_ignore_ascii_case(word).then(|| rest.trim().parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::receive::imap::response;
+    use crate::receive::imap::response::Piece;
+
+    #[test]
+    fn a_number_that_is_repeated_is_no_news() {
+        let (near, _far) = tokio::io::duplex(64);
+        let mut session = Session::continued(Box::new(near), false, Duration::from_secs(60)).unwrap();
+        session.exists = 3;
+        let mut hears = |line: &str| {
+            session.news = false;
+            let Some(Response::Data(data)) = response::parse(vec![Piece::Text(line.into())]) else { unreachable!() };
+            session.hear(&data);
+            session.news
+        };
+        assert!(!hears("* 3 EXISTS"));
+        assert!(hears("* 4 EXISTS"));
+        assert!(!hears("* 4 EXISTS") && !hears("* 2 EXPUNGE"));
+        assert!(hears("* 4 EXISTS"), "one went and another came");
+    }
 }

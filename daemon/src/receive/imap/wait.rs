@@ -43,7 +43,7 @@ pub(super) async fn idle(session: &mut Session, most: Duration) -> Result<Idled,
                 return Ok(Idled::Look);
             }
             // Nothing has happened for so long.
-            Err(Fault::Silent { .. }) => break,
+            Err(Fault::Silent { .. } | Fault::Slow { .. }) => break,
             Err(fault) => return Err(fault),
         }
     }

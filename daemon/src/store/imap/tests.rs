@@ -117,11 +117,31 @@ async fn a_folder_is_polled_by_one_living_node() {
 }
 
 #[tokio::test]
+async fn a_folder_that_a_node_fails_to_fetch_may_be_another_s() {
+    let world = World::new().await;
+    let first = world.node().await;
+    world.claim(first).await.unwrap();
+    let second = world.second_node(first).await;
+    let claim = async |node, now| match world.store.run(Cmd::ClaimFolder { folder: name(), node, now }).await.unwrap() {
+        Outcome::Folder(cursor) => cursor.is_some(),
+        other => panic!("{other:?}"),
+    };
+    let report = FolderReport { folder: name(), node: first, failing: true, error: "no route".into(), looked: false, now: 1_000 };
+    world.store.run(Cmd::FolderState(Box::new(report))).await.unwrap();
+    assert!(!claim(second, 1_000 + FAILING - 1).await, "it may pass");
+    assert!(claim(first, 1_000 + FAILING - 1).await, "to claim it again is no reprieve");
+    assert!(claim(second, 1_000 + FAILING).await);
+    assert!(!claim(first, 1_001 + FAILING).await, "the other has as much time");
+    assert!(claim(first, 1_000 + 2 * FAILING).await);
+}
+
+#[tokio::test]
 async fn what_was_left_behind_is_remembered() {
     let world = World::new().await;
     let node = world.node().await;
     let from = world.claim(node).await.unwrap();
-    let to = FolderCursor { left: vec![LeftBehind { uid: 3, why: "it \"is\" too large".into() }], last_uid: 3, ..from.clone() };
+    let to =
+        FolderCursor { left: vec![LeftBehind { uid: 3, why: "it \"is\" too large".into(), large: true }], last_uid: 3, ..from.clone() };
     let change = CursorMove { folder: name(), node, from, to: to.clone() };
     world.store.run(Cmd::MoveCursor(Box::new(change))).await.unwrap();
     assert_eq!(world.claim(node).await, Some(to));
