@@ -50,6 +50,8 @@ pub(crate) struct Session<'a, F> {
     /// When the first of what is pending was seen.
     waits_since: Option<Instant>,
     next_commit: Instant,
+    /// Searches answer from this session's index.
+    shown: bool,
 }
 
 /// File work, where blocking is allowed. What panics there is an error like others.
@@ -71,6 +73,7 @@ impl<'a, F: Feed> Session<'a, F> {
             pending: BTreeSet::new(),
             waits_since: None,
             next_commit: Instant::now(),
+            shown: false,
         }
     }
 
@@ -144,7 +147,9 @@ impl<'a, F: Feed> Session<'a, F> {
         if fit == Fit::Old {
             self.show();
         } else {
+            // What a broken-off build leaves is not taken for an index that goes on from here.
             self.index.searcher.set(None);
+            self.committed = None;
         }
         let (folder, old) = (self.folder.clone(), self.writer.take());
         let (writer, generation) = blocking(move || {
@@ -161,7 +166,8 @@ impl<'a, F: Feed> Session<'a, F> {
         self.committed = Some(cursor);
         self.pending.clear();
         self.waits_since = None;
-        self.index.searcher.set(self.writer.as_ref().map(|writer| writer.live().clone()));
+        self.shown = false;
+        self.show();
         self.tell();
         tracing::info!(seq = self.looked, "the search index is built");
         Ok(())
@@ -203,12 +209,11 @@ impl<'a, F: Feed> Session<'a, F> {
         Ok(())
     }
 
-    /// Lets searches answer from what is in the folder, if they have nothing yet.
-    fn show(&self) {
-        if let Some(writer) = &self.writer
-            && self.index.searcher.live().is_none()
-        {
+    /// Lets searches answer from what is in the folder. A reader of an earlier session sees no commit of this one.
+    fn show(&mut self) {
+        if let Some(writer) = self.writer.as_ref().filter(|_| !self.shown) {
             self.index.searcher.set(Some(writer.live().clone()));
+            self.shown = true;
         }
     }
 
