@@ -124,7 +124,8 @@ impl Compiler<'_> {
         })
     }
 
-    /// An address is compared from its beginning to the end of a label; a name is looked for among the words.
+    /// An address is compared from its beginning to the end of a label, or in quotes as a whole; a name is looked for among
+    /// the words.
     fn person(&self, role: Person, value: &str, shape: Shape) -> Compiled {
         let field = match role {
             Person::From => Some(self.fields.from),
@@ -135,7 +136,11 @@ impl Compiler<'_> {
             return Ok(silent(self.words(field, value, shape)?));
         }
         let prefix = format!("{}:{}", role.name(), text::label(value));
-        let whole = |rest: &str| shape == Shape::Prefix || rest.is_empty() || rest.starts_with(['@', '.']);
+        let whole = |rest: &str| match shape {
+            Shape::Prefix => true,
+            Shape::Quoted if value.contains('@') => rest.is_empty(),
+            Shape::Quoted | Shape::Bare => rest.is_empty() || rest.starts_with(['@', '.']),
+        };
         Ok(silent(expand(self.searcher, self.fields.label, &prefix, whole)?))
     }
 
