@@ -18,10 +18,12 @@ const MANY: usize = 500;
 /// Keys whose documents are in memory at once.
 const FEW: usize = 32;
 
-/// The longest that what was seen waits for its commit while more is coming.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The longest that what was seen waits for its commit to begin while more is coming, and so the time between two commits
+/// under load.
+const LONGEST: Duration = Duration::from_millis(500);
 
-/// While little is coming, a commit is followed by a rest of so many times its length (but never beyond [`LONGEST`]).
+/// While little is coming, a commit is followed by a rest of so many times its length (but never beyond [`LONGEST`] after it
+/// has begun).
 const REST: u32 = 4;
 
 /// Events without keys after which the place is written all the same.
@@ -123,6 +125,7 @@ impl<'a, F: Feed> Session<'a, F> {
 
     /// Replaces the documents of what is pending.
     async fn commit(&mut self) -> Result<(), Trouble<F::Error>> {
+        let begun = Instant::now();
         let keys: Vec<Key> = self.pending.iter().cloned().collect();
         for keys in keys.chunks(FEW) {
             let docs = self.feed.docs(keys).await.map_err(Trouble::Feed)?;
@@ -130,13 +133,14 @@ impl<'a, F: Feed> Session<'a, F> {
             self.write(move |writer| writer.replace(&keys, &docs)).await?;
         }
         let Some(cursor) = self.committed.as_ref().map(|cursor| cursor.moved(self.looked)) else { return Ok(()) };
-        let begun = Instant::now();
         let payload = cursor.clone();
         self.write(move |writer| writer.commit(&payload)).await?;
         self.committed = Some(cursor);
         self.pending.clear();
         self.waits_since = None;
-        self.next_commit = Instant::now() + (begun.elapsed() * REST).min(LONGEST);
+        let took = begun.elapsed();
+        self.next_commit = Instant::now() + (took * REST).min(LONGEST.saturating_sub(took));
+        self.index.healthy();
         self.tell();
         Ok(())
     }
@@ -161,6 +165,15 @@ impl<'a, F: Feed> Session<'a, F> {
         let cursor = Cursor::at(&head);
         let filled = self.fill(cursor.clone(), generation).await;
         self.index.state.send_modify(|state| state.building = None);
+        if filled.is_err() {
+            let (half, folder) = (self.writer.take(), self.folder.clone());
+            let swept = blocking(move || {
+                drop(half);
+                folder.sweep();
+                Ok(())
+            });
+            swept.await?;
+        }
         filled?;
         self.looked = cursor.seq;
         self.committed = Some(cursor);
@@ -168,6 +181,7 @@ impl<'a, F: Feed> Session<'a, F> {
         self.waits_since = None;
         self.shown = false;
         self.show();
+        self.index.healthy();
         self.tell();
         tracing::info!(seq = self.looked, "the search index is built");
         Ok(())

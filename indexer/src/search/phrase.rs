@@ -1,4 +1,4 @@
-//! Words side by side. The hits and scores of tantivy's phrases at about half the price, and stopped when the time is
+//! Words side by side. The hits and scores of tantivy's phrases in three quarters of the time, and stopped when the time is
 //! over also where nothing matches: all candidates are walked over in here.
 
 use tantivy::fieldnorm::FieldNormReader;
@@ -253,7 +253,11 @@ mod tests {
             while scorer.doc() != TERMINATED {
                 found.push((segment, scorer.doc(), scorer.score()));
                 let next = scorer.doc() + stride;
-                if stride == 1 { scorer.advance() } else { scorer.seek(next) };
+                if stride == 1 {
+                    scorer.advance()
+                } else {
+                    scorer.seek(next)
+                };
             }
             assert_eq!((scorer.advance(), scorer.seek(TERMINATED)), (TERMINATED, TERMINATED));
         }
@@ -282,7 +286,10 @@ mod tests {
                 BooleanQuery::intersection(vec![query, Box::new(word)])
             };
             let (ours, theirs) = (with_word(Box::new(ours)), with_word(Box::new(theirs)));
-            prop_assert_eq!(all(&searcher, &ours, stride), all(&searcher, &theirs, stride));
+            let (ours, theirs) = (all(&searcher, &ours, stride), all(&searcher, &theirs, stride));
+            // Which of the two is added first is tantivy's to choose.
+            let alike = ours.iter().zip(&theirs).all(|(a, b)| (a.0, a.1) == (b.0, b.1) && (a.2 - b.2).abs() < 1e-5);
+            prop_assert!(ours.len() == theirs.len() && alike, "{ours:?} {theirs:?}");
         }
     }
 
