@@ -100,6 +100,20 @@ pub(crate) fn short(list: &[String]) -> impl Iterator<Item = &str> {
     list.iter().take(MAX_LIST).map(|word| cut(word, MAX_WORD))
 }
 
+/// The addresses of a list of people, within their limits.
+pub(crate) fn short_addresses(people: &[String]) -> impl Iterator<Item = &str> {
+    people.iter().take(MAX_LIST).filter_map(|person| address(person)).map(|address| cut(address, MAX_WORD))
+}
+
+/// The address in `Ann <ann@example.com>`. What looks like one in the name is somebody's say-so.
+fn address(person: &str) -> Option<&str> {
+    let address = match person.rsplit_once('<') {
+        Some((_, address)) => address.split('>').next().unwrap_or_default(),
+        None => person,
+    };
+    Some(address.trim()).filter(|address| address.contains('@'))
+}
+
 /// At most `octets` of a text, cut between characters.
 fn cut(text: &str, octets: usize) -> &str {
     text.get(..text.floor_char_boundary(octets)).unwrap_or(text)
@@ -108,6 +122,23 @@ fn cut(text: &str, octets: usize) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_person_has_one_address() {
+        for (person, expected) in [
+            ("ann@x.example", Some("ann@x.example")),
+            ("Ann <ann@x.example>", Some("ann@x.example")),
+            ("\"boss@corp.example\" <evil@x.example>", Some("evil@x.example")),
+            ("<boss@corp.example> <evil@x.example>", Some("evil@x.example")),
+            ("boss@corp.example <nothing>", None),
+            ("Ann", None),
+            ("<", None),
+        ] {
+            assert_eq!(address(person), expected, "{person}");
+        }
+        let long = vec![format!("{} <ann@x.example>", "@,".repeat(MAX_WORD))];
+        assert_eq!(short_addresses(&long).collect::<Vec<_>>(), ["ann@x.example"]);
+    }
 
     #[test]
     fn the_newest_messages_stay() {

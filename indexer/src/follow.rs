@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::disk::FolderError;
 use crate::feed::Feed;
 use crate::search::Searcher;
 use crate::session::{Session, Wait, blocking};
@@ -19,7 +20,11 @@ use crate::writer::{WriteError, open};
 const POLL: Duration = Duration::from_secs(1);
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The longest pause while somebody else is waited for: a database, another process.
 const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// The longest pause before work that may be all of a rebuild, in vain.
+const LAST_REOPENING: Duration = Duration::from_secs(60);
 
 /// An index over a folder: what writes it, and handles for those who read.
 pub struct Index {
@@ -66,43 +71,35 @@ impl Index {
 
     /// Opens the folder, again and again if need be.
     async fn sessions<F: Feed>(&self, feed: &F, nudge: &Notify) {
-        let mut pause = FIRST_PAUSE;
+        let mut pause = Pause::default();
         loop {
-            let begun = Instant::now();
-            let Err(trouble) = self.session(feed, nudge).await;
-            if begun.elapsed() > LAST_PAUSE {
-                pause = FIRST_PAUSE;
-            }
+            let Err(trouble) = self.session(feed, nudge, &mut pause).await;
             self.failing(&trouble);
-            sleep(pause).await;
-            pause = (pause * 2).min(LAST_PAUSE);
+            sleep(pause.next(&trouble)).await;
         }
     }
 
     /// Follows with the folder open; ends when it has to be opened anew.
-    async fn session<F: Feed>(&self, feed: &F, nudge: &Notify) -> Result<Infallible, Trouble<F::Error>> {
+    async fn session<F: Feed>(&self, feed: &F, nudge: &Notify, pause: &mut Pause) -> Result<Infallible, Trouble<F::Error>> {
         let found = blocking({
             let dir = self.dir.clone();
             move || open(&dir)
         })
         .await?;
         let mut session = Session::new(self, feed, found);
-        let mut pause = FIRST_PAUSE;
         loop {
             match session.round().await {
-                Ok(wait) => {
+                Ok(Wait::News) => {
+                    // Everything is done, not only begun again.
                     self.healthy();
-                    pause = FIRST_PAUSE;
-                    match wait {
-                        Wait::News => drop(timeout(POLL, nudge.notified()).await),
-                        Wait::For(span) => sleep(span).await,
-                    }
+                    *pause = Pause::default();
+                    drop(timeout(POLL, nudge.notified()).await);
                 }
+                Ok(Wait::For(span)) => sleep(span).await,
                 Err(trouble @ Trouble::Write(_)) => return Err(trouble),
                 Err(trouble) => {
                     self.failing(&trouble);
-                    sleep(pause).await;
-                    pause = (pause * 2).min(LAST_PAUSE);
+                    sleep(pause.next(&trouble)).await;
                 }
             }
         }
@@ -121,7 +118,44 @@ impl Index {
         });
     }
 
-    fn healthy(&self) {
+    pub(crate) fn healthy(&self) {
         self.state.send_if_modified(|state| state.failing.take().is_some());
+    }
+}
+
+/// The pause after the next trouble; each is twice as long as the one before.
+struct Pause(Duration);
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self(FIRST_PAUSE)
+    }
+}
+
+impl Pause {
+    fn next<E>(&mut self, trouble: &Trouble<E>) -> Duration {
+        let longest = match trouble {
+            Trouble::Feed(_) | Trouble::Write(WriteError::Folder(FolderError::Busy(_))) => LAST_PAUSE,
+            Trouble::Disorder | Trouble::Write(_) => LAST_REOPENING,
+        };
+        let pause = self.0.min(longest);
+        self.0 = pause * 2;
+        pause
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[test]
+    fn work_in_vain_gets_rarer_than_questions() {
+        let mut pause = Pause::default();
+        let panicked = Trouble::<Infallible>::Write(WriteError::Panicked);
+        let pauses: Vec<u64> = (0..10).map(|_| pause.next(&panicked).as_secs()).collect();
+        assert_eq!(pauses, [0, 0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(pause.next(&Trouble::Feed("asleep")), LAST_PAUSE);
     }
 }

@@ -5,12 +5,12 @@ use tantivy::schema::{Field, IndexRecordOption, NumericOptions, Schema, TextFiel
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{Index, TantivyDocument, Term};
 
-use crate::doc::{Doc, short};
+use crate::doc::{Doc, short, short_addresses};
 use crate::feed::Key;
 use crate::text::{Analyzer, NAME, label};
 
 /// Raised whenever fields, terms or their places change: an index of another version is built anew.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 pub(crate) const KEY: &str = "key";
 pub(crate) const UPDATED: &str = "updated";
@@ -80,9 +80,9 @@ impl Fields {
             for person in short(people) {
                 out.add_text(field, person);
                 out.add_text(self.text, person);
-                for address in addresses(person) {
-                    out.add_text(self.label, format!("{name}:{}", label(address)));
-                }
+            }
+            for address in short_addresses(people) {
+                out.add_text(self.label, format!("{name}:{}", label(address)));
             }
         }
         for tag in short(&doc.tags) {
@@ -99,11 +99,6 @@ impl Fields {
 pub(crate) fn teach(index: &Index) {
     let tokenizers: &TokenizerManager = index.tokenizers();
     tokenizers.register(NAME, Analyzer);
-}
-
-/// The addresses in `Ann <ann@example.com>`.
-fn addresses(person: &str) -> impl Iterator<Item = &str> {
-    person.split(|c: char| c.is_whitespace() || matches!(c, '<' | '>' | ',' | ';' | '"')).filter(|part| part.contains('@'))
 }
 
 fn labels(doc: &Doc) -> Vec<String> {

@@ -18,10 +18,12 @@ const MANY: usize = 500;
 /// Keys whose documents are in memory at once.
 const FEW: usize = 32;
 
-/// The longest that what was seen waits for its commit while more is coming.
-const LONGEST: Duration = Duration::from_secs(1);
+/// The longest that what was seen waits for its commit to begin while more is coming, and so the time between two commits
+/// under load.
+const LONGEST: Duration = Duration::from_millis(500);
 
-/// While little is coming, a commit is followed by a rest of so many times its length (but never beyond [`LONGEST`]).
+/// While little is coming, a commit is followed by a rest of so many times its length (but never beyond [`LONGEST`] after it
+/// has begun).
 const REST: u32 = 4;
 
 /// Events without keys after which the place is written all the same.
@@ -50,6 +52,8 @@ pub(crate) struct Session<'a, F> {
     /// When the first of what is pending was seen.
     waits_since: Option<Instant>,
     next_commit: Instant,
+    /// Searches answer from this session's index.
+    shown: bool,
 }
 
 /// File work, where blocking is allowed. What panics there is an error like others.
@@ -71,6 +75,7 @@ impl<'a, F: Feed> Session<'a, F> {
             pending: BTreeSet::new(),
             waits_since: None,
             next_commit: Instant::now(),
+            shown: false,
         }
     }
 
@@ -120,6 +125,7 @@ impl<'a, F: Feed> Session<'a, F> {
 
     /// Replaces the documents of what is pending.
     async fn commit(&mut self) -> Result<(), Trouble<F::Error>> {
+        let begun = Instant::now();
         let keys: Vec<Key> = self.pending.iter().cloned().collect();
         for keys in keys.chunks(FEW) {
             let docs = self.feed.docs(keys).await.map_err(Trouble::Feed)?;
@@ -127,13 +133,14 @@ impl<'a, F: Feed> Session<'a, F> {
             self.write(move |writer| writer.replace(&keys, &docs)).await?;
         }
         let Some(cursor) = self.committed.as_ref().map(|cursor| cursor.moved(self.looked)) else { return Ok(()) };
-        let begun = Instant::now();
         let payload = cursor.clone();
         self.write(move |writer| writer.commit(&payload)).await?;
         self.committed = Some(cursor);
         self.pending.clear();
         self.waits_since = None;
-        self.next_commit = Instant::now() + (begun.elapsed() * REST).min(LONGEST);
+        let took = begun.elapsed();
+        self.next_commit = Instant::now() + (took * REST).min(LONGEST.saturating_sub(took));
+        self.index.healthy();
         self.tell();
         Ok(())
     }
@@ -144,7 +151,9 @@ impl<'a, F: Feed> Session<'a, F> {
         if fit == Fit::Old {
             self.show();
         } else {
+            // What a broken-off build leaves is not taken for an index that goes on from here.
             self.index.searcher.set(None);
+            self.committed = None;
         }
         let (folder, old) = (self.folder.clone(), self.writer.take());
         let (writer, generation) = blocking(move || {
@@ -156,12 +165,23 @@ impl<'a, F: Feed> Session<'a, F> {
         let cursor = Cursor::at(&head);
         let filled = self.fill(cursor.clone(), generation).await;
         self.index.state.send_modify(|state| state.building = None);
+        if filled.is_err() {
+            let (half, folder) = (self.writer.take(), self.folder.clone());
+            let swept = blocking(move || {
+                drop(half);
+                folder.sweep();
+                Ok(())
+            });
+            swept.await?;
+        }
         filled?;
         self.looked = cursor.seq;
         self.committed = Some(cursor);
         self.pending.clear();
         self.waits_since = None;
-        self.index.searcher.set(self.writer.as_ref().map(|writer| writer.live().clone()));
+        self.shown = false;
+        self.show();
+        self.index.healthy();
         self.tell();
         tracing::info!(seq = self.looked, "the search index is built");
         Ok(())
@@ -203,12 +223,11 @@ impl<'a, F: Feed> Session<'a, F> {
         Ok(())
     }
 
-    /// Lets searches answer from what is in the folder, if they have nothing yet.
-    fn show(&self) {
-        if let Some(writer) = &self.writer
-            && self.index.searcher.live().is_none()
-        {
+    /// Lets searches answer from what is in the folder. A reader of an earlier session sees no commit of this one.
+    fn show(&mut self) {
+        if let Some(writer) = self.writer.as_ref().filter(|_| !self.shown) {
             self.index.searcher.set(Some(writer.live().clone()));
+            self.shown = true;
         }
     }
 

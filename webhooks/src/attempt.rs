@@ -28,16 +28,22 @@ pub enum Reason {
     /// The URL is none that is allowed, by the configuration of now.
     #[error("invalid URL: {0}")]
     Url(UrlError),
-    /// The name has no address, or nobody answers for it.
+    /// The name has no address.
     #[error("no address for the name")]
     Dns,
+    /// Ours, or of who answers for the name: nobody could be asked, or no answer came in time.
+    #[error("the name could not be looked up")]
+    Resolver,
     /// An address of the name, or of the URL, may not be dialled.
     #[error("refused address {0}")]
     Refused(IpAddr),
-    /// Nobody listens there, or there is no way to it.
+    /// Nobody listens there.
+    #[error("connection refused")]
+    ConnectRefused,
+    /// There is no way to it.
     #[error("no connection")]
     Connect,
-    /// Looking up, connecting and the TLS handshake took too long.
+    /// Connecting and the TLS handshake took too long.
     #[error("connect timeout")]
     ConnectTimeout,
     /// No TLS, or a certificate that is not believed.
@@ -94,7 +100,9 @@ impl Reason {
             Self::Redirect(_) => "redirect",
             Self::Url(_) => "url",
             Self::Dns => "dns",
+            Self::Resolver => "resolver",
             Self::Refused(_) => "refused_address",
+            Self::ConnectRefused => "connect_refused",
             Self::Connect => "connect",
             Self::ConnectTimeout => "connect_timeout",
             Self::Tls(_) => "tls",

@@ -70,17 +70,6 @@ impl Client {
         Ok(Self { connector: Connector::new(guard, resolver, roots)?, limits })
     }
 
-    /// Whether a try could be made now: the URL is allowed, its name has addresses and all of them may be dialled. For the
-    /// moment an endpoint is created; every try checks again.
-    ///
-    /// # Errors
-    /// [`Reason::Url`], [`Reason::Dns`], [`Reason::Refused`] or [`Reason::ConnectTimeout`].
-    pub async fn resolve(&self, url: &str) -> Result<(), Reason> {
-        let target = self.connector.target(url)?;
-        let addresses = timeout(self.limits.connect, self.connector.addresses(&target)).await;
-        addresses.unwrap_or(Err(Reason::ConnectTimeout)).map(|_| ())
-    }
-
     /// Signs and sends one delivery. `now` is in seconds since 1970 and becomes `webhook-timestamp`.
     ///
     /// Ends within [`Limits::whole`] and reads at most 256 KiB, whatever the receiver does. A status decides when it is in,
@@ -102,8 +91,9 @@ impl Client {
     async fn answer(&self, delivery: &Claimed, now: i64) -> Result<Answer, Reason> {
         let target = self.connector.target(&delivery.url)?;
         let request = request(delivery, &target, now)?;
-        let connected = timeout(self.limits.connect, self.connector.connect(&target)).await;
-        let stream = connected.unwrap_or(Err(Reason::ConnectTimeout))?;
+        let by = Instant::now() + self.limits.connect;
+        let addresses = timeout_at(by, self.connector.addresses(&target)).await.unwrap_or(Err(Reason::Resolver))?;
+        let stream = timeout_at(by, self.connector.connect(&target, &addresses)).await.unwrap_or(Err(Reason::ConnectTimeout))?;
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(ANSWER).handshake(TokioIo::new(stream)).await.map_err(|error| fault::exchange(&error))?;
         // Its error is the sender's error, too.
@@ -114,7 +104,8 @@ impl Client {
 }
 
 fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full<Bytes>>, Reason> {
-    if delivery.secrets.is_empty() || delivery.message.is_empty() {
+    // A dot would let the end of the id be taken for the time: it is what separates them in what is signed.
+    if delivery.secrets.is_empty() || delivery.message.is_empty() || delivery.message.contains('.') {
         return Err(Reason::Unsendable);
     }
     Request::builder()

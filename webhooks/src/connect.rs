@@ -1,5 +1,6 @@
 //! From a target to a connection with somebody who may be talked to.
 
+use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,7 +61,7 @@ impl Connector {
     /// one is a mistake or an attack, and not ours to choose from.
     pub(crate) async fn addresses(&self, target: &Target) -> Result<Vec<SocketAddr>, Reason> {
         let addresses = match &target.host {
-            Host::Domain(name) => self.resolver.resolve(name).await.map_err(|_| Reason::Dns)?,
+            Host::Domain(name) => self.resolver.resolve(name).await.map_err(|error| fault::look_up(&error))?,
             Host::Ipv4(ip) => vec![IpAddr::from(*ip)],
             Host::Ipv6(ip) => vec![IpAddr::from(*ip)],
         };
@@ -73,9 +74,9 @@ impl Connector {
         }
     }
 
-    /// Connects, and for https shakes hands.
-    pub(crate) async fn connect(&self, target: &Target) -> Result<Box<dyn Stream>, Reason> {
-        let stream = Capped::new(self.dial(&self.addresses(target).await?).await?, RECEIVED);
+    /// Connects to one of the target's addresses, and for https shakes hands.
+    pub(crate) async fn connect(&self, target: &Target, addresses: &[SocketAddr]) -> Result<Box<dyn Stream>, Reason> {
+        let stream = Capped::new(self.dial(addresses).await?, RECEIVED);
         match &target.name {
             None => Ok(Box::new(stream)),
             Some(name) => Ok(Box::new(self.tls.connect(name.clone(), stream).await.map_err(|error| fault::handshake(&error))?)),
@@ -91,14 +92,22 @@ impl Connector {
                 TcpStream::connect(address).await
             });
         }
+        let mut reason = Reason::Connect;
         while let Some(done) = dialled.join_next().await {
-            let Ok(Ok(stream)) = done else { continue };
+            let stream = match done {
+                Ok(Ok(stream)) => stream,
+                Ok(Err(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+                    reason = Reason::ConnectRefused;
+                    continue;
+                }
+                _ => continue,
+            };
             let peer = stream.peer_addr().map_err(|_| Reason::Connect)?.ip();
             if !self.guard.allows(peer) {
                 return Err(Reason::Refused(peer));
             }
             return Ok(stream);
         }
-        Err(Reason::Connect)
+        Err(reason)
     }
 }

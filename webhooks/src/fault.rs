@@ -8,6 +8,11 @@ use rustls::{CertificateError, Error as TlsError};
 use crate::attempt::{Reason, TlsFault};
 use crate::capped::Exceeded;
 
+/// A name that could not be looked up.
+pub(crate) fn look_up(error: &io::Error) -> Reason {
+    if error.kind() == io::ErrorKind::NotFound { Reason::Dns } else { Reason::Resolver }
+}
+
 /// A handshake that failed.
 pub(crate) fn handshake(error: &io::Error) -> Reason {
     known(error).unwrap_or(Reason::Closed)

@@ -21,7 +21,7 @@ impl Guard {
     /// Checks the URL of an endpoint that is to be created and answers its normal form, the one to keep.
     ///
     /// Addresses that stand in it are judged here, in any spelling (`0x7f.1`, `2130706433`). A name is judged when it is
-    /// resolved, at every try; [`Client::resolve`](crate::Client::resolve) does that beforehand.
+    /// resolved, at every try.
     ///
     /// # Errors
     /// [`UrlError`] says what is wrong with it.
@@ -30,7 +30,7 @@ impl Guard {
     }
 
     /// Whether this address may be dialled. An IPv4-mapped address is never public: it is allowed when the IPv4 address in it is
-    /// allowed by name. One behind NAT64 needs both: its own network by name, and an IPv4 address that may be dialled.
+    /// allowed by name, and no network of IPv6 opens it. One behind NAT64 needs both: its own network by name, and an IPv4 address that may be dialled.
     pub fn allows(&self, ip: IpAddr) -> bool {
         if ranges::public(ip) {
             return true;
@@ -38,7 +38,7 @@ impl Guard {
         let named = |ip| self.allow_networks.iter().any(|net| net.contains(&ip));
         match ranges::behind_nat64(ip) {
             Some(behind) => named(ip) && (ranges::public(behind) || named(behind)),
-            None => named(ip) || named(ip.to_canonical()),
+            None => named(ip.to_canonical()),
         }
     }
 }
@@ -81,6 +81,22 @@ mod tests {
             assert_eq!(guard.allows(ip.parse().unwrap()), allowed, "{ip}");
         }
         assert!(!allowing(&["8.8.8.0/24"]).allows("64:ff9b::8.8.8.8".parse().unwrap()));
+    }
+
+    #[test]
+    fn all_of_ipv6_opens_nothing_of_ipv4() {
+        let guard = allowing(&["::/0"]);
+        for (ip, allowed) in [
+            ("::1", true),
+            ("fd00::1", true),
+            ("127.0.0.1", false),
+            ("::ffff:127.0.0.1", false),
+            ("64:ff9b::127.0.0.1", false),
+            ("64:ff9b:1::127.0.0.1", false),
+            ("64:ff9b::8.8.8.8", true),
+        ] {
+            assert_eq!(guard.allows(ip.parse().unwrap()), allowed, "{ip}");
+        }
     }
 
     proptest! {

@@ -46,8 +46,9 @@ const NOT_PUBLIC_V6: [Ipv6Net; 5] = [
     v6(0x3fff, 0, 0, 20),     // documentation
 ];
 
-/// NAT64's well-known prefix (RFC 6052): the last 32 bits are an IPv4 address.
-const NAT64: Ipv6Net = v6(0x64, 0xff9b, 0, 96);
+/// NAT64's well-known prefix (RFC 6052) and the one for local use (RFC 8215), in the layout that both recommend: the last 32
+/// bits are an IPv4 address.
+const NAT64: [Ipv6Net; 2] = [v6(0x64, 0xff9b, 0, 96), v6(0x64, 0xff9b, 1, 48)];
 
 /// Whether the address can only be a host of the public internet.
 pub(crate) fn public(ip: IpAddr) -> bool {
@@ -60,7 +61,7 @@ pub(crate) fn public(ip: IpAddr) -> bool {
 /// The IPv4 address that a NAT64 gateway would turn this one into.
 pub(crate) fn behind_nat64(ip: IpAddr) -> Option<IpAddr> {
     match ip {
-        IpAddr::V6(ip) if NAT64.contains(&ip) => {
+        IpAddr::V6(ip) if NAT64.iter().any(|net| net.contains(&ip)) => {
             let [.., a, b, c, d] = ip.octets();
             Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
         }

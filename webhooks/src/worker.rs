@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::attempt::Reason;
@@ -72,7 +72,10 @@ pub async fn run<Q: Queue + 'static>(
     let grace = settings.grace;
     let mut worker = Worker::new(queue, client, settings);
     while !cancel.is_cancelled() {
-        let next = worker.fill().await;
+        let next = tokio::select! {
+            next = worker.fill() => next,
+            () = overdue(&cancel) => break,
+        };
         tokio::select! {
             () = cancel.cancelled() => {}
             Some(done) = worker.tries.join_next_with_id(), if !worker.tries.is_empty() => worker.ended(done),
@@ -86,6 +89,12 @@ pub async fn run<Q: Queue + 'static>(
             tracing::warn!(left = worker.tries.len(), "webhook deliveries could not be settled in time; they are tried again");
         }
     }
+}
+
+/// A claim that hangs does not keep the worker from stopping for longer than settling may.
+async fn overdue(cancel: &CancellationToken) {
+    cancel.cancelled().await;
+    sleep(SETTLING).await;
 }
 
 struct Worker<Q: Queue> {

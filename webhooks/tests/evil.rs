@@ -204,7 +204,7 @@ async fn nobody_there_is_no_connection() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    assert_eq!(attempt(format!("http://{gone}/"), PATIENT).await.result, Err(Reason::Connect));
+    assert_eq!(attempt(format!("http://{gone}/"), PATIENT).await.result, Err(Reason::ConnectRefused));
 }
 
 #[tokio::test]

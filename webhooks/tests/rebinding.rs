@@ -6,10 +6,12 @@ mod support;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use ombud_webhooks::{Guard, Reason, UrlError};
-use support::{NOW, OK, PATIENT, Receiver, client, client_with, close, delivery, receiver_at, request};
+use support::{NOW, OK, PATIENT, Receiver, client, client_with, close, delivery, receiver_on, request};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 
 const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -19,12 +21,15 @@ fn guard() -> Guard {
 }
 
 async fn listen(address: impl Into<SocketAddr>) -> Receiver {
-    receiver_at(address.into(), |_, mut stream| async move {
+    listen_on(TcpListener::bind(address.into()).await.unwrap())
+}
+
+fn listen_on(listener: TcpListener) -> Receiver {
+    receiver_on(listener, |_, mut stream| async move {
         request(&mut stream).await?;
         stream.write_all(OK).await?;
         close(stream).await
     })
-    .await
 }
 
 #[tokio::test]
@@ -34,7 +39,6 @@ async fn a_name_of_loopback_is_refused() {
         let refused: IpAddr = refused.parse().unwrap();
         let client = client_with(guard(), PATIENT, move |_| vec![refused]);
         let url = format!("http://127.0.0.1.nip.example:{}/", trap.address.port());
-        assert_eq!(client.resolve(&url).await, Err(Reason::Refused(refused)), "before it is created");
         assert_eq!(client.attempt(&delivery(url), NOW).await.result, Err(Reason::Refused(refused)));
     }
     assert_eq!(trap.hits(), 0);
@@ -67,9 +71,8 @@ async fn an_address_in_the_url_is_judged_without_a_look_up() {
 async fn rebinding_comes_to_nothing() {
     let (public, trap) = loop {
         let public = listen((PUBLIC, 0)).await;
-        if std::net::TcpListener::bind((LOOPBACK, public.address.port())).is_ok() {
-            let trap = listen((LOOPBACK, public.address.port())).await;
-            break (public, trap);
+        if let Ok(listener) = TcpListener::bind((LOOPBACK, public.address.port())).await {
+            break (public, listen_on(listener));
         }
     };
     let asked = Arc::new(AtomicUsize::new(0));
@@ -90,6 +93,34 @@ async fn rebinding_comes_to_nothing() {
 async fn a_name_without_addresses_is_named() {
     let client = client_with(guard(), PATIENT, |_| Vec::new());
     assert_eq!(client.attempt(&delivery("http://hooks.example/"), NOW).await.result, Err(Reason::Dns));
+}
+
+#[tokio::test]
+async fn a_resolver_that_fails_or_hangs_is_told_from_a_name_without_addresses() {
+    for kind in [std::io::ErrorKind::NotFound, std::io::ErrorKind::Other, std::io::ErrorKind::WouldBlock] {
+        let limits = ombud_webhooks::Limits { connect: Duration::from_millis(100), ..PATIENT };
+        let client = ombud_webhooks::Client::new(guard(), limits, Arc::new(Failing(kind)), vec![root()]).unwrap();
+        let expected = if kind == std::io::ErrorKind::NotFound { Reason::Dns } else { Reason::Resolver };
+        assert_eq!(client.attempt(&delivery("http://hooks.example/"), NOW).await.result, Err(expected), "{kind}");
+    }
+}
+
+/// Fails so; `WouldBlock` hangs.
+struct Failing(std::io::ErrorKind);
+
+impl ombud_webhooks::Resolve for Failing {
+    fn resolve<'a>(&'a self, _: &'a str) -> ombud_webhooks::Resolving<'a> {
+        Box::pin(async move {
+            match self.0 {
+                std::io::ErrorKind::WouldBlock => std::future::pending().await,
+                kind => Err(kind.into()),
+            }
+        })
+    }
+}
+
+fn root() -> rustls::pki_types::CertificateDer<'static> {
+    rcgen::generate_simple_self_signed(["nobody.example".to_owned()]).unwrap().cert.der().clone()
 }
 
 #[tokio::test]
@@ -116,8 +147,8 @@ async fn the_configuration_of_now_decides() {
 async fn the_systems_resolver_knows_localhost() {
     let trap = listen((LOOPBACK, 0)).await;
     let url = format!("http://localhost:{}/", trap.address.port());
-    let root = rcgen::generate_simple_self_signed(["nobody.example".to_owned()]).unwrap().cert.der().clone();
-    let client = |guard| ombud_webhooks::Client::new(guard, PATIENT, Arc::new(ombud_webhooks::SystemResolver), vec![root.clone()]).unwrap();
+    let client =
+        |guard| ombud_webhooks::Client::new(guard, PATIENT, Arc::new(ombud_webhooks::SystemResolver::default()), vec![root()]).unwrap();
     let open = Guard { allow_networks: vec!["127.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()], ..guard() };
     assert_eq!(client(open).attempt(&delivery(url), NOW).await.result, Ok(200));
     assert_eq!(trap.hits(), 1);

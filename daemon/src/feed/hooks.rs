@@ -25,6 +25,8 @@ pub use queue::{Hooks, tried};
 
 /// Deliveries to one receiver at once.
 const PER_ENDPOINT: usize = 4;
+/// The certificate authorities of this machine are read again so often, and at every reload.
+const RENEWED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long to wait before TLS is tried to be set up again.
 const AGAIN: Duration = Duration::from_secs(60);
 
@@ -39,10 +41,10 @@ pub fn guard(webhooks: &Webhooks) -> Guard {
 /// # Errors
 /// When this machine has no certificate authorities.
 pub fn client(webhooks: &Webhooks) -> Result<Client, ClientError> {
-    Client::new(guard(webhooks), Limits::default(), Arc::new(SystemResolver), Vec::new())
+    Client::new(guard(webhooks), Limits::default(), Arc::new(SystemResolver::default()), Vec::new())
 }
 
-/// Delivers until `cancel`; begins anew when `[webhooks]` of the configuration has changed.
+/// Delivers until `cancel`; begins anew when the configuration was read again, and daily.
 pub async fn deliver(hooks: Arc<Hooks>, mut config: watch::Receiver<Arc<Config>>, clock: Clock, cancel: CancellationToken) {
     while !cancel.is_cancelled() {
         let webhooks = config.borrow_and_update().webhooks.clone();
@@ -64,16 +66,16 @@ pub async fn deliver(hooks: Arc<Hooks>, mut config: watch::Receiver<Arc<Config>>
         tokio::join!(work, async {
             tokio::select! {
                 () = cancel.cancelled() => {}
-                () = changed(&mut config, &webhooks) => {}
+                () = renewed(&mut config) => {}
             }
             ended.cancel();
         });
     }
 }
 
-/// Waits for another `[webhooks]`.
-async fn changed(config: &mut watch::Receiver<Arc<Config>>, before: &Webhooks) {
-    if config.wait_for(|config| config.webhooks != *before).await.is_err() {
+/// Waits for a reload, or for [`RENEWED`].
+async fn renewed(config: &mut watch::Receiver<Arc<Config>>) {
+    if let Ok(Err(_)) = tokio::time::timeout(RENEWED, config.changed()).await {
         pending().await
     }
 }

@@ -5,6 +5,7 @@ mod agents;
 mod conformance;
 mod customers;
 mod holds;
+mod hooks;
 mod reviewed;
 mod shared;
 mod store;

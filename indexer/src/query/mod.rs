@@ -88,13 +88,12 @@ impl Query {
     #[must_use]
     pub fn for_person(&self, address: &str) -> Self {
         let address = address.replace(field::QUOTES, "");
-        let written = if field::plain(&address) { Shape::Bare } else { Shape::Quoted };
         let mut root = self.root.clone();
         root.each_mut(&mut |leaf| {
             if let Leaf::Person { value, shape: shape @ Shape::Bare, .. } = leaf
                 && value == ME
             {
-                (*value, *shape) = (address.clone(), written);
+                (*value, *shape) = (address.clone(), Shape::Quoted);
             }
         });
         Self { root }

@@ -109,7 +109,7 @@ fn me_becomes_an_address() {
     let query = Query::parse("assignee:me -from:me me assignee:\"me\"").unwrap();
     assert!(query.asks_for_me());
     let mine = query.for_person("Ann@X.example");
-    assert_eq!(mine.to_string(), "assignee:Ann@X.example -from:Ann@X.example me assignee:\"me\"");
+    assert_eq!(mine.to_string(), "assignee:\"Ann@X.example\" -from:\"Ann@X.example\" me assignee:\"me\"");
     assert!(!mine.asks_for_me());
     let odd = query.for_person("\"a b\"@x*");
     assert_eq!(Query::parse(&odd.to_string()).unwrap(), odd);

@@ -1,8 +1,10 @@
 //! Reading the index: queries in, keys out.
 
 mod ask;
+mod budget;
 mod compile;
 mod expand;
+mod phrase;
 mod rank;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub use ask::{Hit, Hits, MAX_HITS, Page, Scope, SearchError};
+use budget::Budget;
 use compile::Compiler;
 use rank::Ranked;
 use tantivy::{IndexReader, ReloadPolicy};
@@ -107,8 +110,9 @@ impl Live {
     fn search(&self, query: &Query, page: &Page) -> Result<Hits, SearchError> {
         let searcher = self.reader.searcher();
         let wanted = page.offset.saturating_add(page.limit).min(MAX_HITS);
-        let compiled = Compiler { searcher: &searcher, fields: self.fields }.query(&query.root, page.scope)?;
-        let (best, total) = rank::best(&searcher, &*compiled, wanted, page.budget)?;
+        let budget = Budget::new(page.budget);
+        let compiled = Compiler { searcher: &searcher, fields: self.fields, budget }.query(&query.root, page.scope)?;
+        let (best, total) = rank::best(&searcher, &*compiled, wanted, budget)?;
         let items = best.into_iter().skip(page.offset).map(|ranked| hit(&searcher, ranked)).collect::<Result<_, _>>()?;
         Ok(Hits { items, total })
     }

@@ -2,19 +2,19 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
-use std::time::{Duration, Instant};
 
 use tantivy::query::{EnableScoring, Query};
 use tantivy::{DocId, Searcher, SegmentReader, TERMINATED};
 
 use super::ask::SearchError;
+use super::budget::{BETWEEN_LOOKS, Budget};
 use crate::schema::UPDATED;
 
 /// After this long what is new about a document counts half as much.
 const HALF_LIFE_MS: f32 = 90.0 * 24.0 * 60.0 * 60.0 * 1000.0;
 
-/// Documents between two looks at the clock.
-const BETWEEN_LOOKS: u64 = 512;
+/// What the score of the newest document is multiplied with.
+const NEWEST: f32 = 2.0;
 
 /// A document and its rank among others.
 #[derive(Clone, Copy, Debug)]
@@ -47,13 +47,15 @@ impl PartialEq for Ranked {
 impl Eq for Ranked {}
 
 /// The best `wanted` documents, best first, and how many match in all.
-pub(super) fn best(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Duration) -> Result<(Vec<Ranked>, u64), SearchError> {
+pub(super) fn best(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget) -> Result<(Vec<Ranked>, u64), SearchError> {
     let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
-    let mut run = Run { best: BinaryHeap::new(), wanted, total: 0, newest: newest(searcher)?, begun: Instant::now(), budget };
+    let mut run = Run { best: BinaryHeap::new(), wanted, total: 0, newest: newest(searcher)?, budget };
     for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        run.look()?;
+        run.budget.look()?;
         run.segment(segment, reader, &mut *weight.scorer(reader, 1.0)?)?;
     }
+    // A phrase that was stopped in the last segment is no short answer.
+    run.budget.look()?;
     let mut best: Vec<Ranked> = run.best.into_iter().map(|Reverse(ranked)| ranked).collect();
     best.sort_unstable_by(|a, b| b.cmp(a));
     Ok((best, run.total))
@@ -73,40 +75,44 @@ struct Run {
     wanted: usize,
     total: u64,
     newest: i64,
-    begun: Instant,
-    budget: Duration,
+    budget: Budget,
 }
 
 impl Run {
-    fn look(&self) -> Result<(), SearchError> {
-        if self.begun.elapsed() > self.budget { Err(SearchError::Timeout(self.budget)) } else { Ok(()) }
-    }
-
     fn segment(&mut self, segment: usize, reader: &SegmentReader, scorer: &mut dyn tantivy::query::Scorer) -> Result<(), SearchError> {
         let updated = reader.fast_fields().i64(UPDATED)?.first_or_default_col(0);
         let alive = reader.alive_bitset();
-        let mut seen = 0;
+        let mut seen = 0_u32;
         let mut doc = scorer.doc();
         while doc != TERMINATED {
-            seen += 1;
-            if seen % BETWEEN_LOOKS == 0 {
-                self.look()?;
+            seen = seen.wrapping_add(1);
+            if seen.is_multiple_of(BETWEEN_LOOKS) {
+                self.budget.look()?;
             }
             if alive.is_none_or(|alive| alive.is_alive(doc)) {
                 self.total += 1;
-                let updated = updated.get_val(doc);
-                self.offer(Ranked { score: scorer.score() * self.freshness(updated), updated, segment, doc });
+                let score = scorer.score();
+                if self.may_be_among_the_best(score) {
+                    let updated = updated.get_val(doc);
+                    self.offer(Ranked { score: score * self.freshness(updated), updated, segment, doc });
+                }
             }
             doc = scorer.advance();
         }
         Ok(())
     }
 
-    /// From 2 (as new as the newest) down to 1.
+    /// Whether a score would do for a place if the document were the newest. Most have no chance, and their age is not read.
+    fn may_be_among_the_best(&self, score: f32) -> bool {
+        let worst = self.best.peek().filter(|_| self.best.len() >= self.wanted);
+        worst.is_none_or(|Reverse(worst)| score * NEWEST >= worst.score)
+    }
+
+    /// From [`NEWEST`] (as new as the newest) down to 1.
     fn freshness(&self, updated: i64) -> f32 {
         #[expect(clippy::cast_precision_loss, reason = "an age need not be exact")]
         let age = self.newest.saturating_sub(updated) as f32;
-        1.0 + (-age / HALF_LIFE_MS).exp2()
+        1.0 + (NEWEST - 1.0) * (-age / HALF_LIFE_MS).exp2()
     }
 
     fn offer(&mut self, ranked: Ranked) {

@@ -96,6 +96,7 @@ async fn folders_left_by_a_kill_are_swept_and_do_no_harm() {
 async fn a_kill_at_any_moment_leaves_what_opens_or_is_built_anew() {
     let (dir, feed) = (tempfile::tempdir().unwrap(), Memory::default());
     let running = start(&feed, dir.path());
+    running.caught_up(&feed).await;
     let mut left = Vec::new();
     for n in 0..40_u64 {
         feed.put(ticket(n % 15, "red fox", &[&format!("word{n}")]));
@@ -110,6 +111,7 @@ async fn a_kill_at_any_moment_leaves_what_opens_or_is_built_anew() {
     }
     running.caught_up(&feed).await;
     running.stop().await;
+    assert!(left.iter().any(|copied| copied.path().join("current").exists()), "no copy holds an index");
     let whole = answers(&feed, tempfile::tempdir().unwrap().path()).await;
     for copied in &left {
         assert_eq!(answers(&feed, copied.path()).await, whole);

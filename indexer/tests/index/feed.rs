@@ -20,6 +20,8 @@ pub struct Log {
     pub events: Vec<Key>,
     pub docs: BTreeMap<Key, Doc>,
     pub asleep: bool,
+    /// A key whose document can't be read.
+    pub chokes_on: Option<Key>,
     /// Every key that documents were asked for.
     pub asked: Vec<Key>,
 }
@@ -67,9 +69,12 @@ impl Feed for Memory {
 
     async fn docs(&self, keys: &[Key]) -> Result<Vec<Doc>, Asleep> {
         self.awake(|log| {
+            if log.chokes_on.as_ref().is_some_and(|key| keys.contains(key)) {
+                return Err(Asleep);
+            }
             log.asked.extend_from_slice(keys);
-            keys.iter().filter_map(|key| log.docs.get(key).cloned()).collect()
-        })
+            Ok(keys.iter().filter_map(|key| log.docs.get(key).cloned()).collect())
+        })?
     }
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, Asleep> {

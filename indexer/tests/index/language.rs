@@ -124,6 +124,8 @@ async fn queries_find_what_they_say() {
     assert!(matches!(running.searcher.search(&mine, &Page::default()), Err(SearchError::NobodyIsMe)));
     let mine = mine.for_person("Carol@desk.example");
     assert_eq!(running.searcher.search(&mine, &Page::default()).unwrap().total, 1);
+    let other = Query::parse("assignee:me").unwrap().for_person("carol@desk");
+    assert_eq!(running.searcher.search(&other, &Page::default()).unwrap().total, 0, "nobody is the beginning of somebody");
     running.stop().await;
 }
 

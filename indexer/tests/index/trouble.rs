@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use ombud_indexer::{Key, Page, Query};
+
 use crate::feed::{Memory, found, start, ticket};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,5 +73,53 @@ async fn a_folder_that_goes_away_while_it_is_used_is_built_anew() {
     fs::remove_file(&place).unwrap();
     running.caught_up(&feed).await;
     assert_eq!(found(&running.searcher, "red"), "1 2");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn searches_see_commits_after_a_trouble_that_left_the_files_whole() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Memory::default());
+    let (place, beside) = (dir.path().join("index"), dir.path().join("beside"));
+    feed.put(ticket(1, "red", &[]));
+    let running = start(&feed, &place);
+    running.caught_up(&feed).await;
+    feed.0.lock().unwrap().asked.clear();
+    fs::rename(&place, &beside).unwrap();
+    fs::write(&place, "a file in the place of the folder").unwrap();
+    feed.put(ticket(2, "red", &[]));
+    running.nudge.notify_one();
+    running.until(|state| state.failing.is_some()).await;
+    fs::remove_file(&place).unwrap();
+    fs::rename(&beside, &place).unwrap();
+    assert_eq!(running.caught_up(&feed).await.docs, 2);
+    assert_eq!(found(&running.searcher, "red"), "1 2");
+    assert!(!feed.0.lock().unwrap().asked.contains(&Key::Ticket(1)), "it was opened, not built anew");
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_a_rebuild_is_never_the_index() {
+    let (dir, feed) = (tempfile::tempdir().unwrap(), Memory::default());
+    for n in 1..=40 {
+        feed.put(ticket(n, "red", &[]));
+    }
+    let running = start(&feed, dir.path());
+    running.caught_up(&feed).await;
+
+    // The log falls behind the index; after the first documents the feed breaks off, and the log overtakes the index again.
+    feed.0.lock().unwrap().events.truncate(30);
+    feed.0.lock().unwrap().chokes_on = Some(Key::Ticket(40));
+    running.nudge.notify_one();
+    running.until(|state| state.failing.is_some()).await;
+    let query = Query::parse("red").unwrap();
+    assert!(running.searcher.search(&query, &Page::default()).is_err());
+    for _ in 0..20 {
+        feed.put(ticket(1, "red", &[]));
+    }
+    feed.0.lock().unwrap().chokes_on = None;
+    assert_eq!(running.caught_up(&feed).await.docs, 40);
+    assert_eq!(running.searcher.search(&query, &Page::default()).unwrap().total, 40);
+    let generations = fs::read_dir(dir.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir()).count();
+    assert_eq!(generations, 1);
     running.stop().await;
 }

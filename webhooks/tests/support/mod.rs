@@ -42,15 +42,14 @@ impl Receiver {
 pub async fn receiver<F: Future<Output = io::Result<()>> + Send + 'static>(
     serve: impl Fn(usize, TcpStream) -> F + Send + Sync + 'static,
 ) -> Receiver {
-    receiver_at((Ipv4Addr::LOCALHOST, 0).into(), serve).await
+    receiver_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap(), serve)
 }
 
-/// [`receiver`], at an address of its own.
-pub async fn receiver_at<F: Future<Output = io::Result<()>> + Send + 'static>(
-    address: SocketAddr,
+/// [`receiver`], where somebody listens already.
+pub fn receiver_on<F: Future<Output = io::Result<()>> + Send + 'static>(
+    listener: TcpListener,
     serve: impl Fn(usize, TcpStream) -> F + Send + Sync + 'static,
 ) -> Receiver {
-    let listener = TcpListener::bind(address).await.unwrap();
     let (address, hits) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
     let counted = hits.clone();
     tokio::spawn(async move {

@@ -41,10 +41,10 @@ fn a_test_needs_no_daemon_and_is_kept() {
     drop(taken);
     folder.text(&["webhook", "add", &url, "--events", "*"]);
     let (code, line) = folder.fails(&["webhook", "test", "1"]);
-    assert!(code == 69 && line.contains("no connection"), "{code} {line}");
+    assert!(code == 69 && line.contains("connection refused"), "{code} {line}");
     let kept = &folder.json(&["webhook", "deliveries", "1"])["items"][0];
-    assert_eq!((&kept["type"], &kept["state"], &kept["reason"]), (&json!("webhook.test"), &json!("failed"), &json!("no connection")));
-    assert!(folder.text(&["webhook", "deliveries", "1"]).contains("no connection"));
+    assert_eq!((&kept["type"], &kept["state"], &kept["reason"]), (&json!("webhook.test"), &json!("failed"), &json!("connection refused")));
+    assert!(folder.text(&["webhook", "deliveries", "1"]).contains("connection refused"));
     let done = folder.run(&["webhook", "redeliver", "1"]);
     assert_eq!((done.code, done.stdout.as_str(), done.stderr.len()), (0, "delivery 1 is sent again\n", 1));
     assert!(done.stderr[0].contains("no daemon runs"), "{:?}", done.stderr);

@@ -13,7 +13,7 @@ use super::PER_ENDPOINT;
 use crate::clock::{Clock, millis, rfc3339};
 use crate::config::Config;
 use crate::model::{DeliveryId, EndpointId};
-use crate::store::{self, ClaimedDelivery, Cmd, DeliveryEnd, Disabling, NodeId, Store, StoreError, Tried};
+use crate::store::{self, ClaimedDelivery, Cmd, DeliveryEnd, Disabling, Endpoint, NodeId, Store, StoreError, Tried};
 
 /// No try takes as long, settled or not. Whoever is in hand for longer was lost.
 const LEASE: Duration = Duration::from_secs(120);
@@ -80,22 +80,18 @@ impl Hooks {
             Outcome::Failed { reason, ms } => (Some(tried(Err(reason), *ms)), None),
         };
         let endpoint = EndpointId(delivery.endpoint.cast_signed());
-        let disable = match outcome {
-            Outcome::Failed { reason, .. } => self.disabling(endpoint, delivery.first_at, reason).await?,
-            _ => None,
-        };
+        let (mut due_at, mut disable) = (due_at, None);
+        if let Outcome::Failed { reason, .. } = outcome
+            && let Some(found) = self.store.endpoint(endpoint).await?
+        {
+            if found.url == delivery.url {
+                disable = disabling(&found, delivery.first_at, reason);
+            } else {
+                // What the old URL said is no word of the new one.
+                due_at = Some(now);
+            }
+        }
         Ok(DeliveryEnd { node: self.node, id: DeliveryId(delivery.id.cast_signed()), endpoint, tried, due_at, disable, now })
-    }
-
-    async fn disabling(&self, endpoint: EndpointId, first_at: i64, reason: &Reason) -> Result<Option<Disabling>, StoreError> {
-        let Some(found) = self.store.endpoint(endpoint).await? else { return Ok(None) };
-        let history = History { enabled_at: found.enabled_at, last_success_at: found.last_success_at };
-        let why = match lasting_failure(reason, first_at, &history) {
-            Some(Disable::Gone) => "it answered 410 Gone: it wants no more".to_owned(),
-            Some(Disable::Failing { since }) => format!("nothing got through since {}; the last try: {reason}", rfc3339(since)),
-            None => return Ok(None),
-        };
-        Ok(Some(Disabling { why, enabled_at: found.enabled_at, last_success_at: found.last_success_at }))
     }
 
     async fn settled(&self, delivery: &Claimed, outcome: &Outcome) -> Result<(), StoreError> {
@@ -115,6 +111,17 @@ impl Hooks {
     }
 }
 
+/// Unless it is taken away, what was claimed is not known: the claim has failed, or was dropped while it was made.
+struct Doubt<'a>(Option<&'a AtomicBool>);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        if let Some(unsure) = self.0 {
+            unsure.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 impl Queue for Hooks {
     type Error = StoreError;
 
@@ -124,17 +131,16 @@ impl Queue for Hooks {
         }
         self.free_strays().await?;
         let cmd = Cmd::ClaimDeliveries { node: self.node, now: self.clock.now(), limit, per_endpoint: PER_ENDPOINT };
+        let mut doubt = Doubt(Some(&self.unsure));
         let claimed = match self.store.run(cmd).await {
             Ok(store::Outcome::Deliveries(claimed)) => claimed,
             Ok(_) => Vec::new(),
-            Err(error) => {
-                self.unsure.store(true, Ordering::Relaxed);
-                return Err(error);
-            }
+            Err(error) => return Err(error),
         };
         let claimed: Vec<Claimed> = claimed.into_iter().map(handed_over).collect();
         let now = Instant::now();
         self.in_hand().extend(claimed.iter().map(|delivery| (delivery.id, now)));
+        doubt.0 = None;
         Ok(claimed)
     }
 
@@ -153,6 +159,15 @@ impl Queue for Hooks {
             Ok(()) => Ok(()),
         }
     }
+}
+
+fn disabling(found: &Endpoint, first_at: i64, reason: &Reason) -> Option<Disabling> {
+    let history = History { enabled_at: found.enabled_at, last_success_at: found.last_success_at };
+    let why = match lasting_failure(reason, first_at, &history)? {
+        Disable::Gone => "it answered 410 Gone: it wants no more".to_owned(),
+        Disable::Failing { since } => format!("nothing got through since {}; the last try: {reason}", rfc3339(since)),
+    };
+    Some(Disabling { why, enabled_at: found.enabled_at, last_success_at: found.last_success_at })
 }
 
 fn handed_over(row: ClaimedDelivery) -> Claimed {

@@ -53,6 +53,7 @@ pub(super) fn readers(text: &mut Text, numbers: &Numbers, now: i64) {
     text.gauge("ombud_index_lag_seconds", "How long the first of them waits.", seconds(lag));
     text.gauge("ombud_index_building", "1 while it is built anew.", i32::from(index.building.is_some()));
     text.gauge("ombud_index_up", "0 while it can't go on.", i32::from(index.failing_since_ms.is_none()));
+    text.by("ombud_webhooks", "Receivers of webhooks.", "state", [("enabled", d.enabled), ("disabled", d.disabled)]);
     let states = [("waiting", d.waiting.count), ("retried", d.failing), ("failed", d.failed)];
     let help = "Deliveries to webhooks: not through, those of them that were tried before, given up.";
     text.by("ombud_webhook_deliveries", help, "state", states);

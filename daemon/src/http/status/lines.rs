@@ -53,6 +53,10 @@ pub(super) fn behind(c: &Counts, t: &Totals, index: &(Health, Option<i64>), shar
     let late = Oldest { count: (health.head - health.seq).max(0), since: *behind };
     lines.push(work("Events not in the index", late, pace(late, now, MINUTE, i64::MAX)));
     let d = t.deliveries;
+    if d.enabled + d.disabled > 0 {
+        lines.push(plain("Webhooks enabled", d.enabled));
+        lines.push(Line { part: true, ..plain("disabled", d.disabled) });
+    }
     if d.waiting.count + d.failed > 0 {
         lines.push(work("Webhook deliveries waiting", d.waiting, pace(d.waiting, now, 5 * MINUTE, i64::MAX)));
         lines.push(Line { part: true, ..plain("tried before", d.failing) });

@@ -78,6 +78,7 @@ async fn metrics_can_be_read_by_a_machine() {
         "ombud_outbox_messages{state=\"waiting\",kind=\"notify\"} 1",
         "ombud_mailbox_received_day{mailbox=\"support@desk.localhost\"} 1",
         "ombud_nodes 1",
+        "ombud_webhooks{state=\"enabled\"} 0",
         "ombud_webhook_deliveries{state=\"waiting\"} 0",
         "ombud_tickets{status=\"open\"} 1",
         "ombud_tickets{status=\"spam\"} 0",

@@ -24,9 +24,13 @@ pub struct MailboxItem {
     pub tickets: Vec<(Status, i64)>,
 }
 
-/// Deliveries to webhooks.
+/// Webhooks and the deliveries to them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Deliveries {
+    /// Receivers that are sent to.
+    pub enabled: i64,
+    /// Receivers that are sent nothing, by an admin or because nothing got through.
+    pub disabled: i64,
     /// Those that are not through, and since when the first of them is due.
     pub waiting: Oldest,
     /// Those of them that were tried before.
@@ -114,7 +118,10 @@ async fn deliveries(conn: &mut Conn<'_>) -> Result<Deliveries, StoreError> {
         COUNT(CASE WHEN state <> 'failed' AND attempts > 0 THEN 1 END), COUNT(CASE WHEN state = 'failed' THEN 1 END)
         FROM delivery WHERE state IN ('waiting', 'claimed', 'failed')";
     let row = conn.one(sql, vec![]).await?;
-    Ok(Deliveries { waiting: Oldest { count: row.int(0)?, since: row.opt_int(1)? }, failing: row.int(2)?, failed: row.int(3)? })
+    let (waiting, failing, failed) = (Oldest { count: row.int(0)?, since: row.opt_int(1)? }, row.int(2)?, row.int(3)?);
+    let sql = "SELECT COUNT(CASE WHEN disabled_at IS NULL THEN 1 END), COUNT(disabled_at) FROM endpoint WHERE removed_at IS NULL";
+    let row = conn.one(sql, vec![]).await?;
+    Ok(Deliveries { enabled: row.int(0)?, disabled: row.int(1)?, waiting, failing, failed })
 }
 
 /// The lowest id up to `last` whose row, by the time that `sql` says of it, is of `since` (ms) or later; `last` + 1 when

@@ -129,7 +129,8 @@ fn folders_and_processes_that_fail_are_named() {
 
 #[test]
 fn readers_of_the_log_that_lag_are_named() {
-    let totals = Totals { deliveries: Deliveries { waiting: oldest(2, 0), failing: 1, failed: 4 }, ..Totals::default() };
+    let totals =
+        Totals { deliveries: Deliveries { enabled: 3, disabled: 1, waiting: oldest(2, 0), failing: 1, failed: 4 }, ..Totals::default() };
     let counts = Counts { log: Log { last: 9, unnumbered: oldest(1, 0) }, ..Counts::default() };
     let mut numbers = Numbers { at: HOUR, ..numbers(counts, totals) };
     numbers.index = (index::Health { seq: 7, head: 9, ..index::Health::default() }, Some(0));
@@ -139,6 +140,7 @@ fn readers_of_the_log_that_lag_are_named() {
     assert_eq!(said(&view), expected.map(|text| format!("{text} {since}")));
     let labels: Vec<_> = view.behind.iter().map(|line| (line.label.as_str(), line.value.as_str())).collect();
     assert!(labels.contains(&("Events not in the index", "2")) && labels.contains(&("given up", "4")), "{labels:?}");
+    assert!(labels.contains(&("Webhooks enabled", "3")) && labels.contains(&("disabled", "1")), "{labels:?}");
     numbers.index = (index::Health { failing_since_ms: Some(0), error: Some("disk".into()), ..index::Health::default() }, None);
     let view = View::new(Some(&numbers), machine(HOUR));
     assert!(view.issues.iter().any(|i| i.level == Level::Bad && i.text == "The search index fails" && !i.detail.contains("disk")));
