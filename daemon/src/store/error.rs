@@ -66,12 +66,7 @@ impl From<sqlx::Error> for StoreError {
                 if let Some(pg) = db.try_downcast_ref::<PgDatabaseError>() {
                     return pg::error(pg.code(), pg.message());
                 }
-                // SQLite's primary result code is the low byte of the extended one.
-                match db.code().and_then(|c| c.parse::<u32>().ok()).map(|c| c & 0xff) {
-                    Some(5 | 6) => Self::Busy,
-                    Some(13) => Self::Full,
-                    _ => Self::Database(db.message().to_owned()),
-                }
+                sqlite(db.code().and_then(|c| c.parse().ok()).unwrap_or(0), db.message())
             }
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
             sqlx::Error::PoolTimedOut => Self::Away("no connection was free in 5 s".into()),
@@ -81,11 +76,46 @@ impl From<sqlx::Error> for StoreError {
     }
 }
 
+/// What a result code of SQLite says, primary or extended.
+fn sqlite(code: u32, message: &str) -> StoreError {
+    // The primary code is the low byte of the extended one.
+    match code & 0xff {
+        // Busy, locked.
+        5 | 6 => StoreError::Busy,
+        13 => StoreError::Full,
+        // Out of memory, read-only, input or output (a quota, too), can't open.
+        7 | 8 | 10 | 14 => StoreError::Io(message.to_owned()),
+        _ => StoreError::Database(message.to_owned()),
+    }
+}
+
 impl From<std::io::Error> for StoreError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
             _ => Self::Io(error.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_not_to_blame_for_the_disk_or_the_server() {
+        // SQLITE_IOERR_WRITE, SQLITE_CANTOPEN_ISDIR, SQLITE_BUSY_SNAPSHOT and others.
+        for code in [10, 778, 14, 526, 7, 8, 1544, 5, 517, 6, 13] {
+            assert!(sqlite(code, "x").is_nobodys_fault(), "SQLite {code}");
+        }
+        // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CORRUPT.
+        for code in [1, 2067, 11] {
+            assert!(matches!(sqlite(code, "x"), StoreError::Database(_)), "SQLite {code}");
+        }
+        for code in ["28P01", "3D000", "53000", "53100", "53300", "53400", "57014", "57P04", "57P05", "40P01", "08006", "58030"] {
+            assert!(pg::error(code, "x").is_nobodys_fault(), "PostgreSQL {code}");
+        }
+        assert!(matches!(pg::error("53100", "x"), StoreError::Full) && matches!(pg::error("53300", "x"), StoreError::Busy));
+        assert!(matches!(pg::error("23505", "x"), StoreError::Database(_)));
     }
 }

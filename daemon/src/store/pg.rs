@@ -270,9 +270,10 @@ pub(super) fn error(code: &str, message: &str) -> StoreError {
         "53100" => StoreError::Full,
         // Serialization, deadlock, a lock that was not to be had, too many connections.
         "40001" | "40P01" | "55P03" | "53300" => StoreError::Busy,
-        // Shut down, crashed, starting, only reading, out of memory; a connection that failed; a limit that passed.
-        "57P01" | "57P02" | "57P03" | "25006" | "53200" | "57014" | "25P03" => StoreError::Away(message.to_owned()),
-        _ if code.starts_with("08") || code.starts_with("58") => StoreError::Away(message.to_owned()),
+        // Only reading; asleep in a transaction.
+        "25006" | "25P03" => StoreError::Away(message.to_owned()),
+        // The connection, who may have one, the database's name; out of something; ended, starting, a limit; the system.
+        _ if ["08", "28", "3D", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => StoreError::Away(message.to_owned()),
         _ => StoreError::Database(message.to_owned()),
     }
 }
