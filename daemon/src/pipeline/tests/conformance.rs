@@ -399,7 +399,17 @@ async fn nodes(w: &mut World) {
     else {
         panic!("no node")
     };
-    store.run(Cmd::Beat { node: next, now: 10_000, silence: Some(-60_000), index_seq: 0 }).await.unwrap();
+    let is_dead = async || store.counts(1).await.unwrap().nodes.iter().any(|node| node.name == "test" && node.dead);
+    // The first one judges nobody: it was silent itself.
+    let beat = |now| Cmd::Beat { node: next, now, silence: Some(200), index_seq: 0 };
+    let now = w.opened.clock.now();
+    store.run(beat(now)).await.unwrap();
+    if !store.is_shared() {
+        assert!(!is_dead().await, "an outage is nobody's death");
+    }
+    while !is_dead().await {
+        store.run(beat(now + 1)).await.unwrap();
+    }
     let Outcome::Node(next) = store.run(Cmd::StartNode(NewNode::of("last", 1))).await.unwrap() else { panic!("no node") };
     assert_eq!(count(store.run(claim(old)).await.unwrap()), 0);
     assert_eq!(count(store.run(claim(next)).await.unwrap()), 1);
