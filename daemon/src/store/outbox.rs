@@ -172,9 +172,11 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
         WHERE o.composed IS NOT NULL AND o.settled_at IS NOT NULL AND o.settled_at < $1 AND o.state IN ('sent', 'failed', 'unknown')
         ORDER BY o.settled_at LIMIT $2";
     let mut files = Vec::new();
-    let found = conn.all(sql, vec![before.into(), limit.into()]).await?;
+    let found = conn.take("o", sql, vec![before.into(), limit.into()]).await?;
     for row in &found {
         let sha = row.bytes(1)?;
+        // Whoever is about to name it, too, comes before this or after it.
+        conn.lock("SELECT sha FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
         conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
         // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
         let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";
