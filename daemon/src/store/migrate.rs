@@ -27,6 +27,7 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0005_webhooks.sql"),
         include_str!("../../../migrations/postgres/0005_webhooks.sql"),
     ),
+    (6, "counts", include_str!("../../../migrations/sqlite/0006_counts.sql"), include_str!("../../../migrations/postgres/0006_counts.sql")),
 ];
 
 /// The last one that this program knows.
