@@ -57,7 +57,7 @@ pub(in crate::store) async fn is_fresh(path: &Path) -> Result<bool, StoreError> 
     }
     let mut connection = lite::read_alone(path).await?;
     let conn = &mut Conn::Lite(&mut connection);
-    let tables = conn.all("SELECT name FROM sqlite_master WHERE type = 'table'", vec![]).await?;
+    let tables = conn.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'", vec![]).await?;
     let tables = tables.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
     let fresh = super::super::restore::is_fresh(conn, &tables).await;
     connection.close().await?;
