@@ -65,22 +65,20 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
     Ok(Outcome::Outbox(rows(conn, &ids).await?))
 }
 
+/// Rows as [`row`] reads them.
+pub(super) const SELECT: &str =
+    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply FROM outbox";
+
 /// Rows by id, in order.
 pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = Sql::list(
-        "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply
-         FROM outbox WHERE id IN",
-        1,
-        ids.len(),
-        "ORDER BY id",
-    );
+    let sql = Sql::list("WHERE id IN", 1, ids.len(), "ORDER BY id").behind(SELECT);
     conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(row).collect()
 }
 
-/// Reads a row of the columns of [`rows`].
+/// Reads a row of [`SELECT`].
 pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
     Ok(OutboxRow {
         id: OutboxId(row.int(0)?),
