@@ -51,11 +51,7 @@ impl Sink {
 
     /// Starts on this port.
     pub fn on(port: u16, rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
-        let shared = Arc::new(Shared {
-            rule: Mutex::new(Box::new(rule)),
-            tries: Mutex::default(),
-            letters: Mutex::default(),
-        });
+        let shared = Arc::new(Shared { rule: Mutex::new(Box::new(rule)), tries: Mutex::default(), letters: Mutex::default() });
         let inside = Arc::clone(&shared);
         let listening = Listening::on(port, move |stream| session(&inside, stream));
         Self { address: listening.address, shared, _listening: listening }

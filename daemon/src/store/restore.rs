@@ -19,9 +19,33 @@ use stage::Stage;
 const UNFINISHED: &str = "restore.unfinished";
 /// All tables of a desk. A database that holds another one is not ours alone.
 pub(super) const TABLES: [&str; 27] = [
-    "_sqlx_migrations", "alias", "api_token", "article", "blob", "blob_part", "counter", "cursor", "dedup", "delivery", "delivery_try",
-    "endpoint", "event", "imap_cursor", "inbox", "mailbox", "message", "message_body", "message_ref", "meta", "node", "outbox",
-    "participant", "person", "seal", "ticket", "timer",
+    "_sqlx_migrations",
+    "alias",
+    "api_token",
+    "article",
+    "blob",
+    "blob_part",
+    "counter",
+    "cursor",
+    "dedup",
+    "delivery",
+    "delivery_try",
+    "endpoint",
+    "event",
+    "imap_cursor",
+    "inbox",
+    "mailbox",
+    "message",
+    "message_body",
+    "message_ref",
+    "meta",
+    "node",
+    "outbox",
+    "participant",
+    "person",
+    "seal",
+    "ticket",
+    "timer",
 ];
 /// Files between two words about how far it is.
 const WORD: usize = 1_000;

@@ -15,9 +15,9 @@ use crate::model::ticket::Standing;
 use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    Accepted, AgentChange, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut, FolderCursor,
-    FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Restore, Scope, Settled,
-    Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore,
+    Accepted, AgentChange, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut,
+    FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Restore, Scope,
+    Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore,
 };
 
 const DAY: i64 = 86_400_000;
