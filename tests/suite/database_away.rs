@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::places::skip;
-use ombud_tests::postgres::Server;
+use ombud_tests::postgres::{self, Server};
 use ombud_tests::{Chance, Desk, Options, Say, Sink, wait_until};
 
 use crate::load::{Load, Sent, once_in_the_inbox};
@@ -19,9 +19,9 @@ const SOON: Duration = Duration::from_secs(20);
 
 const AWAY: &str = "<h1>The database does not answer</h1>\n<p><time class=\"when\" datetime=";
 
-fn desk(server: &Server, sink: &Sink) -> Desk {
+fn desk(database: &str, sink: &Sink) -> Desk {
     let desk = Desk::prepare(Options {
-        database: Some(server.address.clone()),
+        database: Some(database.to_owned()),
         relay: Some(sink.url()),
         mailbox: "auto_ack = \"never\"",
         more: "[limits]\nanswers_per_agent_hour = 100000\n",
@@ -62,7 +62,7 @@ fn is_back(desk: &Desk, back: Instant) {
 fn a_database_that_crashes_under_load_loses_nothing_and_doubles_nothing() {
     let Some(server) = Server::start() else { return skip("a_database_that_crashes_under_load", "no PostgreSQL: tests/run starts one") };
     let sink = Sink::start(|_, _| Say::Yes);
-    let desk = desk(&server, &sink);
+    let desk = desk(&server.address, &sink);
     desk.deliver(&from_ann("Answered under load", "Hello?"));
     let notice = sink.expect(JANE, "the notice", |l| l.header("Subject").is_some_and(|s| s.ends_with("Answered under load")));
     let load = Load::start(&[&desk], 3, &notice);
@@ -107,7 +107,7 @@ fn a_database_that_hangs_keeps_nobody_waiting() {
         return skip("a_database_that_hangs_keeps_nobody_waiting", "no PostgreSQL: tests/run starts one");
     };
     let sink = Sink::start(|_, _| Say::Yes);
-    let desk = desk(&server, &sink);
+    let desk = desk(&server.address, &sink);
     desk.deliver(&from_ann("Before", "Hello?"));
     desk.settle();
     wait_until("the numbers", || page(&desk).contains("<h1>All is well</h1>"));
@@ -122,4 +122,35 @@ fn a_database_that_hangs_keeps_nobody_waiting() {
     server.signal_all("CONT");
     is_back(&desk, Instant::now());
     desk.settle();
+}
+
+#[test]
+fn a_mail_whose_end_could_not_be_written_is_not_sent_again() {
+    let test = "a_mail_whose_end_could_not_be_written_is_not_sent_again";
+    if postgres::server().is_none() {
+        return skip(test, "no OMBUD_TEST_POSTGRES, which tests/run sets");
+    }
+    let sink = Sink::start(|_, _| Say::Yes);
+    let desk = desk(&postgres::fresh(), &sink);
+    let sql = |text: &str| postgres::sql(&desk.database(), text);
+    sql("CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'it failed' USING ERRCODE = 'XX000'; END $$");
+    let fail = |name: &str, state: &str| {
+        sql(&format!("CREATE TRIGGER {name} BEFORE UPDATE ON outbox FOR EACH ROW WHEN (NEW.state = '{state}') EXECUTE FUNCTION fails()"))
+    };
+    let notice = |subject: &str| {
+        let told = |letter: &ombud_tests::Letter| letter.header("Subject").is_some_and(|s| s.ends_with(subject));
+        sink.expect(JANE, subject, told)
+    };
+    fail("settled", "sent");
+    desk.deliver(&from_ann("Sent, and nobody noted it", "Hello?"));
+    notice("Sent, and nobody noted it");
+    fail("claimed", "claimed");
+    desk.deliver(&from_ann("Sent later", "Hello?"));
+    wait_until("a claim to fail", || desk.log().contains("could not look for mail to send"));
+    sql("DROP TRIGGER claimed ON outbox");
+    notice("Sent later");
+    sql("DROP TRIGGER settled ON outbox");
+    desk.settle();
+    assert_eq!(sql("SELECT COUNT(*) FROM outbox WHERE state <> 'sent'"), "0");
+    assert_eq!(sink.to(JANE).len(), 2, "each left once");
 }

@@ -54,8 +54,8 @@ pub(super) async fn beat(heart: Heart, cancel: CancellationToken) {
             () = tokio::time::sleep(silence / 6) => {}
         }
         let begun = Instant::now();
-        let judge = (steady >= STEADY).then_some(millis(silence));
         steady = if begun.duration_since(*heart.beat.borrow()) < silence / 3 { steady + 1 } else { 0 };
+        let judge = (steady > STEADY).then_some(millis(silence));
         let sign = Cmd::Beat { node: heart.node, now: heart.clock.now(), silence: judge, index_seq: heart.index.seq() };
         match heart.store.run(sign).await {
             Ok(_) => {

@@ -1,6 +1,10 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
-use std::collections::HashMap;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
@@ -29,6 +33,8 @@ use super::relay::{Exit, Outcome};
 const CONNECTIONS: usize = 5;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
+/// Until the end of a mail is written again that the database did not take.
+const SLOW_POLL: Duration = Duration::from_secs(5);
 
 /// What sending needs.
 #[derive(Clone)]
@@ -52,24 +58,26 @@ pub struct Sender {
 /// Sends until `cancel`; then finishes what is on its way.
 pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut work = JoinSet::new();
-    let mut in_hand = HashMap::new();
+    // What was tried and whose end could not be written stays in here: it may have left, and nobody may put it back.
+    let mut in_hand = BTreeSet::new();
     let mut unsure = false;
     loop {
         let free = CONNECTIONS.saturating_sub(work.len());
-        let strays = unsure.then(|| in_hand.values().copied().collect());
+        let strays = unsure.then(|| in_hand.iter().copied().collect());
         let claimed = sender.claim(sender.destination.room(free, Instant::now()), strays).await;
         unsure = claimed.is_none();
         for row in claimed.unwrap_or_default() {
             let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
-            let task = work.spawn(async move { Box::pin(sender.one(row, cancel)).await });
-            in_hand.insert(task.id(), id);
+            in_hand.insert(id);
+            work.spawn(async move { Box::pin(sender.one(row, cancel)).await.then_some(id) });
         }
         let probe = sender.destination.next().unwrap_or_else(|| Instant::now() + POLL);
         tokio::select! {
             () = cancel.cancelled() => break,
-            Some(done) = work.join_next_with_id(), if !work.is_empty() => {
-                in_hand.remove(&done.as_ref().map_or_else(JoinError::id, |(id, ())| *id));
-                report(done.map(|_| ()));
+            Some(done) = work.join_next(), if !work.is_empty() => {
+                if let Some(id) = reported(done) {
+                    in_hand.remove(&id);
+                }
             }
             () = sender.store.nudges().outbox.notified() => {}
             () = sender.store.nudges().foreign.notified() => sender.destination.try_now(),
@@ -77,14 +85,16 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
         }
     }
     while let Some(done) = work.join_next().await {
-        report(done);
+        reported(done);
     }
 }
 
-fn report(done: Result<(), JoinError>) {
-    if let Err(error) = done {
+/// The mail of a task, if it is no longer ours.
+fn reported(done: Result<Option<OutboxId>, JoinError>) -> Option<OutboxId> {
+    done.unwrap_or_else(|error| {
         tracing::error!(%error, "sending a mail ended badly; the next start finds it");
-    }
+        None
+    })
 }
 
 impl Sender {
@@ -118,11 +128,15 @@ impl Sender {
         }
     }
 
-    async fn one(&self, row: OutboxRow, cancel: CancellationToken) {
+    /// Tries a mail and settles it; says whether it is no longer ours.
+    async fn one(&self, row: OutboxRow, cancel: CancellationToken) -> bool {
         let desk = self.desk.borrow().clone();
         let settled = match self.composed(&desk, &row).await {
             Ok(mail) => self.tried(&desk, &row, &mail, &cancel).await,
-            Err(StoreError::Fenced) => return tracing::warn!(id = %row.id, "another node has taken a mail over"),
+            Err(StoreError::Fenced) => {
+                tracing::warn!(id = %row.id, "another node has taken a mail over");
+                return true;
+            }
             Err(error) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.
@@ -132,25 +146,47 @@ impl Sender {
             }
         };
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
-        if let Err(error) = self.settle(&desk, &row, settled).await {
-            tracing::error!(id = %row.id, %error, "what became of a mail could not be written; the next start decides");
+        match self.settle(&desk, &row, settled).await {
+            Ok(()) => true,
+            Err(StoreError::Fenced) => {
+                tracing::warn!(id = %row.id, "another node has taken a mail over");
+                true
+            }
+            Err(error) => {
+                tracing::error!(id = %row.id, %error, "what became of a mail could not be written; the next start decides");
+                false
+            }
         }
     }
 
-    /// One try. When the desk stops before the final dot, the mail has not left and waits as if nothing had been tried.
+    /// One try. When the desk stops before the final dot, or can no longer say that it lives, the mail has not left and
+    /// waits as if nothing had been tried.
     async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, cancel: &CancellationToken) -> Settled {
         let exit = self.exit.borrow().clone();
         let (id, past_dot) = (format!("{}-{}", row.id, row.created_at), AtomicBool::new(false));
         let mut deliver = pin!(exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot));
-        let outcome = tokio::select! {
-            outcome = &mut deliver => outcome,
-            () = cancel.cancelled() => {
-                if !past_dot.load(Ordering::Relaxed) {
-                    return Settled::Postponed("the desk stopped before it could be sent".into(), self.clock.now());
-                }
-                deliver.await
-            }
+        let stopped = tokio::select! {
+            // Nothing is begun that must not be.
+            biased;
+            () = cancel.cancelled() => "the desk stopped before it could be sent",
+            () = self.is_missed() => "others may have taken this process for dead before it could be sent",
+            outcome = &mut deliver => return self.ended(desk, row, outcome),
         };
+        if past_dot.load(Ordering::Relaxed) {
+            return self.ended(desk, row, deliver.await);
+        }
+        Settled::Postponed(stopped.into(), self.clock.now())
+    }
+
+    /// Ends when others may soon count on this process no more.
+    async fn is_missed(&self) {
+        while self.is_alive() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    /// What the outcome of a try means for its mail; also the state of the relay follows from it.
+    fn ended(&self, desk: &Desk, row: &OutboxRow, outcome: Outcome) -> Settled {
         let pause = match &outcome {
             Outcome::Destination { reply } => self.destination.is_down(reply, Instant::now()),
             _ => {
@@ -177,28 +213,34 @@ impl Sender {
 
     async fn settle(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> Result<(), StoreError> {
         loop {
-            let now = self.clock.now();
-            let changes = match &settled {
-                Settled::Failed(reply) => {
-                    let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
-                    match self.store.decided(&decide).await? {
-                        Ok(changes) => *changes,
-                        Err(never) => match never {},
-                    }
-                }
-                Settled::Sent(_) if row.kind == MailKind::Answer => delivery::sent(row, now),
-                _ => Changes { at: now, ..Changes::default() },
+            let error = match self.written(desk, row, &settled).await {
+                Ok(()) => return Ok(()),
+                Err(StoreError::Conflict(_)) => continue,
+                Err(error) => error,
             };
-            let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), now, changes };
-            match self.store.run(Cmd::Settle(Box::new(settlement))).await {
-                Err(StoreError::Conflict(_)) => {}
-                // A mail that stays claimed would block its lane, and the next start would send it again.
-                Err(error) if error.is_nobodys_fault() && !matches!(error, StoreError::Closed) => {
-                    tracing::warn!(id = %row.id, %error, "what became of a mail could not be written yet");
-                    tokio::time::sleep(POLL).await;
-                }
-                outcome => return outcome.map(|_| ()),
+            // A mail that stays claimed would block its lane, and nobody could say later whether it left.
+            if !error.is_temporary() || matches!(error, StoreError::Closed) {
+                return Err(error);
             }
+            tracing::warn!(id = %row.id, %error, "what became of a mail could not be written yet");
+            tokio::time::sleep(if error.is_nobodys_fault() { POLL } else { SLOW_POLL }).await;
         }
+    }
+
+    async fn written(&self, desk: &Desk, row: &OutboxRow, settled: &Settled) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let changes = match settled {
+            Settled::Failed(reply) => {
+                let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
+                match self.store.decided(&decide).await? {
+                    Ok(changes) => *changes,
+                    Err(never) => match never {},
+                }
+            }
+            Settled::Sent(_) if row.kind == MailKind::Answer => delivery::sent(row, now),
+            _ => Changes { at: now, ..Changes::default() },
+        };
+        let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), now, changes };
+        self.store.run(Cmd::Settle(Box::new(settlement))).await.map(|_| ())
     }
 }

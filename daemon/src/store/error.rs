@@ -102,3 +102,26 @@ impl From<std::io::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_not_to_blame_for_the_disk_or_the_server() {
+        let sqlite = |code| StoreError::from(rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None));
+        // SQLITE_IOERR_WRITE, SQLITE_CANTOPEN_ISDIR, SQLITE_BUSY_SNAPSHOT and others.
+        for code in [10, 778, 14, 526, 7, 8, 1544, 5, 517, 6, 13] {
+            assert!(sqlite(code).is_nobodys_fault(), "SQLite {code}");
+        }
+        // SQLITE_CONSTRAINT_UNIQUE, SQLITE_CORRUPT.
+        for code in [1, 2067, 11] {
+            assert!(matches!(sqlite(code), StoreError::Database(_)), "SQLite {code}");
+        }
+        for code in ["28P01", "3D000", "53000", "53100", "53300", "53400", "57014", "57P04", "57P05", "40P01", "08006", "58030"] {
+            assert!(pg::error(code, "x").is_nobodys_fault(), "PostgreSQL {code}");
+        }
+        assert!(matches!(pg::error("53100", "x"), StoreError::Full) && matches!(pg::error("53300", "x"), StoreError::Busy));
+        assert!(matches!(pg::error("23505", "x"), StoreError::Database(_)));
+    }
+}

@@ -45,21 +45,24 @@ pub(super) async fn people_version(conn: &mut Conn<'_>) -> Result<i64, StoreErro
     conn.one("SELECT people_version FROM meta WHERE id = 1", vec![]).await?.int(0)
 }
 
+/// The columns of a person, in the order of [`people::person`].
+const PERSON: &str = "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
+    (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id)";
+
 async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     if keys.addresses.is_empty() {
         return Ok(());
     }
     let sql = Sql::lists(
         &[
-            "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
-             (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id), x.key \
-             FROM (SELECT key, id, 0 AS alias FROM person WHERE key IN",
+            ", x.key FROM (SELECT key, id, 0 AS alias FROM person WHERE key IN",
             "UNION ALL SELECT key, person, 1 FROM alias WHERE key IN",
             ") x JOIN person p ON p.id = x.id ORDER BY x.alias",
         ],
         1,
         keys.addresses.len(),
-    );
+    )
+    .behind(PERSON);
     let rows = conn.all(sql, keys.addresses.iter().map(Value::from).collect()).await?;
     facts.addresses.extend(keys.addresses.iter().map(|a| (a.clone(), None)));
     // An alias stands above a customer of the same address: it comes last.
@@ -87,13 +90,7 @@ pub(super) async fn load_persons(conn: &mut Conn<'_>, ids: &[PersonId]) -> Resul
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = Sql::list(
-        "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
-         (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id) FROM person p WHERE p.id IN",
-        1,
-        ids.len(),
-        "",
-    );
+    let sql = Sql::list("FROM person p WHERE p.id IN", 1, ids.len(), "").behind(PERSON);
     conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(people::person).collect()
 }
 
@@ -109,8 +106,7 @@ async fn staff(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<()
 
 /// Everyone who is no customer, disabled ones too.
 pub(super) async fn load_staff(conn: &mut Conn<'_>) -> Result<Vec<crate::model::people::Person>, StoreError> {
-    let sql = "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
-        (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id) FROM person p WHERE p.role <> 'customer' ORDER BY p.id";
+    let sql = Sql::from("FROM person p WHERE p.role <> 'customer' ORDER BY p.id").behind(PERSON);
     conn.all(sql, vec![]).await?.iter().map(people::person).collect()
 }
 

@@ -286,7 +286,11 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
         let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));
         // A digest that was due may have been the last word about what was held meanwhile.
         let sql = match timer.if_untold {
-            false => "INSERT INTO timer(kind, ticket, key, due_at) VALUES ($1, $2, $3, $4) ON CONFLICT(kind, ticket, key) DO NOTHING",
+            // What is there stays, and is held on to: who is about to take it away must see what this commit brings.
+            false => {
+                "INSERT INTO timer(kind, ticket, key, due_at) VALUES ($1, $2, $3, $4)
+                 ON CONFLICT(kind, ticket, key) DO UPDATE SET due_at = timer.due_at"
+            }
             true => {
                 "INSERT INTO timer(kind, ticket, key, due_at) SELECT $1, $2, $3, $4
                  WHERE EXISTS (SELECT 1 FROM inbox WHERE state = 'held' AND told = 0) ON CONFLICT(kind, ticket, key) DO NOTHING"

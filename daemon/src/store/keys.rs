@@ -50,11 +50,29 @@ pub fn fingerprints(data: &Path) -> Result<String, StoreError> {
     Ok(load(data)?.iter().map(print).collect::<Vec<_>>().join(" "))
 }
 
-/// The mark of a data folder, made on first use.
+/// Where a process is: the mark of its data folder and the machine, since a machine is cloned with its folders.
 ///
 /// # Errors
-/// When it can't be read or written.
+/// When the mark can't be read or written.
 pub fn place(data: &Path) -> Result<String, StoreError> {
+    Ok(on(&mark(data)?, &machine()))
+}
+
+fn on(mark: &str, machine: &str) -> String {
+    format!("{mark}-{}", hex(&sha256(format!("{mark} {machine}").as_bytes())[..8]))
+}
+
+/// What tells this machine from its clones; nothing where it has neither.
+fn machine() -> String {
+    let known = ["/etc/machine-id", "/proc/sys/kernel/hostname"].iter().find_map(|path| {
+        let id = std::fs::read_to_string(path).ok()?;
+        Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+    });
+    known.unwrap_or_default()
+}
+
+/// The mark of a data folder, made on first use.
+fn mark(data: &Path) -> Result<String, StoreError> {
     let path = data.join("place");
     match std::fs::read_to_string(&path) {
         Ok(mark) if !mark.trim().is_empty() => return Ok(mark.trim().to_owned()),
@@ -88,4 +106,19 @@ fn make(folder: &Path, id: u8) -> Result<KeyFile, StoreError> {
     }
     File::open(folder)?.sync_all()?;
     Ok(KeyFile { id, bytes: read(&path)? })
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_clone_of_a_machine_is_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(place(folder.path()).unwrap(), place(folder.path()).unwrap());
+        let mark = mark(folder.path()).unwrap();
+        assert_ne!(on(&mark, "one"), on(&mark, "its clone"));
+    }
 }

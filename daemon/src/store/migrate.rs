@@ -28,6 +28,7 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0005_webhooks.sql"),
         include_str!("../../../migrations/postgres/0005_webhooks.sql"),
     ),
+    (6, "counts", include_str!("../../../migrations/sqlite/0006_counts.sql"), include_str!("../../../migrations/postgres/0006_counts.sql")),
 ];
 
 /// The last one that this program knows.
@@ -59,7 +60,10 @@ fn lite_missing(lite: &mut Lite) -> Result<(), StoreError> {
         match done.get(&migration.version) {
             Some(checksum) if checksum.as_slice() == &*migration.checksum => {}
             Some(_) => {
-                return Err(StoreError::Refused(format!("migration {} of this database is not the one of this program", migration.version)));
+                return Err(StoreError::Refused(format!(
+                    "migration {} of this database is not the one of this program",
+                    migration.version
+                )));
             }
             None => {
                 lite.batch(migration.sql.as_str())?;

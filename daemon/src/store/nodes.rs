@@ -49,6 +49,8 @@ pub enum Queue {
 /// Registers a process. Earlier nodes of its place are dead, on SQLite all others: mail is decided again; an answer to a
 /// customer waits again with the same bytes; whatever else was on its way is `unknown` and not sent twice.
 pub(super) async fn start(conn: &mut Conn<'_>, node: &NewNode) -> Result<Outcome, StoreError> {
+    // Of two that start at once, the second one sees the first.
+    conn.lock("SELECT id FROM meta WHERE id = 1", vec![]).await?;
     let now = conn.time(node.now).await?;
     let others = conn.all("SELECT name, place, key_ids FROM node WHERE dead = 0 ORDER BY id", vec![]).await?;
     for other in &others {
@@ -75,14 +77,15 @@ pub(super) async fn start(conn: &mut Conn<'_>, node: &NewNode) -> Result<Outcome
 }
 
 /// A sign of life, with how far the node's index has read the log; whoever gave none for `silence` ms is dead. Without
-/// `silence` nobody is judged.
+/// `silence` nobody is judged, nor by one that was silent itself.
 pub(super) async fn beat(conn: &mut Conn<'_>, node: NodeId, now: i64, silence: Option<i64>, index_seq: i64) -> Result<Outcome, StoreError> {
+    let last = conn.lock("SELECT beat_at FROM node WHERE id = $1 AND dead = 0", vec![node.0.into()]).await?;
+    let last = last.first().ok_or(StoreError::Fenced)?.int(0)?;
     let now = conn.time(now).await?;
-    let sql = "UPDATE node SET beat_at = $1, index_seq = $3 WHERE id = $2 AND dead = 0";
-    if conn.exec(sql, vec![now.into(), node.0.into(), index_seq.into()]).await? == 0 {
-        return Err(StoreError::Fenced);
-    }
-    if let Some(silence) = silence {
+    let sql = "UPDATE node SET beat_at = $1, index_seq = $3 WHERE id = $2";
+    conn.exec(sql, vec![now.into(), node.0.into(), index_seq.into()]).await?;
+    // After an outage of the database everybody was silent, and whoever is first must not judge the others.
+    if let Some(silence) = silence.filter(|silence| now - last < silence / 2) {
         let sql = "SELECT id FROM node WHERE dead = 0 AND beat_at < $1 ORDER BY id";
         let silent = conn.take("node", sql, vec![(now - silence).into()]).await?;
         bury(conn, silent.iter().map(|row| row.int(0)).collect::<Result<_, _>>()?, now).await?;
@@ -124,16 +127,18 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
         let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
             WHERE state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;
-        // A webhook comes at least once, and its receiver knows it by its id.
-        let sql =
-            "UPDATE delivery SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1";
-        conn.exec(sql, vec![node.into()]).await?;
+        // A webhook comes at least once, and its receiver knows it by its id. It may be why the node died.
+        let sql = "UPDATE delivery SET state = 'waiting', claimed_by = NULL, due_at = $2 + attempts * attempts * 1000
+            WHERE state = 'claimed' AND claimed_by = $1";
+        conn.exec(sql, vec![node.into(), now.into()]).await?;
     }
     Ok(())
 }
 
 /// Puts rows back that a node has claimed without knowing it. They were never in anybody's hands: nothing is charged.
 pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> Result<Outcome, StoreError> {
+    // A claim whose answer was lost may still be on its way: it holds on to its node, and this waits for its end.
+    conn.lock("SELECT id FROM node WHERE id = $1", vec![node.0.into()]).await?;
     let (sql, ids): (&'static str, Vec<i64>) = match in_hand {
         Queue::Inbox(ids) => (
             "UPDATE inbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",

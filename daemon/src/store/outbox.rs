@@ -65,22 +65,20 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
     Ok(Outcome::Outbox(rows(conn, &ids).await?))
 }
 
+/// Rows as [`row`] reads them.
+pub(super) const SELECT: &str =
+    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply FROM outbox";
+
 /// Rows by id, in order.
 pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = Sql::list(
-        "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply
-         FROM outbox WHERE id IN",
-        1,
-        ids.len(),
-        "ORDER BY id",
-    );
+    let sql = Sql::list("WHERE id IN", 1, ids.len(), "ORDER BY id").behind(SELECT);
     conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(row).collect()
 }
 
-/// Reads a row of the columns of [`rows`].
+/// Reads a row of [`SELECT`].
 pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
     Ok(OutboxRow {
         id: OutboxId(row.int(0)?),
@@ -172,9 +170,11 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
         WHERE o.composed IS NOT NULL AND o.settled_at IS NOT NULL AND o.settled_at < $1 AND o.state IN ('sent', 'failed', 'unknown')
         ORDER BY o.settled_at LIMIT $2";
     let mut files = Vec::new();
-    let found = conn.all(sql, vec![before.into(), limit.into()]).await?;
+    let found = conn.take("o", sql, vec![before.into(), limit.into()]).await?;
     for row in &found {
         let sha = row.bytes(1)?;
+        // Whoever is about to name it, too, comes before this or after it.
+        conn.lock("SELECT sha FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
         conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
         // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
         let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";

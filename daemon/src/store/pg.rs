@@ -38,6 +38,8 @@ const SESSION: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "10s"),
     ("client_min_messages", "warning"),
 ];
+/// The lock of a database that is held by a restore, and shared by those who open it.
+const RESTORE: i64 = 0x6f6d_6275_6472_7374;
 /// The oldest server whose SQL we speak.
 const OLDEST: i64 = 130_000;
 
@@ -53,6 +55,7 @@ pub(super) struct Pg {
 pub(super) async fn open(url: &str) -> Result<Pg, StoreError> {
     let options = options(url)?;
     let mut conn = alone(url).await?;
+    agree(&mut conn, "SELECT pg_advisory_lock_shared($1)", "a restore into it is under way").await?;
     migrate::pg(&mut conn).await?;
     conn.close().await?;
     let pool = |size| {
@@ -78,11 +81,32 @@ fn options(url: &str) -> Result<PgConnectOptions, StoreError> {
     Ok(PgConnectOptions::from_str(url).map_err(unreadable)?.application_name("ombud").options(SESSION).disable_statement_logging())
 }
 
-/// Connects, and neither makes nor migrates a table.
+/// Connects for work that may be long, and neither makes nor migrates a table.
 pub(super) async fn alone(url: &str) -> Result<PgConnection, StoreError> {
     let mut conn = options(url)?.connect().await?;
     check_server(&mut conn).await?;
+    for sql in ["SET statement_timeout = 0", "SET lock_timeout = 0"] {
+        Conn::Pg(&mut conn).control(sql).await?;
+    }
     Ok(conn)
+}
+
+/// As [`alone`]; nobody opens this database until the connection is dropped.
+pub(super) async fn alone_with_it(url: &str) -> Result<PgConnection, StoreError> {
+    let mut conn = alone(url).await?;
+    agree(&mut conn, "SELECT pg_advisory_lock($1)", "somebody opens it, or brings a backup back").await?;
+    Ok(conn)
+}
+
+/// Takes the lock of restores, for as long as the connection lives. The server lets go of it a moment after the last one ended.
+async fn agree(conn: &mut PgConnection, sql: &'static str, why: &str) -> Result<(), StoreError> {
+    let conn = &mut Conn::Pg(conn);
+    conn.control("SET lock_timeout = '5s'").await?;
+    match conn.all(sql, vec![RESTORE.into()]).await {
+        Err(StoreError::Busy) => Err(StoreError::Away(why.into())),
+        Err(error) => Err(error),
+        Ok(_) => conn.control("SET lock_timeout = 0").await,
+    }
 }
 
 async fn check_server(conn: &mut PgConnection) -> Result<(), StoreError> {
@@ -270,9 +294,10 @@ pub(super) fn error(code: &str, message: &str) -> StoreError {
         "53100" => StoreError::Full,
         // Serialization, deadlock, a lock that was not to be had, too many connections.
         "40001" | "40P01" | "55P03" | "53300" => StoreError::Busy,
-        // Shut down, crashed, starting, only reading, out of memory; a connection that failed; a limit that passed.
-        "57P01" | "57P02" | "57P03" | "25006" | "53200" | "57014" | "25P03" => StoreError::Away(message.to_owned()),
-        _ if code.starts_with("08") || code.starts_with("58") => StoreError::Away(message.to_owned()),
+        // Only reading; asleep in a transaction.
+        "25006" | "25P03" => StoreError::Away(message.to_owned()),
+        // The connection, who may have one, the database's name; out of something; ended, starting, a limit; the system.
+        _ if ["08", "28", "3D", "53", "57", "58"].iter().any(|class| code.starts_with(class)) => StoreError::Away(message.to_owned()),
         _ => StoreError::Database(message.to_owned()),
     }
 }

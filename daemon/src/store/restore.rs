@@ -17,6 +17,36 @@ use stage::Stage;
 
 /// Says that a restore has begun to move things into place and has not come to its end.
 const UNFINISHED: &str = "restore.unfinished";
+/// All tables of a desk. A database that holds another one is not ours alone.
+pub(super) const TABLES: [&str; 27] = [
+    "_sqlx_migrations",
+    "alias",
+    "api_token",
+    "article",
+    "blob",
+    "blob_part",
+    "counter",
+    "cursor",
+    "dedup",
+    "delivery",
+    "delivery_try",
+    "endpoint",
+    "event",
+    "imap_cursor",
+    "inbox",
+    "mailbox",
+    "message",
+    "message_body",
+    "message_ref",
+    "meta",
+    "node",
+    "outbox",
+    "participant",
+    "person",
+    "seal",
+    "ticket",
+    "timer",
+];
 /// Files between two words about how far it is.
 const WORD: usize = 1_000;
 
@@ -73,6 +103,11 @@ pub async fn restore(task: &Restore, tell: Tell) -> Result<Restored, BackupError
             manifest.ombud
         )));
     }
+    // Nobody opens the database before it is a desk again.
+    let alone = match &task.database {
+        Database::Sqlite(_) => None,
+        Database::Postgres(url) => Some(crate::store::pg::alone_with_it(url.reveal()).await?),
+    };
     is_empty(task).await?;
     tell("copying the files");
     let stage = Stage::begin(task)?;
@@ -85,6 +120,8 @@ pub async fn restore(task: &Restore, tell: Tell) -> Result<Restored, BackupError
         }
     };
     restored.old_keys = stage.end()?;
+    // Best effort: all is done, and the lock goes with the connection.
+    drop(alone);
     Ok(restored)
 }
 
@@ -104,6 +141,9 @@ pub(super) async fn is_fresh(conn: &mut Conn<'_>, tables: &[String]) -> Result<b
         return Ok(true);
     }
     if ["ticket", "inbox", "node", "_sqlx_migrations"].iter().any(|table| !tables.iter().any(|t| t == table)) {
+        return Ok(false);
+    }
+    if tables.iter().any(|table| !TABLES.contains(&table.as_str())) {
         return Ok(false);
     }
     let sql = "SELECT (SELECT COUNT(*) FROM ticket) + (SELECT COUNT(*) FROM inbox)";
@@ -157,7 +197,7 @@ async fn is_empty(task: &Restore) -> Result<(), BackupError> {
     };
     let way = match &task.database {
         Database::Sqlite(_) => "move it and what lies beside it away",
-        Database::Postgres(_) => "name an empty one",
+        Database::Postgres(_) => "name an empty one, that nobody else uses",
     };
     match fresh {
         Ok(true) => Ok(()),
@@ -183,7 +223,7 @@ async fn into_place(task: &Restore, manifest: Manifest, stage: &Stage, tell: Tel
             let done = restored::lite(stage.database(), task, &manifest).await.map_err(|e| BackupError::store(e, path));
             match done {
                 Ok(done) => {
-                    stage.mark()?;
+                    mark(stage)?;
                     stage.put_files()?;
                     stage.put_database(path)?;
                     done
@@ -195,10 +235,11 @@ async fn into_place(task: &Restore, manifest: Manifest, stage: &Stage, tell: Tel
             }
         }
         Database::Postgres(url) => {
-            stage.mark()?;
-            if let Err(error) = load(url, task.dir.join(Kind::Postgres.file())).await {
-                // All or nothing: the database is empty.
-                stage.undo();
+            mark(stage)?;
+            if let Err((error, is_empty)) = load(url, task.dir.join(Kind::Postgres.file())).await {
+                if is_empty {
+                    stage.undo();
+                }
                 return Err(error);
             }
             let done = restored::pg(url.reveal(), task, &manifest).await?;
@@ -217,8 +258,39 @@ async fn into_place(task: &Restore, manifest: Manifest, stage: &Stage, tell: Tel
     })
 }
 
-async fn load(url: &Secret, dump: PathBuf) -> Result<(), BackupError> {
-    pg::clear(url.reveal()).await?;
-    let url = url.clone();
-    blocking(move || pg::restore(url.reveal(), &dump)).await
+/// From here on the desk is half done. A disk that has no room for these words has none for a desk.
+fn mark(stage: &Stage) -> Result<(), BackupError> {
+    stage.mark().inspect_err(|_| stage.undo())
+}
+
+/// Loads the dump; says with an error whether the database is empty for certain.
+async fn load(url: &Secret, dump: PathBuf) -> Result<(), (BackupError, bool)> {
+    pg::clear(url.reveal()).await.map_err(|error| (error.into(), true))?;
+    let address = url.clone();
+    match blocking(move || pg::restore(address.reveal(), &dump)).await {
+        Ok(()) => Ok(()),
+        // All or nothing; but a connection that broke at the commit leaves open which of them.
+        Err(error) => Err((error, pg::tables(url.reveal()).await.is_ok_and(|tables| tables.is_empty()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::collections::BTreeSet;
+
+    use super::TABLES;
+
+    #[test]
+    fn every_table_of_ours_is_known() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../migrations/postgres");
+        let mut found = BTreeSet::from(["_sqlx_migrations".to_owned()]);
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+            let names = text.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split([' ', '(']).next());
+            found.extend(names.map(str::to_owned));
+        }
+        assert_eq!(found, TABLES.iter().map(|name| (*name).to_owned()).collect(), "a restore would take it for somebody else's");
+    }
 }

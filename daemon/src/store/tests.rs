@@ -175,3 +175,17 @@ async fn both_databases_have_the_same_tables() {
     assert!(catalogues[0].len() > 100, "{:?}", catalogues[0]);
     assert_eq!(catalogues[0], catalogues[1]);
 }
+
+#[tokio::test]
+async fn tables_of_others_are_not_taken_away() {
+    let Some(Database::Postgres(url)) = postgres().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    Store::open(&Database::Postgres(url.clone()), folder.path()).await.unwrap().close().await;
+    assert!(super::backup::pg::is_fresh(url.reveal()).await.unwrap(), "a desk that never had mail");
+    let mut conn = sqlx::PgConnection::connect(url.reveal()).await.unwrap();
+    conn.execute("CREATE TABLE invoice(id BIGINT PRIMARY KEY)").await.unwrap();
+    conn.close().await.unwrap();
+    assert!(!super::backup::pg::is_fresh(url.reveal()).await.unwrap(), "somebody else's table");
+    super::backup::pg::clear(url.reveal()).await.unwrap();
+    assert_eq!(super::backup::pg::tables(url.reveal()).await.unwrap(), ["invoice"]);
+}

@@ -146,6 +146,7 @@ async fn two_who_claim_at_once_never_get_the_same_mail() {
     }
     let unique: BTreeSet<_> = all.iter().copied().collect();
     assert_eq!(unique.len(), all.len(), "no mail is claimed twice");
+    assert_eq!(i64::try_from(all.len()).unwrap(), mails, "each is claimed");
 }
 
 /// Decides everything that waits, with several pipelines at once.
@@ -199,4 +200,19 @@ async fn copies_and_threads_decided_at_once_come_out_as_one() {
     let count = |fate| fates.iter().filter(|mail| mail.fate == fate).count();
     assert_eq!((count(Fate::Ticket), count(Fate::Message), count(Fate::Duplicate)), (12, 24, 12));
     assert!(tickets.iter().all(|ticket| ticket.number > TicketId(0)));
+}
+
+#[tokio::test]
+async fn of_two_first_starts_the_one_with_other_keys_is_refused() {
+    let Some(database) = postgres_for_tests().await else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(&database, folder.path()).await.unwrap();
+    let start = |name: &str| Cmd::StartNode(Box::new(NewNode { place: name.into(), keys: name.into(), ..*NewNode::of(name, 1) }));
+    for round in 0..10 {
+        let (one, two) = tokio::join!(store.run(start("one")), store.run(start("two")));
+        let started: Vec<_> = [one, two].into_iter().flatten().collect();
+        let [Outcome::Node(node)] = started[..] else { panic!("round {round}: {started:?}") };
+        store.run(Cmd::EndNode { node, now: 1 }).await.unwrap();
+    }
+    store.close().await;
 }

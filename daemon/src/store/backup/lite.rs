@@ -55,7 +55,7 @@ pub(in crate::store) async fn is_fresh(path: &Path) -> Result<bool, StoreError> 
     }
     let mut lite = Lite::read_alone(path)?;
     let conn = &mut Conn::Lite(&mut lite);
-    let tables = conn.all("SELECT name FROM sqlite_master WHERE type = 'table'", vec![]).await?;
+    let tables = conn.all("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'", vec![]).await?;
     let tables = tables.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
     super::super::restore::is_fresh(conn, &tables).await
 }

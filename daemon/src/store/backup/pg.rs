@@ -9,7 +9,8 @@ use sqlx::Connection as _;
 use super::files::{self, Print};
 use super::manifest::{About, Kind};
 use super::{BackupError, about, blocking, programs};
-use crate::store::conn::Conn;
+use crate::store::conn::{Conn, Sql};
+use crate::store::restore::TABLES;
 use crate::store::{Reading, StoreError, pg};
 
 /// Dumps the database as it is at one moment into a new file; what is counted is of that moment, too.
@@ -18,6 +19,7 @@ pub(in crate::store) async fn dump(mut read: Reading, url: &str, path: &Path) ->
     let dumped = read.snapshot(async move |conn| {
         // It waits for as long as the dump takes.
         conn.control("SET LOCAL idle_in_transaction_session_timeout = 0").await?;
+        conn.control("SET LOCAL statement_timeout = 0").await?;
         let snapshot = conn.one("SELECT pg_export_snapshot()", vec![]).await?.text(0)?;
         let about = about(conn, Kind::Postgres).await?;
         let print = blocking(move || run_dump(&url, &snapshot, &path)).await;
@@ -76,8 +78,7 @@ pub(in crate::store) fn restore(url: &str, path: &Path) -> Result<(), BackupErro
 pub(in crate::store) async fn is_fresh(url: &str) -> Result<bool, StoreError> {
     let mut connection = pg::alone(url).await?;
     let conn = &mut Conn::Pg(&mut connection);
-    let tables = conn.all("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()", vec![]).await?;
-    let tables = tables.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
+    let tables = tables_of(conn).await?;
     let mut fresh = super::super::restore::is_fresh(conn, &tables).await?;
     if fresh && !tables.is_empty() {
         let minute_ago = conn.time(0).await? - 60_000;
@@ -91,17 +92,31 @@ pub(in crate::store) async fn is_fresh(url: &str) -> Result<bool, StoreError> {
 /// Takes away the tables of a database that [`is_fresh`].
 pub(in crate::store) async fn clear(url: &str) -> Result<(), StoreError> {
     let mut connection = pg::alone(url).await?;
-    let sql = "DO $$ DECLARE name text; BEGIN
-        FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema() LOOP EXECUTE format('DROP TABLE %I CASCADE', name); END LOOP;
-        END $$";
-    Conn::Pg(&mut connection).control(sql).await?;
+    let conn = &mut Conn::Pg(&mut connection);
+    // Whoever works with them is not waited for.
+    conn.control("SET lock_timeout = '10s'").await?;
+    // Together, so that they may refer to each other; what refers to them from outside keeps them.
+    conn.exec(Sql::Made(format!("DROP TABLE IF EXISTS {}", TABLES.join(", "))), vec![]).await?;
     connection.close().await?;
     Ok(())
+}
+
+/// The tables of a database.
+pub(in crate::store) async fn tables(url: &str) -> Result<Vec<String>, StoreError> {
+    let mut connection = pg::alone(url).await?;
+    let tables = tables_of(&mut Conn::Pg(&mut connection)).await?;
+    connection.close().await?;
+    Ok(tables)
+}
+
+async fn tables_of(conn: &mut Conn<'_>) -> Result<Vec<String>, StoreError> {
+    let tables = conn.all("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()", vec![]).await?;
+    tables.iter().map(|row| row.text(0)).collect()
 }
 
 /// Leaves out so many ids of a table; answers with the last of them.
 pub(in crate::store) async fn skip_ids(conn: &mut Conn<'_>, table: &'static str, by: i64) -> Result<i64, StoreError> {
     let sql = "SELECT setval(CAST(pg_get_serial_sequence($1, 'id') AS regclass),
-        nextval(CAST(pg_get_serial_sequence($1, 'id') AS regclass)) + $2)";
+        nextval(CAST(pg_get_serial_sequence($1, 'id') AS regclass)) + $2 - 1)";
     conn.one(sql, vec![table.into(), by.into()]).await?.int(0)
 }

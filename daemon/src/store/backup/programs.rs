@@ -118,7 +118,7 @@ mod tests {
     #[test]
     fn nothing_secret_is_an_argument() {
         let url = "postgres://us%40er:s%2Fecret@db.test:5433/desk?sslmode=verify-full&sslrootcert=/a%20b.pem&statement-cache-capacity=3";
-        let Ok(command) = command("pg_dump", url) else { return };
+        let command = command("sh", url).unwrap();
         assert_eq!(command.get_args().count(), 0);
         let env = |name: &str| command.get_envs().find(|(key, _)| *key == OsStr::new(name)).and_then(|(_, v)| v).unwrap().to_str().unwrap();
         assert_eq!([env("PGHOST"), env("PGPORT"), env("PGUSER"), env("PGDATABASE")], ["db.test", "5433", "us@er", "desk"]);

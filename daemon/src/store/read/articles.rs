@@ -4,7 +4,7 @@ use crate::model::article::{Publication, Slug, Visibility};
 
 use super::Page;
 use crate::store::articles::{COLUMNS, StoredArticle, article};
-use crate::store::conn::Sql;
+use crate::store::conn::{Conn, Sql};
 use crate::store::value::Value;
 use crate::store::{Store, StoreError};
 
@@ -38,24 +38,26 @@ impl Store {
             filter.language.as_deref().unwrap_or_default().into(),
             filter.visibility.map_or("", Visibility::word).into(),
         ];
-        let mut read = self.read().await?;
         // Which ones first: a page of the largest bodies would fill the memory.
         let limit = i64::try_from(filter.limit).unwrap_or(200).saturating_add(1);
         let sql = Sql::Made(format!("SELECT slug, size {WHERE} ORDER BY slug LIMIT $5"));
-        let rows = read.conn().all(sql, [args.as_slice(), &[limit.into()]].concat()).await?;
-        let (mut slugs, mut octets) = (Vec::with_capacity(rows.len()), 0);
-        for row in &rows {
-            octets += row.int(1)?;
-            if slugs.len() == filter.limit || (octets > PAGE_OCTETS && !slugs.is_empty()) {
-                break;
+        let page = async |conn: &mut Conn<'_>| {
+            let rows = conn.all(sql, [args.as_slice(), &[limit.into()]].concat()).await?;
+            let (mut slugs, mut octets) = (Vec::with_capacity(rows.len()), 0);
+            for row in &rows {
+                octets += row.int(1)?;
+                if slugs.len() == filter.limit || (octets > PAGE_OCTETS && !slugs.is_empty()) {
+                    break;
+                }
+                slugs.push(row.text(0)?);
             }
-            slugs.push(row.text(0)?);
-        }
-        let Some(last) = slugs.pop() else { return Ok(Page { items: Vec::new(), next: None }) };
-        let next = (rows.len() > slugs.len() + 1).then(|| last.clone());
-        args.push(last.into());
-        let sql = Sql::Made(format!("SELECT {COLUMNS} {WHERE} AND slug <= $5 ORDER BY slug"));
-        let items = read.conn().all(sql, args).await?.iter().map(article).collect::<Result<_, _>>()?;
-        Ok(Page { items, next })
+            let Some(last) = slugs.pop() else { return Ok(Page { items: Vec::new(), next: None }) };
+            let next = (rows.len() > slugs.len() + 1).then(|| last.clone());
+            args.push(last.into());
+            let sql = Sql::Made(format!("SELECT {COLUMNS} {WHERE} AND slug <= $5 ORDER BY slug"));
+            let items = conn.all(sql, args).await?.iter().map(article).collect::<Result<_, _>>()?;
+            Ok(Page { items, next })
+        };
+        self.read().await?.snapshot(page).await
     }
 }

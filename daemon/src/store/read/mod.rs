@@ -20,6 +20,7 @@ pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, MessageLabel, Ref};
 pub use people::Epochs;
 pub use search::{ArticleText, IndexHead, TicketText};
+pub(in crate::store) use status::left_out_of;
 pub use status::{Counts, DAY, Log, NodeItem, Oldest, Outgoing, Stage};
 pub use tickets::{TicketFilter, TicketItem};
 pub use totals::{Deliveries, MailboxItem, Totals, WEEK};

@@ -5,10 +5,8 @@ use crate::model::outgoing::{OutboxRow, OutboxState};
 
 use super::Page;
 use crate::store::conn::Sql;
+use crate::store::outbox::SELECT;
 use crate::store::{Store, StoreError, outbox};
-
-const SELECT: &str =
-    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply FROM outbox";
 
 impl Store {
     /// Mails of one state, or all, newest first.

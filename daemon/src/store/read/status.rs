@@ -126,7 +126,8 @@ impl Store {
         let mut read = self.read().await?;
         let mut conn = read.conn();
         let newest = conn.opt("SELECT id, received_at FROM inbox ORDER BY id DESC LIMIT 1", vec![]).await?;
-        let accepted = newest.map_or(Ok(Oldest::default()), |row| oldest(&row, 0))?;
+        let mut accepted = newest.map_or(Ok(Oldest::default()), |row| oldest(&row, 0))?;
+        accepted.count -= left_out(&mut conn, "inbox", 0, accepted.count).await?;
         let sql = "SELECT COUNT(*), MIN(received_at) FROM inbox WHERE state IN ('waiting', 'claimed')";
         let understanding = oldest(&conn.one(sql, vec![]).await?, 0)?;
         let sql = "SELECT reason, COUNT(*), MIN(received_at) FROM inbox WHERE state = 'held' GROUP BY reason ORDER BY reason";
@@ -134,6 +135,7 @@ impl Store {
         let held = held.iter().map(|r| Ok((r.text(0)?, oldest(r, 1)?))).collect::<Result<_, StoreError>>()?;
         let outgoing = outgoing(&mut conn, now).await?;
         let highest = conn.opt("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", vec![]).await?.map_or(Ok(0), |row| row.int(0))?;
+        let highest = highest - left_out(&mut conn, "outbox", 0, highest).await?;
         let sent = (highest - outgoing.iter().map(|o| o.total).sum::<i64>()).max(0);
         let sql =
             "SELECT last_reply FROM outbox WHERE state IN ('waiting', 'claimed') AND last_reply IS NOT NULL ORDER BY due_at, id LIMIT 1";
@@ -174,6 +176,24 @@ impl Store {
         let mut read = self.read().await?;
         read.conn().opt("SELECT at FROM event WHERE seq = $1", vec![seq.into()]).await?.map(|r| r.int(0)).transpose()
     }
+}
+
+/// How a counter begins that says how many ids of a table a restore has left out; behind it stands the last of them.
+pub(in crate::store) fn left_out_of(table: &str) -> String {
+    format!("left_out.{table}.")
+}
+
+/// Ids between two of a table that restores have left out.
+pub(super) async fn left_out(conn: &mut Conn<'_>, table: &str, from: i64, to: i64) -> Result<i64, StoreError> {
+    let head = left_out_of(table);
+    let mut sum = 0;
+    for row in conn.all("SELECT k, v FROM counter WHERE k LIKE 'left_out.%'", vec![]).await? {
+        let last = row.text(0)?.strip_prefix(&head).and_then(|id| id.parse().ok());
+        if last.is_some_and(|last: i64| from <= last && last < to) {
+            sum += row.int(1)?;
+        }
+    }
+    Ok(sum)
 }
 
 async fn nodes(conn: &mut Conn<'_>, now: i64) -> Result<Vec<NodeItem>, StoreError> {

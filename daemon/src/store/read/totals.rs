@@ -6,7 +6,7 @@ use crate::model::ticket::Status;
 use crate::store::conn::Conn;
 use crate::store::{Store, StoreError};
 
-use super::status::{DAY, Oldest};
+use super::status::{DAY, Oldest, left_out};
 
 /// How far back a mailbox's last mail is looked for, in ms.
 pub const WEEK: i64 = 7 * DAY;
@@ -83,7 +83,8 @@ fn sum(mailboxes: &[MailboxItem], status: Status) -> i64 {
 async fn accepted_since(conn: &mut Conn<'_>, since: i64) -> Result<i64, StoreError> {
     let last = conn.opt("SELECT id FROM inbox ORDER BY id DESC LIMIT 1", vec![]).await?.map_or(Ok(0), |row| row.int(0))?;
     let sql = "SELECT received_at FROM inbox WHERE id >= $1 ORDER BY id LIMIT 1";
-    Ok(last + 1 - first_since(conn, sql, last, since).await?)
+    let first = first_since(conn, sql, last, since).await?;
+    Ok(last + 1 - first - left_out(conn, "inbox", first, last).await?)
 }
 
 /// All mailboxes; those that left the configuration have no address.

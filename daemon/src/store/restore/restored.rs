@@ -10,11 +10,14 @@ use super::Restore;
 use crate::store::backup::{Manifest, lite, pg};
 use crate::store::conn::Conn;
 use crate::store::lite::Lite;
+use crate::store::read::left_out_of;
 use crate::store::{StoreError, hex, migrate, nodes, random};
 
 /// Tables whose rows have ids that are never used again.
 const TABLES: [&str; 11] =
     ["node", "inbox", "person", "message", "event", "outbox", "endpoint", "delivery", "delivery_try", "api_token", "article"];
+/// Tables whose highest id says how many there were in all.
+const COUNTED: [&str; 2] = ["inbox", "outbox"];
 /// Ids of them that are left out: more than any desk has used since a backup.
 const LEFT_OUT: i64 = 1_000_000;
 /// Tickets that are left out at least.
@@ -80,7 +83,11 @@ async fn leave_out(conn: &mut Conn<'_>, now: i64, taken: i64) -> Result<i64, Sto
     let before = taken.saturating_sub(now.saturating_sub(taken).max(0));
     let recent = conn.one("SELECT COUNT(*) FROM ticket WHERE created_at > $1", vec![before.into()]).await?.int(0)?;
     for table in TABLES {
-        skip(conn, table, LEFT_OUT).await?;
+        let last = skip(conn, table, LEFT_OUT).await?;
+        if COUNTED.contains(&table) {
+            let sql = "INSERT INTO counter(k, v) VALUES ($1, $2)";
+            conn.exec(sql, vec![format!("{}{last}", left_out_of(table)).into(), LEFT_OUT.into()]).await?;
+        }
     }
     skip(conn, "ticket", TICKETS + recent.saturating_mul(10)).await
 }
