@@ -101,8 +101,10 @@ fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
         let command = command.to_uppercase();
         shared.commands.lock().unwrap().push(command.clone());
         let honest = honest(shared, tag, &command, &mut told);
-        act(&mut out, (shared.rule)(number, &command), tag, &honest)?;
-        if command == "IDLE" && honest.starts_with(b"+") {
+        let said = (shared.rule)(number, &command);
+        let idles = command == "IDLE" && honest.starts_with(b"+") && matches!(said, Act::Honest);
+        act(&mut out, said, tag, &honest)?;
+        if idles {
             idle(shared, &mut out, &mut lines, tag, &mut told)?;
         }
         if command == "LOGOUT" {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use ombud_tests::places::skip;
 use ombud_tests::postgres::{self, Server};
+use ombud_tests::wait::{PATIENCE, found};
 use ombud_tests::{Chance, Desk, Options, Say, Sink, wait_until};
 
 use crate::load::{Load, Sent, once_in_the_inbox};
@@ -83,7 +84,8 @@ fn a_database_that_crashes_under_load_loses_nothing_and_doubles_nothing() {
     assert!(sent.len() > 4 * CRASHES, "{} mails", sent.len());
     once_in_the_inbox(&desk, &sent);
     once_sent(&sink, &sent);
-    wait_until("the page to be well", || page(&desk).contains("<h1>All is well</h1>"));
+    let well = found(PATIENCE, || page(&desk).contains("<h1>All is well</h1>").then_some(()));
+    assert!(well.is_some(), "{}", page(&desk));
 }
 
 /// Every answer has reached the customer once, and every agent was told once of each thing.

@@ -13,7 +13,7 @@ use crate::desk::{self, Desk, Mail};
 use crate::model::facts::Facts;
 use crate::model::{InboxId, Understood};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
-use crate::understand::{Limits, understand};
+use crate::understand::{Limits, glimpse, understand};
 use crate::verify;
 
 /// Mails in hand at once.
@@ -130,7 +130,7 @@ impl Pipeline {
     async fn decided(&self, mail: &ClaimedMail) -> Result<(), StoreError> {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
-        let understood = if poison { Understood::default() } else { self.understood(&desk, mail).await? };
+        let understood = if poison { self.glimpsed(mail).await? } else { self.understood(&desk, mail).await? };
         let verdict = verify::verdict(&desk.config);
         let view = Mail {
             id: mail.id,
@@ -148,6 +148,15 @@ impl Pipeline {
             false => desk::decide(&desk, &view, facts, now),
         };
         self.store.settle(decide).await
+    }
+
+    /// What a mail that can't be understood says of itself; nothing, where even its bytes can't be had.
+    async fn glimpsed(&self, mail: &ClaimedMail) -> Result<Understood, StoreError> {
+        match self.store.blob(&mail.blob).await {
+            Ok(raw) => Ok(glimpse(&raw)),
+            Err(error @ (StoreError::Away(_) | StoreError::Busy | StoreError::Closed)) => Err(error),
+            Err(_) => Ok(Understood::default()),
+        }
     }
 
     async fn understood(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Understood, StoreError> {

@@ -13,6 +13,7 @@ mod dsn;
 mod entities;
 mod fingerprint;
 mod forwarded;
+mod glimpse;
 mod headers;
 pub mod html;
 mod html_scan;
@@ -35,6 +36,7 @@ mod tnef;
 mod transfer;
 mod words;
 
+pub use glimpse::glimpse;
 pub use html::SafeHtml;
 pub use limits::Limits;
 pub use message::{Part, parts, understand};

@@ -146,7 +146,7 @@ async fn a_group_in_from_is_a_ticket_of_the_envelope_sender_unverified() {
 #[tokio::test]
 async fn a_poison_mail_is_held_the_fourth_time() {
     let mut w = World::new().await;
-    let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\n\r\nHi\r\n").await;
+    let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\nMessage-ID: <bad@x.test>\r\nSubject: Deep\r\n\r\nHi\r\n").await;
     for _ in 0..3 {
         assert_eq!(w.pipeline().claim(&mut false).await.len(), 1);
         // The process died with it in hand.
@@ -155,6 +155,7 @@ async fn a_poison_mail_is_held_the_fourth_time() {
     w.decide_all().await;
     let item = w.opened.store.inbox_item(id).await.unwrap().unwrap();
     assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "poison"));
+    assert_eq!((item.message_id.as_deref(), item.subject.as_str()), (Some("bad@x.test"), "Deep"), "a person finds it");
     w.opened.store.run(Cmd::ReleaseInbox { id, by: None, door: "cli", now: 1 }).await.unwrap();
     w.decide_all().await;
     assert_eq!(w.opened.store.inbox_item(InboxId(1)).await.unwrap().unwrap().fate, Fate::Ticket);
