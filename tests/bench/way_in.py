@@ -4,6 +4,7 @@
     cargo build --release
     tests/bench/way_in.py                       # 5,000 mails over 10 connections
     tests/bench/way_in.py --mails 50000 --search  # and what searching them takes
+    tests/bench/way_in.py --folder MAILS --search --queries FILE   # your own mails, and lines of kind, tab, query
 
 CPU seconds per 1,000 mails are what counts: time on the wall depends on what else the machine does. Postfix
 (Debian: `apt-get install postfix`) is measured where it is installed and we are root.
@@ -12,6 +13,7 @@ CPU seconds per 1,000 mails are what counts: time on the wall depends on what el
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import socket
 import statistics
@@ -124,17 +126,38 @@ def lag_under_load(desk, mails, connections):
     print(f"index    found after p50 {statistics.median(lags):.2f} s, max {max(lags):.2f} s under full load ({len(lags)} probes)")
 
 
-def searched(desk, mails):
+def own_mails(folder):
+    """Every file of a folder is a mail; its sender is who stands in From."""
+    for path in sorted(pathlib.Path(folder).rglob("*")):
+        if path.is_file() and path.suffix in (".eml", ""):
+            raw = re.sub(rb"\r?\n", b"\r\n", path.read_bytes())
+            found = re.search(rb"(?im)^from:.*?([\w.+-]+@[\w.-]+)", raw)
+            yield (found[1].decode() if found else "nobody@customer.example"), raw if raw.endswith(b"\r\n") else raw + b"\r\n"
+
+
+def own_queries(path):
+    kinds = {}
+    for line in pathlib.Path(path).read_text().splitlines():
+        kind, query = line.split("\t", 1)
+        kinds.setdefault(kind, []).append(query)
+    return kinds
+
+
+def made_queries(mails):
     common = [w for w in mails.words[2:6]]
     rare = [w for w in mails.words[3_000:3_060]]
-    kinds = {
+    return {
         "rare word": rare,
         "common word": common * 15,
         "two words": [f"{a} {b}" for a in common for b in rare[:15]],
-        "phrase": [f'"{a} {b}"' for a in common for b in common] * 4,
+        "phrase": [f'"{a} {b}"' for a in common[:2] for b in mails.words[40:70]],
+        "phrase, worst": [f'"{a} {b}"' for a in common for b in common] * 4,
         "prefix": [f"{w[:4]}*" for w in rare],
         "is:open and word": [f"is:open {w}" for w in common * 15],
     }
+
+
+def searched(desk, kinds):
     for kind, queries in kinds.items():
         times = []
         for query in queries:
@@ -159,14 +182,17 @@ def main():
     options.add_argument("--binary", default=ROOT / "target/release/ombud")
     options.add_argument("--database", help="postgres://… instead of a SQLite file")
     options.add_argument("--search", action="store_true", help="measure searching, too")
+    options.add_argument("--folder", help="a folder of mails instead of made ones")
+    options.add_argument("--queries", help="a file of queries instead of made ones")
     options = options.parse_args()
     if not pathlib.Path(options.binary).exists():
         raise SystemExit(f"{options.binary} is missing: cargo build --release")
 
     generator = Mails(Desk.to)
-    mails = [generator.next() for _ in range(options.mails + 200)]
+    own = list(own_mails(options.folder)) if options.folder else []
+    mails = own or [generator.next() for _ in range(options.mails + 200)]
     size = sum(len(mail) for _, mail in mails) / len(mails)
-    print(f"{options.mails} mails of {size / 1024:.1f} KiB on average, {options.connections} connections")
+    print(f"{len(mails) - 200} mails of {size / 1024:.1f} KiB on average, {options.connections} connections")
     with tempfile.TemporaryDirectory() as folder:
         desk = Desk(options.binary, f"{folder}/desk", options.database)
         try:
@@ -174,7 +200,7 @@ def main():
             more = [generator.next() for _ in range(2_000)]
             lag_under_load(desk, more, options.connections)
             if options.search:
-                searched(desk, generator)
+                searched(desk, own_queries(options.queries) if options.queries else made_queries(generator))
         finally:
             desk.stop()
         if shutil.which("postfix") and os.getuid() == 0:

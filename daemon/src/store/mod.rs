@@ -72,7 +72,7 @@ pub use tokens::{ApiToken, NewToken, Scope};
 pub use webhooks::{Endpoint, EndpointChange, NewEndpoint};
 
 #[cfg(test)]
-pub(crate) use tests::{database as database_for_tests, not_run, postgres as postgres_for_tests};
+pub(crate) use tests::{database as database_for_tests, not_run, postgres as postgres_for_tests, walks};
 
 use conn::Conn;
 use readers::{Reader, Readers};

@@ -118,14 +118,14 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
         conn.exec("UPDATE node SET dead = 1 WHERE id = $1", vec![node.into()]).await?;
         // Who was in hand may be why it died, or innocent: more and more time, so that a row of kills makes no poison.
         let sql = "UPDATE inbox SET state = 'waiting', claimed_by = NULL, due_at = $2 + attempts * attempts * 1000
-            WHERE state = 'claimed' AND claimed_by = $1";
+            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;
         // A row without composed bytes was claimed but never handed to a server.
         let sql = "UPDATE outbox SET state = 'waiting', claimed_by = NULL
-            WHERE state = 'claimed' AND claimed_by = $1 AND (kind = 'answer' OR composed IS NULL)";
+            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND (kind = 'answer' OR composed IS NULL)";
         conn.exec(sql, vec![node.into()]).await?;
         let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
-            WHERE state = 'claimed' AND claimed_by = $1";
+            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;
         // A webhook comes at least once, and its receiver knows it by its id. It may be why the node died.
         let sql = "UPDATE delivery SET state = 'waiting', claimed_by = NULL, due_at = $2 + attempts * attempts * 1000
@@ -141,11 +141,11 @@ pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> 
     conn.lock("SELECT id FROM node WHERE id = $1", vec![node.0.into()]).await?;
     let (sql, ids): (&'static str, Vec<i64>) = match in_hand {
         Queue::Inbox(ids) => (
-            "UPDATE inbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
+            "UPDATE inbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND id NOT IN",
             ids.iter().map(|id| id.0).collect(),
         ),
         Queue::Outbox(ids) => (
-            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
+            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND id NOT IN",
             ids.iter().map(|id| id.0).collect(),
         ),
         Queue::Deliveries(ids) => (

@@ -46,7 +46,7 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
     if !nodes::is_alive(conn, node).await? {
         return Ok(Outcome::Outbox(Vec::new()));
     }
-    let sql = "SELECT o.id FROM outbox o WHERE o.state = 'waiting' AND o.due_at <= $1
+    let sql = "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1
         AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
         ORDER BY o.due_at, o.id LIMIT $2";
     let ids = conn.take("o", sql, vec![now.into(), i64::try_from(limit).unwrap_or(1).into()]).await?;
@@ -135,7 +135,7 @@ pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcom
     conn.exec(sql, args).await?;
     if let Settled::Retry(_, due_at) = &s.settled {
         // The followers of the lane wait with it, or every poll would look at them in vain.
-        let sql = "UPDATE outbox SET due_at = $1 WHERE lane = $2 AND state = 'waiting' AND due_at < $1";
+        let sql = "UPDATE outbox SET due_at = $1 WHERE lane = $2 AND state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at < $1";
         conn.exec(sql, vec![(*due_at).into(), row.text(0)?.into()]).await?;
     }
     Ok(Outcome::Done)

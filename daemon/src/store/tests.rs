@@ -78,6 +78,50 @@ pub(crate) fn not_run(postgres: bool) -> Vec<String> {
     missing
 }
 
+/// What may be walked through: tables that stay small, and lists that a statement makes itself.
+const SMALL: [&str; 16] = [
+    "meta",
+    "node",
+    "cursor",
+    "counter",
+    "mailbox",
+    "endpoint",
+    "api_token",
+    "imap_folder",
+    "sqlite_master",
+    "sqlite_sequence",
+    "CONSTANT",
+    "x",
+    "a",
+    "n",
+    "newest",
+    "(subquery-3)",
+];
+/// What is walked through on purpose, and rests long after it.
+const RARE: &str = "SELECT mailbox, status, COUNT(*) FROM ticket";
+
+/// Statements that SQLite would walk through all of a large table for.
+pub(crate) fn walks(file: &Path) -> Vec<String> {
+    let conn = rusqlite::Connection::open(file).unwrap();
+    let mut found = Vec::new();
+    for (_, sql) in
+        RUN.lock().unwrap().iter().filter(|(on_postgres, sql)| !on_postgres && !sql.starts_with("VACUUM") && !sql.starts_with("INSERT"))
+    {
+        let mut plan = conn.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+        let mut steps = plan.raw_query();
+        while let Some(step) = steps.next().unwrap() {
+            let step: String = step.get(3).unwrap();
+            let mut words = step.split(' ');
+            let walks = words.next() == Some("SCAN") && words.next().is_some_and(|table| !SMALL.contains(&table));
+            // The newest row needs no index, and whoever wants all rows gets them page by page.
+            if walks && !step.contains("INDEX") && !sql.contains("ORDER BY id DESC LIMIT") && !sql.starts_with(RARE) {
+                found.push(format!("{step}: {sql}"));
+            }
+        }
+    }
+    found
+}
+
 /// Files whose statements only the other database runs.
 fn others(postgres: bool) -> &'static [&'static str] {
     match postgres {

@@ -17,7 +17,7 @@ use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
     Accepted, AgentChange, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut,
     FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Restore, Scope,
-    Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore,
+    Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore, walks,
 };
 
 const DAY: i64 = 86_400_000;
@@ -25,8 +25,11 @@ const DAY: i64 = 86_400_000;
 #[tokio::test]
 async fn every_statement_runs_on_sqlite() {
     let world = World::with(|config| config.database = Database::Sqlite(config.desk.data.join("ombud.db")));
-    story(world.await).await;
+    let world = world.await;
+    let file = world.opened.store.data().join("ombud.db");
+    let _folder = story(world).await;
     assert_eq!(not_run(false), Vec::<String>::new(), "statements that the story misses");
+    assert_eq!(walks(&file), Vec::<String>::new(), "statements that walk through a table that grows");
 }
 
 #[tokio::test]
@@ -36,7 +39,7 @@ async fn every_statement_runs_on_postgresql() {
     assert_eq!(not_run(true), Vec::<String>::new(), "statements that the story misses");
 }
 
-async fn story(mut w: World) {
+async fn story(mut w: World) -> World {
     conversation(&w).await;
     let store = w.opened.store.clone();
     people(&store).await;
@@ -53,6 +56,7 @@ async fn story(mut w: World) {
     backup(&w).await;
     store.run(Cmd::SyncMailboxes { addresses: vec![SUPPORT.into(), "sales@desk.localhost".into()], now: 1 }).await.unwrap();
     store.close().await;
+    w
 }
 
 /// Mail in, an answer out, a reply, a note.

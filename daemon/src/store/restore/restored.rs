@@ -62,7 +62,7 @@ async fn run(conn: &mut Conn<'_>, task: &Restore, manifest: &Manifest) -> Result
     nodes::bury_all(conn, task.now).await?;
     conn.exec("UPDATE delivery SET state = 'waiting', claimed_by = NULL WHERE state = 'claimed'", vec![]).await?;
     let next_ticket = leave_out(conn, task.now, manifest.taken()).await? + 1;
-    let sql = "SELECT (SELECT COUNT(*) FROM outbox WHERE state = 'waiting'), (SELECT COUNT(*) FROM inbox WHERE state = 'waiting')";
+    let sql = "SELECT (SELECT COUNT(*) FROM outbox WHERE state IN ('waiting', 'claimed')), (SELECT COUNT(*) FROM inbox WHERE state IN ('waiting', 'claimed'))";
     let row = conn.one(sql, vec![]).await?;
     Ok(Done { log_id, held, to_send: row.int(0)?, undecided: row.int(1)?, next_ticket })
 }
