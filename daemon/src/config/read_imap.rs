@@ -47,9 +47,6 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         ca: s.file("ca"),
         poll: s.duration("poll", Duration::from_secs(1)..=HOUR).unwrap_or(POLL),
     };
-    if imap.trust.is_some() {
-        s.warn("trust", "is not built yet; no Authentication-Results of fetched mail is believed");
-    }
     let (host, port, implicit_tls) = server?;
     Some(Imap { host, port, implicit_tls, user: user?, ..imap })
 }

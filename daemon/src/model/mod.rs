@@ -20,4 +20,4 @@ pub use envelope::{Envelope, Transport};
 pub use ids::{DeliveryId, EndpointId, InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 pub use reply::Reply;
 pub use understood::Understood;
-pub use verdict::Verdict;
+pub use verdict::{By, Verdict};

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::model::facts::Facts;
-use crate::model::{InboxId, Understood};
+use crate::model::{InboxId, Understood, Verdict};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
 use crate::understand::{Limits, understand};
-use crate::verify;
+use crate::verify::{Subject, Verifier};
 
 /// Mails in hand at once.
 const IN_HAND: usize = 16;
@@ -32,6 +32,8 @@ pub struct Pipeline {
     pub node: NodeId,
     /// The desk as it is configured now.
     pub desk: watch::Receiver<Arc<Desk>>,
+    /// Who verifies authors.
+    pub verifier: Arc<Verifier>,
     /// The clock.
     pub clock: Clock,
 }
@@ -130,8 +132,10 @@ impl Pipeline {
     async fn decided(&self, mail: &ClaimedMail) -> Result<(), StoreError> {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
-        let understood = if poison { Understood::default() } else { self.understood(&desk, mail).await? };
-        let verdict = verify::verdict(&desk.config);
+        let (understood, verdict) = match poison {
+            true => (Understood::default(), Verdict::default()),
+            false => self.read(&desk, mail).await?,
+        };
         let view = Mail {
             id: mail.id,
             node: self.node.0,
@@ -150,12 +154,21 @@ impl Pipeline {
         self.store.settle(decide).await
     }
 
-    async fn understood(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Understood, StoreError> {
+    /// What the mail says and who wrote it. What was found while its sender was on the line stands, unless the DNS could
+    /// not be asked then.
+    async fn read(&self, desk: &Desk, mail: &ClaimedMail) -> Result<(Understood, Verdict), StoreError> {
         let raw = self.store.blob(&mail.blob).await?;
         let limits = Limits::from(&desk.config.limits);
-        tokio::task::spawn_blocking(move || understand(&raw, &limits))
-            .await
-            .map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))
+        let known = mail.envelope.verdict.clone().filter(|verdict| !verdict.is_temporary());
+        let wanted = known.is_none();
+        let task = tokio::task::spawn_blocking(move || (understand(&raw, &limits), wanted.then(|| Subject::read(&raw, &limits))));
+        let (understood, subject) = task.await.map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))?;
+        let verdict = match (known, subject) {
+            (Some(known), _) => known,
+            (None, Some(subject)) => self.verifier.verdict(&desk.config, &mail.envelope, &subject).await,
+            (None, None) => Verdict::default(),
+        };
+        Ok((understood, verdict))
     }
 }
 

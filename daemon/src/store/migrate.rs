@@ -59,7 +59,10 @@ fn lite_missing(lite: &mut Lite) -> Result<(), StoreError> {
         match done.get(&migration.version) {
             Some(checksum) if checksum.as_slice() == &*migration.checksum => {}
             Some(_) => {
-                return Err(StoreError::Refused(format!("migration {} of this database is not the one of this program", migration.version)));
+                return Err(StoreError::Refused(format!(
+                    "migration {} of this database is not the one of this program",
+                    migration.version
+                )));
             }
             None => {
                 lite.batch(migration.sql.as_str())?;

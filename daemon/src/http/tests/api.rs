@@ -25,7 +25,7 @@ async fn a_ticket_and_its_messages() {
     let all = "attachments authentication author automatic created_at flags html id kind message_id public reply_text subject text";
     assert_eq!(keys(&message).join(" "), all);
     assert_eq!((&message["kind"], &message["message_id"]), (&"customer".into(), &"one@example.org".into()));
-    assert_eq!(keys(&message["authentication"]), ["aligned", "dkim", "dmarc", "spf"]);
+    assert_eq!(keys(&message["authentication"]), ["aligned", "by", "dkim", "dmarc", "domain", "identity", "policy", "spf"]);
     assert_eq!(message["attachments"][0]["id"], "1-0");
     assert_eq!(message["attachments"][0]["name"], "page.html");
 }
