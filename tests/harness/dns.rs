@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
 
 const A: u16 = 1;
 const TXT: u16 = 16;
@@ -72,11 +71,6 @@ impl Dns {
         self
     }
 
-    /// Nothing is broken any more.
-    pub fn mended(&self) {
-        self.zones.lock().expect("zones").broken.clear();
-    }
-
     /// Never answers what is asked below a name.
     pub fn silent(&self, name: &str) -> &Self {
         self.zones.lock().expect("zones").silent.push(name.to_lowercase());
@@ -91,9 +85,6 @@ impl Dns {
         asked.dedup();
         asked
     }
-
-    /// A pause that a test of slow answers may count on: the time that one question may take.
-    pub const PATIENCE: Duration = Duration::from_secs(5);
 }
 
 impl Zones {

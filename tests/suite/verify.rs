@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Desk, Dns, Draft, Letter, Options, Reply, Signer, Smtp};
+use ombud_tests::{Desk, Dns, Dovecot, Draft, Letter, Options, Reply, Signer, Smtp, wait_until};
 use serde_json::Value;
 
 use crate::{ANN, JANE, SUPPORT, answers_to_ann, from_ann, ticket_of_ann};
@@ -352,4 +352,52 @@ fn nobodys_word_is_believed_unasked() {
     let fields = "Authentication-Results: desk.test; dmarc=pass header.from=agents.test; dkim=pass header.d=agents.test\r\n";
     let row = row(&desk, &mail, &[fields.as_bytes(), &mail.bytes()].concat());
     assert_fate(&row, "held", "confirm");
+}
+
+#[test]
+fn a_providers_word_counts_for_what_is_fetched_from_it() {
+    let dns = Dns::start();
+    let dovecot = Dovecot::start();
+    let desk = Desk::prepare(Options { require: "aligned", resolver: Some(dns.address()), ..Options::default() });
+    desk.agent(JANE, "Jane Doe", "admin");
+    desk.configure(&format!("{}{}trust = \"google\"\n", desk.configuration(), dovecot.section()));
+    let desk = desk.running();
+    wait_until("fetching to begin", || desk.log().contains("fetching begins"));
+    let fetched = |draft: &Draft, fields: &str| {
+        dovecot.deliver(&[fields.as_bytes(), &draft.bytes()].concat(), None);
+        desk.fate(&draft.id);
+        desk.fates(&draft.id).remove(0)
+    };
+    let google = "Authentication-Results: mx.google.com;\r\n dkim=pass header.i=@customer.test header.s=s1 header.b=ab/c;\r\n spf=pass \
+                  (google.com: domain of ann@customer.test designates 192.0.2.1) smtp.mailfrom=ann@customer.test;\r\n dmarc=pass \
+                  (p=REJECT sp=REJECT dis=NONE) header.from=customer.test\r\n";
+    let row = fetched(&from_ann("Verified", "Google has looked."), google);
+    assert_eq!((&row["authentication"]["by"], &row["authentication"]["spf"]), (&"results".into(), &"pass".into()), "{row}");
+    let row = fetched(&from_ann("Forged", "Somebody claims so."), &google.replace("mx.google.com", "mx.evil.test"));
+    assert_eq!((&row["fate"]["kind"], &row["authentication"]["aligned"]), (&"ticket".into(), &false.into()), "{row}");
+    let row = fetched(&from_ann("Denied", "Google says no."), &google.replace("pass", "fail").replace("dkim=fail", "dkim=neutral"));
+    assert_eq!((&row["authentication"]["dmarc"], &row["authentication"]["aligned"]), (&"fail".into(), &false.into()), "{row}");
+}
+
+#[test]
+fn one_slow_domain_keeps_nobody_else_waiting() {
+    let dns = Dns::start();
+    let desk = asking(&dns);
+    dns.silent("slow.test");
+    let begun = Instant::now();
+    let mut lmtp = Smtp::open(desk.ports().lmtp);
+    assert_eq!(lmtp.reply().expect("a greeting").code, 220);
+    assert_eq!(lmtp.ask("LHLO relay.test").code, 250);
+    let slow: Vec<Draft> = (0..20).map(|n| Draft::new(&format!("s{n}@d{n}.slow.test"), SUPPORT, "Slow", "hello")).collect();
+    for mail in &slow {
+        assert_eq!(lmtp.mail(&mail.sender, &[SUPPORT], &mail.bytes()).expect("a reply").code, 250);
+    }
+    let quick = from_ann("Quick", "hello");
+    assert_eq!(lmtp.mail(&quick.sender, &[SUPPORT], &quick.bytes()).expect("a reply").code, 250);
+    assert_eq!(desk.fate(&quick.id)["kind"], "ticket");
+    let waiting = desk.list("/api/v1/inbox?state=waiting").len();
+    assert!(waiting > 0, "the slow ones were decided first, {:?} after the first", begun.elapsed());
+    for mail in &slow {
+        assert_eq!(desk.fate(&mail.id)["kind"], "ticket", "they are decided all the same");
+    }
 }

@@ -11,7 +11,7 @@ use crate::model::{Envelope, Reply, TicketId};
 use crate::receive::Gate;
 use crate::receive::imap::{Addresses, Ours};
 use crate::store::{Store, free_space};
-use crate::understand::{Limits, prescan};
+use crate::understand::{Limits, origin, prescan};
 use crate::verify::{self, Subject, Verifier};
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
@@ -88,7 +88,7 @@ impl DeskGate {
             return Ok(());
         }
         let Some(_room) = self.verifier.room() else { return Ok(()) };
-        let mail = tokio::task::block_in_place(|| Subject::read(raw, limits));
+        let mail = tokio::task::block_in_place(|| Subject::read(raw, origin(raw, limits)));
         let verdict = self.verifier.verdict(&desk.config, envelope, &mail).await;
         let agents = |recipient: &String| matches!(desk.book.classify(recipient), Recipient::Token(_, token) if token.purpose() != Purpose::Customer && token.purpose() != Purpose::Bounce);
         let refusal = verify::refusal(&verdict, envelope.recipients.iter().any(agents));

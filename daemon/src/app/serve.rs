@@ -146,7 +146,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     let inbox = Inbox::new(opened.store.clone(), clock);
     let counters = Arc::new(Counters::default());
     let index = SearchIndex::new(opened.store.data());
-    let verifier = Arc::new(Verifier::default());
+    let verifier = Arc::new(Verifier::new(clock));
     let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe(), verifier: verifier.clone() };
     let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
     tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));

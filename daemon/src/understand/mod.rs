@@ -39,6 +39,6 @@ mod words;
 pub use html::SafeHtml;
 pub use limits::Limits;
 pub use message::{Part, parts, understand};
-pub use origin::{Origin, origin, without_comments};
+pub use origin::origin;
 pub use prescan::{Refusal, Scan, prescan};
 pub use reply::MARKER;

@@ -14,7 +14,7 @@ mod trusted;
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use mail_auth::dmarc::Policy;
 use mail_auth::dmarc::verify::DmarcParameters;
@@ -23,6 +23,7 @@ use mail_auth::{DkimOutput, DkimResult, DmarcOutput, DmarcResult, MessageAuthent
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
+use crate::clock::Clock;
 use crate::config::{Config, Require};
 use crate::model::{By, Envelope, Reply, Verdict};
 
@@ -54,6 +55,7 @@ const REFUSED: Reply = Reply::new(
 /// Verifies authors. One for the whole daemon: what the DNS has answered is kept.
 #[derive(Debug)]
 pub struct Verifier {
+    clock: Clock,
     dns: Mutex<Option<Dns>>,
     on_the_line: Semaphore,
 }
@@ -67,12 +69,6 @@ struct Dns {
 impl std::fmt::Debug for Dns {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Dns").field("server", &self.server).finish_non_exhaustive()
-    }
-}
-
-impl Default for Verifier {
-    fn default() -> Self {
-        Self { dns: Mutex::default(), on_the_line: Semaphore::new(ON_THE_LINE) }
     }
 }
 
@@ -95,6 +91,11 @@ pub fn at_once(config: &Config) -> Option<Verdict> {
 }
 
 impl Verifier {
+    /// One that goes by this clock.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, dns: Mutex::default(), on_the_line: Semaphore::new(ON_THE_LINE) }
+    }
+
     /// Room for one more sender who waits on the line; none while too many wait. Their mail is verified later.
     pub fn room(&self) -> Option<SemaphorePermit<'_>> {
         self.on_the_line.try_acquire().ok()
@@ -122,7 +123,7 @@ impl Verifier {
                 return temporary();
             }
         };
-        let check = Check { dns, config, envelope, mail, author: author.clone() };
+        let check = Check { dns, config, envelope, mail, author: author.clone(), now: self.clock.now() };
         timeout(TIME, check.run()).await.unwrap_or_else(|_| temporary())
     }
 
@@ -158,6 +159,8 @@ struct Check<'a> {
     envelope: &'a Envelope,
     mail: &'a Subject,
     author: String,
+    /// In ms.
+    now: i64,
 }
 
 /// What one way of proving has found.
@@ -186,7 +189,7 @@ impl Check<'_> {
     async fn own(&self) -> Verdict {
         let mut verdict = Verdict { domain: Some(self.author.clone()), ..Verdict::default() };
         let Some(mut message) = self.mail.message() else { return verdict };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now = u64::try_from(self.now / 1_000).unwrap_or(0);
         let chosen = signatures::choose(&mut message, &self.author, now);
         let budget = Budget::new(LOOK_UPS, LOOK_UPS);
         let (spf, sender) = self.spf().await;

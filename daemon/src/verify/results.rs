@@ -1,8 +1,6 @@
 //! Authentication-Results (RFC 8601 §2.2): what a relay says that it has found. Whether it is believed is decided
 //! elsewhere.
 
-use crate::understand::without_comments;
-
 /// Longer values are not looked at.
 const LENGTH: usize = 8 * 1024;
 /// More statements than any relay makes.
@@ -52,10 +50,7 @@ impl Results {
 /// Reads an unfolded value. `None` for what is too long, or where a quote or comment does not end: somebody else's
 /// words may have got in.
 pub(super) fn parse(value: &str) -> Option<Results> {
-    if value.len() > LENGTH || !is_balanced(value) {
-        return None;
-    }
-    let plain = without_comments(value);
+    let plain = without_comments(value).filter(|_| value.len() <= LENGTH)?;
     let mut parts = split(&plain, |c| c == ';').into_iter().map(str::trim).filter(|part| !part.is_empty()).take(STATEMENTS).peekable();
     let first = parts.peek()?;
     let by = match first.contains('=') {
@@ -123,7 +118,9 @@ fn unquoted(word: &str) -> &str {
     word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(word)
 }
 
-fn is_balanced(value: &str) -> bool {
+/// A value without its comments (RFC 5322 §3.2.2); quoted strings keep their quotes. `None` where one does not end.
+pub(super) fn without_comments(value: &str) -> Option<String> {
+    let mut out = String::with_capacity(value.len());
     let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
     for c in value.chars() {
         match c {
@@ -131,12 +128,17 @@ fn is_balanced(value: &str) -> bool {
             '\\' => escaped = true,
             '"' if depth == 0 => quoted = !quoted,
             '(' if !quoted => depth += 1,
-            ')' if !quoted && depth == 0 => return false,
-            ')' if !quoted => depth -= 1,
+            ')' if !quoted => {
+                depth = depth.checked_sub(1)?;
+                continue;
+            }
             _ => {}
         }
+        if depth == 0 {
+            out.push(c);
+        }
     }
-    depth == 0 && !quoted && !escaped
+    (depth == 0 && !quoted && !escaped).then_some(out)
 }
 
 #[cfg(test)]

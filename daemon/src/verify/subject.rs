@@ -5,7 +5,7 @@ use mail_auth::AuthenticatedMessage;
 use mail_auth::common::crypto::HashAlgorithm;
 use mail_auth::dkim::Canonicalization;
 
-use crate::understand::{Limits, Origin, origin};
+use crate::model::Origin;
 
 /// A mail whose author is to be verified.
 #[derive(Clone, Debug)]
@@ -17,10 +17,9 @@ pub struct Subject {
 }
 
 impl Subject {
-    /// Reads a mail; costs time in proportion to its length.
-    pub fn read(raw: &[u8], limits: &Limits) -> Self {
+    /// Reads a mail whose header says this; costs time in proportion to its length.
+    pub fn read(raw: &[u8], origin: Origin) -> Self {
         let raw = raw.strip_prefix(b"\xef\xbb\xbf").unwrap_or(raw);
-        let origin = origin(raw, limits);
         let message = if origin.from.is_some() { AuthenticatedMessage::parse(raw) } else { None };
         let hashes = message.map(|m| m.body_hashes).unwrap_or_default();
         let header = raw.get(..origin.body).unwrap_or(raw).to_vec();

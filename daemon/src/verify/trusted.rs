@@ -1,11 +1,10 @@
 //! Whose word is believed: the relay or the mail provider that the configuration names, and only what stands topmost.
 
 use crate::config::Config;
-use crate::model::Envelope;
-use crate::understand::{Origin, without_comments};
+use crate::model::{Envelope, Origin};
 
 use super::align::domain_of;
-use super::results::{self, Results, Statement};
+use super::results::{self, Results, Statement, without_comments};
 
 const GOOGLE: &str = "mx.google.com";
 
@@ -48,7 +47,7 @@ impl<'c> Trust<'c> {
     /// The user who has logged in to the relay, when it is the author (RFC 3848: the final A of the protocol).
     pub(super) fn submitted(&self, origin: &Origin) -> Option<String> {
         let received = origin.received.as_deref().filter(|_| self.submission)?;
-        let plain = without_comments(received);
+        let plain = without_comments(received)?;
         let mut words = plain.split_whitespace().skip_while(|word| !word.eq_ignore_ascii_case("with"));
         let protocol = words.nth(1)?;
         let with_log_in = ["ESMTPSA", "ESMTPA", "UTF8SMTPSA", "UTF8SMTPA"].iter().any(|word| protocol.eq_ignore_ascii_case(word));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
+use crate::clock::Clock;
 use crate::config::{Config, Listen, Relay};
 use crate::receive::{Listener, Protocol, imap};
 use crate::send::relay::{Exit, Timeouts};
@@ -143,7 +144,7 @@ pub(super) async fn resolver(config: &Config, report: &mut Report) {
         return;
     }
     let server = config.authentication.resolver.map_or_else(|| "the system's".to_owned(), |server| server.to_string());
-    let found = Verifier::default().probe(config).await;
+    let found = Verifier::new(Clock::default()).probe(config).await;
     report.judge("resolver", found.map(|()| format!("{server} answers")).map_err(|why| format!("{server}: {why}; nobody can be verified")));
 }
 

@@ -129,7 +129,7 @@ impl World {
     pub(super) fn pipeline(&self) -> Pipeline {
         let (sender, desk) = watch::channel(self.opened.desk.clone());
         drop(sender);
-        let verifier = Arc::default();
+        let verifier = Arc::new(verify::Verifier::new(self.opened.clock));
         Pipeline { store: self.opened.store.clone(), node: self.node, desk, verifier, clock: self.opened.clock }
     }
 
@@ -137,7 +137,7 @@ impl World {
     pub(super) async fn decide_all(&self) {
         let pipeline = self.pipeline();
         loop {
-            let mails = pipeline.claim(&mut false).await;
+            let mails = pipeline.claim(&mut false, Vec::new()).await;
             if mails.is_empty() {
                 break;
             }
