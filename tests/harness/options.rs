@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 pub struct Options {
     /// `[authentication] require`; `none` when empty.
     pub require: &'static str,
+    /// `[authentication] resolver`.
+    pub resolver: Option<std::net::SocketAddr>,
     /// `[outbound] relay`; a Maildir in the test's folder when absent.
     pub relay: Option<String>,
     /// The data folder, when it must be elsewhere.
@@ -28,12 +30,13 @@ impl Options {
         let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
         let relay = self.relay.clone().unwrap_or_else(|| format!("maildir:{}", folder.join("out").display()));
         let require = if self.require.is_empty() { "none" } else { self.require };
+        let resolver = self.resolver.map_or_else(String::new, |address| format!("resolver = \"{address}\"\n"));
         let database = self.database.clone().unwrap_or_else(|| format!("sqlite:{}/ombud.db", data.display()));
         let listen = r#"listen = ["127.0.0.1:0"]"#;
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
              [database]\nurl = \"{database}\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
-             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{more}\n\
+             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),
             desk = self.desk,

@@ -1,7 +1,7 @@
 //! Who may act: proofs, tokens, leaks.
 
 use ombud_tests::mail::tokens;
-use ombud_tests::{Desk, Draft, Letter, Options, Smtp};
+use ombud_tests::{Desk, Dns, Draft, Letter, Options, Smtp};
 
 use crate::{ANN, JANE, SUPPORT, answers_to_ann, release_address, ticket_of_ann};
 
@@ -11,7 +11,8 @@ fn by_jane(notice: &Letter, body: &str) -> Draft {
 
 #[test]
 fn without_a_proof_an_agents_answer_waits_for_their_word() {
-    let desk = Desk::prepare(Options { require: "aligned", ..Options::default() });
+    let dns = Dns::start();
+    let desk = Desk::prepare(Options { require: "aligned", resolver: Some(dns.address()), ..Options::default() });
     desk.agent(JANE, "Jane Doe", "admin");
     let desk = desk.running();
     let (number, notice) = ticket_of_ann(&desk, "Proof");

@@ -26,6 +26,7 @@ mod signals;
 mod stops;
 mod story;
 mod transcripts;
+mod verify;
 mod webhooks;
 
 use ombud_tests::mail::tokens;

@@ -11,7 +11,8 @@ use crate::model::{Envelope, Reply, TicketId};
 use crate::receive::Gate;
 use crate::receive::imap::{Addresses, Ours};
 use crate::store::{Store, free_space};
-use crate::understand::{Limits, prescan};
+use crate::understand::{Limits, origin, prescan};
+use crate::verify::{self, Subject, Verifier};
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
 const NO_DATABASE: Reply = Reply::new(451, "4.3.0", "The desk can't look that up now, please try again later");
@@ -23,6 +24,7 @@ const TWO_AUTHORS: Reply = Reply::new(550, "5.7.1", "The mail has more than one 
 pub(super) struct DeskGate {
     pub(super) store: Store,
     pub(super) desk: watch::Receiver<Arc<Desk>>,
+    pub(super) verifier: Arc<Verifier>,
 }
 
 impl Gate for DeskGate {
@@ -54,7 +56,7 @@ impl Gate for DeskGate {
         let found = tokio::task::block_in_place(|| prescan(raw, &limits));
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,
-            Ok(_) => return Ok(()),
+            Ok(_) => return self.author(envelope, raw, &limits).await,
             Err(refusal) => refusal.reply(),
         };
         if envelope.outside {
@@ -78,6 +80,22 @@ impl Addresses for DeskGate {
 }
 
 impl DeskGate {
+    /// Verifies who wrote an outside client's mail, which alone can be refused for it. While too many are being verified
+    /// it is left to the pipeline, which holds what would be refused here.
+    async fn author(&self, envelope: &mut Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
+        let desk = self.desk.borrow().clone();
+        if !envelope.outside || verify::at_once(&desk.config).is_some() {
+            return Ok(());
+        }
+        let Some(_room) = self.verifier.room() else { return Ok(()) };
+        let mail = tokio::task::block_in_place(|| Subject::read(raw, origin(raw, limits)));
+        let verdict = self.verifier.verdict(&desk.config, envelope, &mail).await;
+        let agents = |recipient: &String| matches!(desk.book.classify(recipient), Recipient::Token(_, token) if token.purpose() != Purpose::Customer && token.purpose() != Purpose::Bounce);
+        let refusal = verify::refusal(&verdict, envelope.recipients.iter().any(agents));
+        envelope.verdict = Some(verdict);
+        refusal.map_or(Ok(()), Err)
+    }
+
     /// A revoked address and one that never was get the same answer. An expired one is taken: the pipeline asks.
     async fn is_granted(&self, token: Token) -> Result<(), Reply> {
         let ticket = match token.purpose() {

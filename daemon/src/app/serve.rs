@@ -22,6 +22,7 @@ use crate::send::relay::Exit;
 use crate::send::{self, Destination, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
 use crate::understand::Limits;
+use crate::verify::Verifier;
 use crate::{http, pipeline, receive};
 
 use super::demo::MARK;
@@ -44,6 +45,7 @@ pub(super) struct Running {
     pub(super) addresses: Vec<(&'static str, String)>,
     node: NodeId,
     settings: Settings,
+    verifier: Arc<Verifier>,
     index: SearchIndex,
     cancel: CancellationToken,
     dead: CancellationToken,
@@ -147,7 +149,8 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     let inbox = Inbox::new(opened.store.clone(), clock);
     let counters = Arc::new(Counters::default());
     let index = SearchIndex::new(opened.store.data());
-    let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe() };
+    let verifier = Arc::new(Verifier::new(clock));
+    let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe(), verifier: verifier.clone() };
     let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
     tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));
     let shared = Shared::new(inbox.clone(), gate(), settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
@@ -169,7 +172,8 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     for listener in http {
         tasks.spawn(http::serve(listener, state.clone(), cancel.clone()));
     }
-    let running = Running { opened, addresses, node, settings, index, cancel, dead: CancellationToken::new(), tasks, _lock: lock };
+    let dead = CancellationToken::new();
+    let running = Running { opened, addresses, node, settings, verifier, index, cancel, dead, tasks, _lock: lock };
     running.spawn_loops(clock);
     running.tasks.spawn(tls::renew(running.settings.config.subscribe(), running.settings.certificate.clone(), running.cancel.clone()));
     Ok(running)
@@ -195,7 +199,8 @@ impl Running {
             clock,
         };
         self.tasks.spawn(send::run(sender, self.cancel.clone()));
-        self.tasks.spawn(pipeline::run(pipeline::Pipeline { store: store(), node, desk: desk(), clock }, self.cancel.clone()));
+        let pipeline = pipeline::Pipeline { store: store(), node, desk: desk(), verifier: self.verifier.clone(), clock };
+        self.tasks.spawn(pipeline::run(pipeline, self.cancel.clone()));
         let heart = tasks::Heart { store: store(), node, desk: desk(), clock, index: self.index.clone(), beat, dead: self.dead.clone() };
         self.tasks.spawn(tasks::beat(heart, self.cancel.clone()));
         self.tasks.spawn(self.index.clone().follow(store(), self.cancel.clone()));

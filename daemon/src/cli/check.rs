@@ -116,6 +116,7 @@ async fn look(config: &Config, report: &mut Report) {
     }
     surroundings::listeners(config, report).await;
     surroundings::certificates(config, report);
+    surroundings::resolver(config, report).await;
     surroundings::relay(config, report).await;
     surroundings::imap(config, report).await;
 }

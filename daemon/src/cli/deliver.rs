@@ -77,6 +77,7 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
         outside: false,
         malformed,
         account: None,
+        verdict: None,
     };
     let receipt = inbox.accept(envelope, mail).await.map_err(refused)?;
     Answer::of(json, &json!({ "id": receipt.id() }), || format!("accepted as {}", receipt.id()))

@@ -103,6 +103,9 @@ fn facts(mail: &InboxItem) -> String {
     }
     table.row(["Envelope", &format!("{sender} to {}", mail.envelope.recipients.join(", "))]);
     table.row(["From", mail.sender.as_deref().unwrap_or_default()]);
+    if let Some(verdict) = mail.verdict() {
+        table.row(["Author", &verdict.in_words()]);
+    }
     table.row(["Subject", &mail.subject]);
     table.row(["Message-ID", mail.message_id.as_deref().unwrap_or_default()]);
     table.row(["Tries", &mail.attempts.to_string()]);

@@ -57,9 +57,6 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
     {
         s.bad("after", format!("moves mail into \"{}\", which is fetched itself", target.trim()));
     }
-    if imap.trust.is_some() {
-        s.warn("trust", "is not built yet; no Authentication-Results of fetched mail is believed");
-    }
     let (host, port, implicit_tls) = server?;
     Some(Imap { host, port, implicit_tls, user: user?, ..imap })
 }

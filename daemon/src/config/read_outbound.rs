@@ -63,9 +63,6 @@ fn ignored(s: &mut Section<'_>, with_password: bool, with_ca: bool) {
 pub(super) fn authentication(s: &mut Section<'_>) -> Authentication {
     let require = s.word("require", &[("aligned", Require::Aligned), ("none", Require::None)]).unwrap_or(Require::Aligned);
     let resolver = s.parsed("resolver", values::resolver);
-    if resolver.is_some() {
-        s.warn("resolver", "is not built yet; the system's resolver is used");
-    }
     let relays = s.sections("trusted_relays", "[[authentication.trusted_relays]]", trusted_relay);
     Authentication { require, resolver, trusted_relays: relays.unwrap_or_default().into_iter().flatten().collect() }
 }
@@ -76,12 +73,6 @@ fn trusted_relay(s: &mut Section<'_>) -> Option<TrustedRelay> {
         s.require("net", "the relay's network, like net = \"10.0.0.0/8\"");
     }
     let trust = s.parsed("trust", values::one_line);
-    if trust.is_some() {
-        s.warn("trust", "is not built yet; no Authentication-Results of this relay is believed");
-    }
     let submission = s.boolean("submission").unwrap_or(false);
-    if submission {
-        s.warn("submission", "is not built yet; mail over this relay does not count as submission through us");
-    }
     Some(TrustedRelay { net: net?, trust, submission })
 }

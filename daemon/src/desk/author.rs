@@ -6,7 +6,7 @@ use crate::model::people::Person;
 use crate::model::{Address, PersonId};
 
 use super::thread::Place;
-use super::who::{From, Kind};
+use super::who::{From, Kind, Proof};
 use super::{Desk, Mail};
 
 /// Requester of a mail that names nobody and that a person has let through (RFC 2606 §2: no mail can get there).
@@ -98,8 +98,13 @@ pub(super) fn hold_reason(from: From) -> &'static str {
 }
 
 /// The same as a sentence.
-pub(super) fn hold_detail(from: From, kind: Kind) -> &'static str {
+pub(super) fn hold_detail(from: From, kind: Kind, proof: Proof) -> &'static str {
     match (from, kind) {
+        (From::Owner | From::Agent | From::FormerAgent | From::Party | From::Stranger, _)
+            if matches!(proof, Proof::Fail | Proof::FailPolicy) =>
+        {
+            "the domain of its author says that it is not from there (DMARC)"
+        }
         (From::Malformed, _) => "its From names nobody that can be told",
         (From::Own, _) => "its From is an address of this desk",
         (From::FormerAgent, _) => "its author does not work here any more",

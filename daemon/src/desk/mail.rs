@@ -2,7 +2,10 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Envelope, InboxId, Understood, Verdict};
+use crate::model::{By, Envelope, InboxId, Understood, Verdict};
+
+use super::author::Author;
+use super::who::{Channel, From, Proof};
 
 /// A mail to decide.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +34,22 @@ impl Mail<'_> {
         self.passed.iter().any(|p| p == reason)
     }
 
-    /// Whether its From is proven: by the checks, or by a person's word.
-    pub(super) fn is_proven(&self) -> bool {
-        self.verdict.aligned || self.has_passed("confirm") || self.has_passed("author")
+    /// What proves its From: the checks, or a person's word. An author who was taken from the envelope is never proven.
+    pub(super) fn proof(&self, author: &Author) -> Proof {
+        match () {
+            () if author.unproven => Proof::None,
+            () if self.has_passed("confirm") || self.has_passed("author") => Proof::Aligned,
+            () => Proof::of(self.verdict),
+        }
+    }
+
+    /// How it came, as far as its author is concerned: only agents hand mail in by logging in.
+    pub(super) fn channel(&self, from: From) -> Channel {
+        let logged_in = self.verdict.aligned && self.verdict.by == Some(By::Submission);
+        match from {
+            From::Owner | From::Agent if logged_in => Channel::Submission,
+            _ => Channel::Mail,
+        }
     }
 
     /// What tells a copy of this mail from another mail. What it says is enough when it has a Message-ID; without one

@@ -45,7 +45,7 @@ use author::Author;
 use customer::As;
 use draft::Draft;
 use recipients::Addressed;
-use who::{Kind, Outcome, Proof};
+use who::{Kind, Outcome};
 
 /// One snapshot of what the desk is: a decision takes it and keeps it.
 #[derive(Clone, Debug)]
@@ -120,25 +120,25 @@ fn by_author(draft: Draft<'_>, to: &Addressed, author: &Author) -> Known<Changes
     if muted && !mail.has_passed("spam") {
         return Ok(hold::for_admins(draft, "spam", "mail of this sender is held because an agent marked their ticket as spam"));
     }
-    let proof = if mail.is_proven() && !author.unproven { Proof::Aligned } else { Proof::None };
+    let proof = mail.proof(author);
     let automatic = mail.understood.automatic.is_some();
     let from = author::class(facts, author, &place);
     // Whoever has confirmed it has said yes to the old address, too.
     let kind = if mail.has_passed("confirm") && place.kind == Kind::AgentExpired { Kind::Agent } else { place.kind };
     let allow_spf = person.is_some_and(|p| p.settings.allow_spf);
-    let outcome = who::outcome(who::Channel::Mail, proof, kind, from, automatic, allow_spf);
+    let outcome = who::outcome(mail.channel(from), proof, kind, from, automatic, allow_spf);
     let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
     match who::on_ticket(outcome, from, place.ticket.is_some(), mail.has_passed("author")) {
         Outcome::Act => agent::act(draft, to, &place),
         // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
         Outcome::Note | Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, author, &place),
         Outcome::Confirm => hold::for_owner(draft, &place, author::confirm_reason(&place)),
-        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind))),
+        Outcome::Hold => Ok(hold::for_admins(draft, author::hold_reason(from), author::hold_detail(from, kind, proof))),
         Outcome::Automatic => automatic::decide(draft, to, author, &place),
         outcome => {
             let acknowledge = matches!(outcome, Outcome::Customer | Outcome::CustomerUnverified);
             let third_party = outcome == Outcome::ThirdParty;
-            customer::write(draft, to, author, &place, As { verified: proof == Proof::Aligned, third_party, acknowledge })
+            customer::write(draft, to, author, &place, As { verified: proof.is_proof(), third_party, acknowledge })
         }
     }
 }

@@ -128,7 +128,7 @@ fn follow<'f>(facts: &'f Facts, ticket: &'f TicketFacts) -> Known<&'f TicketFact
 fn by_reference<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Addressed, author: &Author, plain: Place<'f>) -> Known<Place<'f>> {
     let mut related = plain.related;
     let person = author.person(facts).filter(|_| !author.unproven);
-    let proven = mail.is_proven();
+    let proven = mail.proof(author).is_proof();
     let requester = |t: &TicketFacts| proven && person.is_some_and(|p| p.id == t.ticket.requester);
     let on = |t: &TicketFacts| person.is_some_and(|p| t.participant(p.id).is_some_and(|x| x.standing.is_party()) || p.is_active_agent());
     // A mail to our envelope sender names the mail that it came from.

@@ -2,6 +2,8 @@
 //!
 //! The rules are tried in order and the first that matches decides. Losing a proof never raises what a mail may do.
 
+use crate::model::{By, Verdict};
+
 /// How the mail came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
@@ -28,6 +30,30 @@ pub enum Proof {
     Temporary,
     /// The records are broken.
     Permanent,
+}
+
+impl Proof {
+    /// What a verdict amounts to. What a domain denies is denied, whatever else was found.
+    pub fn of(verdict: &Verdict) -> Self {
+        let says = |word: &Option<String>, wanted: &str| word.as_deref() == Some(wanted);
+        match verdict.by {
+            Some(By::Submission | By::Nobody) if verdict.aligned => Self::Aligned,
+            _ if says(&verdict.dmarc, "fail") && (says(&verdict.policy, "reject") || says(&verdict.policy, "quarantine")) => {
+                Self::FailPolicy
+            }
+            _ if says(&verdict.dmarc, "fail") => Self::Fail,
+            Some(By::Spf) if verdict.aligned => Self::Spf,
+            _ if verdict.aligned => Self::Aligned,
+            _ if verdict.is_temporary() => Self::Temporary,
+            _ if says(&verdict.dmarc, "permerror") => Self::Permanent,
+            _ => Self::None,
+        }
+    }
+
+    /// Whether somebody is proven to have written it.
+    pub fn is_proof(self) -> bool {
+        matches!(self, Self::Aligned | Self::Spf)
+    }
 }
 
 /// The strongest of our recipients.
@@ -120,7 +146,8 @@ pub fn outcome(channel: Channel, proof: Proof, kind: Kind, from: From, automatic
         (_, From::Party, Proof::Aligned | Proof::Spf) if agents => Customer,
         (_, From::Party, _) if agents => CustomerUnverified,
         _ if agents => ThirdParty,
-        (_, _, Proof::Fail) => Hold,
+        // A domain that asks for nothing (`p=none`) keeps its customers from no desk; nobody acts in its name.
+        (Kind::Customer, _, Proof::Fail) | (_, From::Owner | From::Agent | From::FormerAgent, Proof::Fail) => Hold,
         (Kind::Customer, From::Party, Proof::Aligned | Proof::Spf) => Customer,
         (Kind::Customer, From::Party, _) => CustomerUnverified,
         (Kind::Customer, From::Owner | From::Agent, Proof::Aligned) => Note,

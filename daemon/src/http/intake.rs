@@ -76,6 +76,7 @@ fn envelope(desk: &Desk, uri: &Uri) -> Answer<Envelope> {
         outside: false,
         malformed: None,
         account: None,
+        verdict: None,
     })
 }
 

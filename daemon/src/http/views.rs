@@ -125,6 +125,7 @@ pub struct InboxView<'a> {
     subject: &'a str,
     mail_from: &'a str,
     recipients: &'a [String],
+    authentication: Option<Verdict>,
     attempts: i64,
 }
 
@@ -149,6 +150,7 @@ impl<'a> From<&'a InboxItem> for InboxView<'a> {
             subject: &mail.subject,
             mail_from: &mail.envelope.mail_from,
             recipients: &mail.envelope.recipients,
+            authentication: mail.verdict(),
             attempts: mail.attempts,
         }
     }

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::verdict::Verdict;
+
 /// How a mail came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -58,4 +60,7 @@ pub struct Envelope {
     /// The mailbox whose account it was fetched from: whose `trust` counts, whatever the mail says.
     #[serde(default)]
     pub account: Option<String>,
+    /// What the checks of its author found while its sender was still on the line.
+    #[serde(default)]
+    pub verdict: Option<Verdict>,
 }

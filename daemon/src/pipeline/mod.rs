@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::model::facts::Facts;
-use crate::model::{InboxId, Understood};
+use crate::model::{InboxId, Understood, Verdict};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
-use crate::understand::{Limits, glimpse, understand};
-use crate::verify;
+use crate::understand::{Limits, glimpse, origin, understand};
+use crate::verify::{Subject, Verifier};
 
-/// Mails in hand at once.
-const IN_HAND: usize = 16;
+/// Mails taken at once.
+const BATCH: usize = 16;
+/// Mails in hand at most: some may wait for a slow DNS while others go on.
+const IN_HAND: usize = 128;
+/// How long the next mails wait for those in hand.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a mail that could not be decided waits.
 const PAUSE: i64 = 1_000;
 /// Nudges only save time.
@@ -32,6 +37,8 @@ pub struct Pipeline {
     pub node: NodeId,
     /// The desk as it is configured now.
     pub desk: watch::Receiver<Arc<Desk>>,
+    /// Who verifies authors.
+    pub verifier: Arc<Verifier>,
     /// The clock.
     pub clock: Clock,
 }
@@ -39,22 +46,35 @@ pub struct Pipeline {
 /// Decides mail until `cancel`; then finishes what is in hand.
 pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
     let mut unsure = false;
+    let mut work = JoinSet::new();
+    let mut in_hand = HashMap::new();
     loop {
-        let found = pipeline.claim(&mut unsure).await;
-        let mut work = JoinSet::new();
-        let mut in_hand = HashMap::new();
+        let found = pipeline.claim(&mut unsure, in_hand.values().copied().collect()).await;
         let idle = found.is_empty();
+        // Nothing new beside a mail that may be what ended a process.
+        let alone = found.iter().any(|mail| mail.attempts > 1);
         for mail in found {
             let (id, one, cancel) = (mail.id, pipeline.clone(), cancel.clone());
             let task = work.spawn(async move { Box::pin(one.one(mail, &cancel)).await });
             in_hand.insert(task.id(), id);
         }
-        while let Some(done) = work.join_next_with_id().await {
-            if let Err(error) = done {
+        let late = sleep(PATIENCE);
+        tokio::pin!(late);
+        loop {
+            let full = alone || cancel.is_cancelled() || in_hand.len() + BATCH > IN_HAND;
+            let done = tokio::select! {
+                done = work.join_next_with_id() => done,
+                () = &mut late, if !full => break,
+            };
+            let (task, error) = match done {
+                None => break,
+                Some(Ok((task, ()))) => (task, None),
+                Some(Err(error)) => (error.id(), Some(error)),
+            };
+            let id = in_hand.remove(&task);
+            if let (Some(error), Some(id)) = (error, id) {
                 tracing::error!(%error, "deciding a mail ended badly; it is tried again, alone");
-                if let Some(id) = in_hand.get(&error.id()) {
-                    pipeline.put_back(*id, "deciding it ended badly", true, &cancel).await;
-                }
+                pipeline.put_back(id, "deciding it ended badly", true, &cancel).await;
             }
         }
         if cancel.is_cancelled() {
@@ -71,10 +91,10 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
 }
 
 impl Pipeline {
-    /// Takes mails to decide. After an error nobody knows whether some were claimed: nothing is in hand now, so what is
-    /// ours is put back first.
-    async fn claim(&self, unsure: &mut bool) -> Vec<ClaimedMail> {
-        match self.claimed(*unsure).await {
+    /// Takes mails to decide. After an error nobody knows whether some were claimed: what is ours and not in hand is put
+    /// back first.
+    async fn claim(&self, unsure: &mut bool, in_hand: Vec<InboxId>) -> Vec<ClaimedMail> {
+        match self.claimed(*unsure, in_hand).await {
             Ok(mails) => {
                 *unsure = false;
                 mails
@@ -87,11 +107,11 @@ impl Pipeline {
         }
     }
 
-    async fn claimed(&self, unsure: bool) -> Result<Vec<ClaimedMail>, StoreError> {
+    async fn claimed(&self, unsure: bool, in_hand: Vec<InboxId>) -> Result<Vec<ClaimedMail>, StoreError> {
         if unsure {
-            self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Inbox(Vec::new()) }).await?;
+            self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Inbox(in_hand) }).await?;
         }
-        match self.store.run(Cmd::ClaimInbox { node: self.node, now: self.clock.now(), limit: IN_HAND }).await? {
+        match self.store.run(Cmd::ClaimInbox { node: self.node, now: self.clock.now(), limit: BATCH }).await? {
             Outcome::Mails(mails) => Ok(mails),
             _ => Ok(Vec::new()),
         }
@@ -130,8 +150,10 @@ impl Pipeline {
     async fn decided(&self, mail: &ClaimedMail) -> Result<(), StoreError> {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
-        let understood = if poison { self.glimpsed(mail).await? } else { self.understood(&desk, mail).await? };
-        let verdict = verify::verdict(&desk.config);
+        let (understood, verdict) = match poison {
+            true => (self.glimpsed(mail).await?, Verdict::default()),
+            false => self.read(&desk, mail).await?,
+        };
         let view = Mail {
             id: mail.id,
             node: self.node.0,
@@ -159,12 +181,22 @@ impl Pipeline {
         }
     }
 
-    async fn understood(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Understood, StoreError> {
+    /// What the mail says and who wrote it. What was found while its sender was on the line stands, unless the DNS could
+    /// not be asked then.
+    async fn read(&self, desk: &Desk, mail: &ClaimedMail) -> Result<(Understood, Verdict), StoreError> {
         let raw = self.store.blob(&mail.blob).await?;
         let limits = Limits::from(&desk.config.limits);
-        tokio::task::spawn_blocking(move || understand(&raw, &limits))
-            .await
-            .map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))
+        let known = mail.envelope.verdict.clone().filter(|verdict| !verdict.is_temporary());
+        let wanted = known.is_none();
+        let task =
+            tokio::task::spawn_blocking(move || (understand(&raw, &limits), wanted.then(|| Subject::read(&raw, origin(&raw, &limits)))));
+        let (understood, subject) = task.await.map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))?;
+        let verdict = match (known, subject) {
+            (Some(known), _) => known,
+            (None, Some(subject)) => self.verifier.verdict(&desk.config, &mail.envelope, &subject).await,
+            (None, None) => Verdict::default(),
+        };
+        Ok((understood, verdict))
     }
 }
 

@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
+use crate::clock::Clock;
 use crate::config::{Config, Listen, Relay};
 use crate::receive::{Listener, Protocol, imap};
 use crate::send::relay::{Exit, Timeouts};
 use crate::store::{free_space, keys};
+use crate::verify::{self, Verifier};
 
 /// A person waits for this: no step of asking the relay takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -134,6 +136,16 @@ pub(super) async fn relay(config: &Config, report: &mut Report) {
         Ok(()) => report.add("relay", State::Ok, way),
         Err(error) => report.add("relay", State::Bad, format!("{way}: {error}")),
     }
+}
+
+/// Whether the DNS answers, which says who wrote a mail. Without it mail is still taken, but nobody is proven.
+pub(super) async fn resolver(config: &Config, report: &mut Report) {
+    if verify::at_once(config).is_some() {
+        return;
+    }
+    let server = config.authentication.resolver.map_or_else(|| "the system's".to_owned(), |server| server.to_string());
+    let found = Verifier::new(Clock::default()).probe(config).await;
+    report.judge("resolver", found.map(|()| format!("{server} answers")).map_err(|why| format!("{server}: {why}; nobody can be verified")));
 }
 
 /// Whether mail could be fetched now.

@@ -25,7 +25,7 @@ async fn a_ticket_and_its_messages() {
     let all = "attachments authentication author automatic created_at flags html id kind message_id public reply_text subject text";
     assert_eq!(keys(&message).join(" "), all);
     assert_eq!((&message["kind"], &message["message_id"]), (&"customer".into(), &"one@example.org".into()));
-    assert_eq!(keys(&message["authentication"]), ["aligned", "dkim", "dmarc", "spf"]);
+    assert_eq!(keys(&message["authentication"]), ["aligned", "by", "dkim", "dmarc", "domain", "identity", "policy", "spf"]);
     assert_eq!(message["attachments"][0]["id"], "1-0");
     assert_eq!(message["attachments"][0]["name"], "page.html");
 }
@@ -127,7 +127,7 @@ async fn a_held_mail_is_let_through_once() {
     assert_eq!(served.hand_in("to=support@desk.localhost", b"From: ann@example.org\r\nSubject: s\r\n\r\ntext\r\n").await.status, 201);
     served.decide_all().await;
     let item = served.items("/api/v1/inbox").await.remove(0);
-    assert_eq!(keys(&item).join(" "), "attempts fate from id mail_from message_id received_at recipients subject transport");
+    assert_eq!(keys(&item).join(" "), "attempts authentication fate from id mail_from message_id received_at recipients subject transport");
     assert_eq!((&item["fate"]["kind"], &item["transport"]), (&"held".into(), &"http".into()), "{item}");
     assert_eq!(keys(&item["fate"]), ["detail", "kind", "reason", "ticket"]);
     let released = served.call("POST", "/api/v1/inbox/2/release", served.admin()).await;

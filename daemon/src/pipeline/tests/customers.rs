@@ -43,7 +43,7 @@ async fn two_copies_decided_together_are_one_message() {
         w.accept("ann@customer.test", &[SUPPORT], raw).await;
     }
     let pipeline = w.pipeline();
-    let mails = pipeline.claim(&mut false).await;
+    let mails = pipeline.claim(&mut false, Vec::new()).await;
     assert_eq!(mails.len(), 2);
     let [a, b] = [mails[0].clone(), mails[1].clone()];
     let cancel = CancellationToken::new();
@@ -158,7 +158,7 @@ async fn decisions_made_at_once_keep_the_cap_together() {
     }
     let pipeline = w.pipeline();
     let mut work = tokio::task::JoinSet::new();
-    for mail in pipeline.claim(&mut false).await {
+    for mail in pipeline.claim(&mut false, Vec::new()).await {
         let pipeline = pipeline.clone();
         work.spawn(async move { pipeline.one(mail, &CancellationToken::new()).await });
     }

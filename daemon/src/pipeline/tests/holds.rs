@@ -148,7 +148,7 @@ async fn a_poison_mail_is_held_the_fourth_time() {
     let mut w = World::new().await;
     let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\nMessage-ID: <bad@x.test>\r\nSubject: Deep\r\n\r\nHi\r\n").await;
     for _ in 0..3 {
-        assert_eq!(w.pipeline().claim(&mut false).await.len(), 1);
+        assert_eq!(w.pipeline().claim(&mut false, Vec::new()).await.len(), 1);
         // The process died with it in hand.
         w.restart().await;
     }
@@ -167,9 +167,9 @@ async fn a_suspect_is_claimed_alone() {
     for text in ["a", "b", "c"] {
         w.accept(ANN, &[SUPPORT], format!("From: ann@customer.test\r\n\r\n{text}\r\n").as_bytes()).await;
     }
-    assert_eq!(w.pipeline().claim(&mut false).await.len(), 3);
+    assert_eq!(w.pipeline().claim(&mut false, Vec::new()).await.len(), 3);
     w.restart().await;
     for _ in 0..3 {
-        assert_eq!(w.pipeline().claim(&mut false).await.len(), 1);
+        assert_eq!(w.pipeline().claim(&mut false, Vec::new()).await.len(), 1);
     }
 }

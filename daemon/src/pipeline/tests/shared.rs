@@ -157,7 +157,7 @@ async fn decided_at_once(w: &World, nodes: &[NodeId]) {
         work.spawn(async move {
             let mut idle = 0;
             while idle < 20 {
-                let mails = pipeline.claim(&mut false).await;
+                let mails = pipeline.claim(&mut false, Vec::new()).await;
                 idle = if mails.is_empty() { idle + 1 } else { 0 };
                 let mut hands = JoinSet::new();
                 for mail in mails {

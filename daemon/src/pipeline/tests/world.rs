@@ -20,6 +20,7 @@ use crate::pipeline::Pipeline;
 use crate::store::database_for_tests as database;
 use crate::store::read::{InboxItem, MessageItem, TicketItem};
 use crate::store::{Cmd, NewAgent, NewNode, NodeId, Outcome};
+use crate::verify;
 
 pub(super) const SUPPORT: &str = "support@desk.localhost";
 pub(super) const ANN: &str = "Ann Archer <ann@customer.test>";
@@ -115,6 +116,8 @@ impl World {
             outside: true,
             malformed: None,
             account: None,
+            // No name is looked up here.
+            verdict: Some(verify::at_once(&self.opened.config).unwrap_or_default()),
         };
         let inbox = Inbox::new(self.opened.store.clone(), self.opened.clock);
         let mut draft = inbox.draft();
@@ -126,14 +129,15 @@ impl World {
     pub(super) fn pipeline(&self) -> Pipeline {
         let (sender, desk) = watch::channel(self.opened.desk.clone());
         drop(sender);
-        Pipeline { store: self.opened.store.clone(), node: self.node, desk, clock: self.opened.clock }
+        let verifier = Arc::new(verify::Verifier::new(self.opened.clock));
+        Pipeline { store: self.opened.store.clone(), node: self.node, desk, verifier, clock: self.opened.clock }
     }
 
     /// Decides what waits.
     pub(super) async fn decide_all(&self) {
         let pipeline = self.pipeline();
         loop {
-            let mails = pipeline.claim(&mut false).await;
+            let mails = pipeline.claim(&mut false, Vec::new()).await;
             if mails.is_empty() {
                 break;
             }

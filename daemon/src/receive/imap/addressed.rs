@@ -62,6 +62,7 @@ pub(super) fn envelope(raw: &[u8], mailbox: &str, tls: bool, desk: &impl Address
         outside: false,
         malformed: None,
         account: Some(mailbox.to_owned()),
+        verdict: None,
     }
 }
 

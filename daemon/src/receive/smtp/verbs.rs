@@ -111,6 +111,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             outside: smtp && !self.peer.trusted,
             malformed: None,
             account: None,
+            verdict: None,
         }
     }
 

@@ -1,7 +1,9 @@
 //! The fate of every mail that was ever accepted.
 
+use serde::Deserialize as _;
+
 use crate::model::changes::Fate;
-use crate::model::{Envelope, InboxId, TicketId};
+use crate::model::{Envelope, InboxId, TicketId, Verdict};
 
 use super::Page;
 use crate::store::conn::Sql;
@@ -37,6 +39,15 @@ pub struct InboxItem {
     pub blob: Vec<u8>,
     /// What the decision was made from, JSON.
     pub decided_from: String,
+}
+
+impl InboxItem {
+    /// What the checks of its author found; `None` until it was decided.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let inputs: Option<serde_json::Value> = serde_json::from_str(&self.decided_from).ok();
+        let found = inputs.as_ref().and_then(|inputs| inputs.get("verdict")).and_then(|v| Verdict::deserialize(v).ok());
+        found.or_else(|| self.envelope.verdict.clone())
+    }
 }
 
 /// Which mails.

@@ -1,0 +1,23 @@
+//! The fields of a header from which an author is verified.
+
+use crate::model::Origin;
+
+use super::limits::Limits;
+use super::{addresses, headers, prescan};
+
+/// Reads them; a mail that cannot be taken apart has no author.
+pub fn origin(raw: &[u8], limits: &Limits) -> Origin {
+    let raw = headers::without_mark(raw);
+    let Ok(scan) = prescan(raw, limits) else { return Origin::default() };
+    let (fields, body) = headers::parse(raw, limits.header_size, limits.header_fields);
+    let (from, problem) = addresses::author(&fields, limits.addresses);
+    let text = |name: &str| fields.text(name);
+    let only = |name: &str| text(name).filter(|_| fields.all(name).count() == 1);
+    Origin {
+        from: from.filter(|_| problem.is_none() && scan.from_fields == 1),
+        results: text("authentication-results"),
+        received: text("received"),
+        auth_as: only("x-ms-exchange-organization-authas"),
+        body,
+    }
+}
