@@ -5,6 +5,7 @@
 
 mod api;
 pub mod browser;
+pub mod certificates;
 pub mod chance;
 pub mod desk;
 pub mod dovecot;
@@ -21,6 +22,7 @@ pub mod program;
 pub mod receiver;
 pub mod sink;
 pub mod smtp;
+mod tls;
 pub mod wait;
 
 pub use chance::Chance;

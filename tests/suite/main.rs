@@ -25,6 +25,7 @@ mod search;
 mod signals;
 mod stops;
 mod story;
+mod submission;
 mod transcripts;
 mod webhooks;
 

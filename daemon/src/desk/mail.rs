@@ -2,7 +2,9 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::model::{Envelope, InboxId, Understood, Verdict};
+use crate::model::address::fold;
+use crate::model::people::Person;
+use crate::model::{Envelope, InboxId, Transport, Understood, Verdict};
 
 /// A mail to decide.
 #[derive(Clone, Copy, Debug)]
@@ -31,9 +33,15 @@ impl Mail<'_> {
         self.passed.iter().any(|p| p == reason)
     }
 
-    /// Whether its From is proven: by the checks, or by a person's word.
+    /// Whether this agent has logged in to hand it over.
+    pub(super) fn is_submitted_by(&self, agent: &Person) -> bool {
+        let user = self.envelope.auth_user.as_deref().filter(|_| self.envelope.transport == Transport::Submission);
+        user.is_some_and(|user| agent.has_address(&fold(user)))
+    }
+
+    /// Whether its From is proven: by the checks, by a log-in, or by a person's word.
     pub(super) fn is_proven(&self) -> bool {
-        self.verdict.aligned || self.has_passed("confirm") || self.has_passed("author")
+        self.verdict.aligned || self.envelope.transport == Transport::Submission || self.has_passed("confirm") || self.has_passed("author")
     }
 
     /// What tells a copy of this mail from another mail. What it says is enough when it has a Message-ID; without one

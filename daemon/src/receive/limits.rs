@@ -59,7 +59,7 @@ impl Caps {
         if state.open >= limits.connections.min(self.ceiling) {
             return Err(FULL);
         }
-        let address = peer.ip.filter(|_| !peer.exempt).map(network);
+        let address = peer.ip.filter(|_| !peer.exempt).map(customer);
         if let Some(address) = address {
             state.sweep(now);
             let known = state.addresses.entry(address).or_insert(Address { open: 0, since: now, begun: 0 });
@@ -114,7 +114,7 @@ impl Drop for Pass {
 }
 
 /// Who counts as one: an IPv4 address or an IPv6 /64, which is what one customer gets.
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn customer(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),

@@ -37,6 +37,6 @@ mod words;
 
 pub use html::SafeHtml;
 pub use limits::Limits;
-pub use message::{Part, parts, understand};
+pub use message::{Part, author, parts, understand};
 pub use prescan::{Refusal, Scan, prescan};
 pub use reply::MARKER;

@@ -1,5 +1,6 @@
 //! The SMTP server (RFC 5321), which also speaks LMTP: connections in, sessions out.
 
+mod auth;
 mod command;
 mod data;
 mod line;
@@ -7,6 +8,7 @@ mod listen;
 mod path;
 mod reply;
 pub(super) mod session;
+mod starttls;
 mod transfer;
 mod verbs;
 
@@ -27,6 +29,7 @@ use super::door::Door;
 use super::gate::Gate;
 use super::limits::{Caps, Pass, open_files};
 use super::peer::Peer;
+use super::tally::Tally;
 use crate::config::Config;
 use crate::inbox::Inbox;
 use crate::model::Reply;
@@ -42,6 +45,26 @@ pub enum Protocol {
     Smtp,
     /// RFC 2033.
     Lmtp,
+    /// RFC 6409, with STARTTLS.
+    Submission,
+    /// The same with TLS from the first octet (RFC 8314 §3.3).
+    Submissions,
+}
+
+impl Protocol {
+    /// Whether agents log in here.
+    fn is_submission(self) -> bool {
+        matches!(self, Self::Submission | Self::Submissions)
+    }
+}
+
+/// What TLS is offered with, where it is.
+#[derive(Clone, Debug, Default)]
+pub struct Certificates {
+    /// On SMTP.
+    pub smtp: Option<Arc<ServerConfig>>,
+    /// Where agents log in.
+    pub submission: Option<Arc<ServerConfig>>,
 }
 
 /// What all listeners and sessions of a process share.
@@ -49,9 +72,11 @@ pub struct Shared<G, D = Inbox> {
     inbox: D,
     gate: G,
     config: watch::Receiver<Arc<Config>>,
-    tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+    tls: watch::Receiver<Certificates>,
     counters: Arc<Counters>,
     caps: Arc<Caps>,
+    /// Refused log-ins of each address.
+    guesses: Tally,
 }
 
 /// After accept(2) has failed, wait before the next try: with no file descriptor left it fails at once, for ever.
@@ -63,16 +88,16 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(8);
 const REFUSAL: Duration = Duration::from_secs(1);
 
 impl<G, D> Shared<G, D> {
-    /// A session takes the configuration as it is when its client comes. STARTTLS is offered on SMTP while `tls` holds
-    /// something. At most half of the process's file descriptors (as limited now) are used for sessions.
+    /// A session takes the configuration as it is when its client comes. TLS is offered while `tls` holds
+    /// something for it. At most half of the process's file descriptors (as limited now) are used for sessions.
     pub fn new(
         inbox: D,
         gate: G,
         config: watch::Receiver<Arc<Config>>,
-        tls: watch::Receiver<Option<Arc<ServerConfig>>>,
+        tls: watch::Receiver<Certificates>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { inbox, gate, config, tls, counters, caps: Arc::new(Caps::new(open_files())) }
+        Self { inbox, gate, config, tls, counters, caps: Arc::new(Caps::new(open_files())), guesses: Tally::default() }
     }
 
     /// What was counted so far.

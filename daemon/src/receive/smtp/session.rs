@@ -60,6 +60,10 @@ pub(in crate::receive) struct Session<G, D> {
     /// Whether PIPELINING was offered; before that a client that does not wait for replies is a robot.
     pub(super) pipelining: bool,
     pub(super) tls: bool,
+    /// The agent who has logged in.
+    pub(super) agent: Option<String>,
+    /// Log-ins refused.
+    pub(super) guesses: u32,
     pub(super) transaction: Option<Transaction>,
     /// Mails begun.
     pub(super) messages: usize,
@@ -111,6 +115,8 @@ impl<G: Gate, D: Door> Session<G, D> {
             name: None,
             pipelining: protocol == Protocol::Lmtp,
             tls: false,
+            agent: None,
+            guesses: 0,
             transaction: None,
             messages: 0,
             junk: 0,
@@ -135,6 +141,9 @@ impl<G: Gate, D: Door> Session<G, D> {
     }
 
     async fn talk(&mut self) -> Result<Infallible, End> {
+        if self.protocol == Protocol::Submissions {
+            self.implicit_tls().await?;
+        }
         self.greet().await?;
         loop {
             let line = self.line().await?;
@@ -147,7 +156,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     }
 
     async fn greet(&mut self) -> Result<(), End> {
-        if self.protocol == Protocol::Smtp {
+        if self.protocol != Protocol::Lmtp {
             let pause = if self.peer.exempt { GREETING_PAUSE_NEAR } else { GREETING_PAUSE };
             match self.wire.fill(Instant::now() + pause).await {
                 Err(WireError::Late) => {}
@@ -155,13 +164,13 @@ impl<G: Gate, D: Door> Session<G, D> {
                 Ok(()) => return Err(self.part(&EARLY)),
             }
         }
-        let word = if self.protocol == Protocol::Smtp { "ESMTP" } else { "LMTP" };
+        let word = if self.protocol == Protocol::Lmtp { "LMTP" } else { "ESMTP" };
         self.write(&Reply::with(220, "", format!("{} {word} Ombud", self.config.desk.hostname)));
         Ok(())
     }
 
     /// The next command line. Here, between two commands, a session ends that must end.
-    async fn line(&mut self) -> Result<Vec<u8>, End> {
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>, End> {
         loop {
             if self.cancel.is_cancelled() {
                 return Err(self.part(&SHUTTING_DOWN));

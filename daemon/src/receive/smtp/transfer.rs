@@ -114,7 +114,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     /// Stores a piece, or notes why the mail will not be stored.
     async fn keep(&mut self, mail: &mut Incoming<D::Draft>) {
         let noted = mail.reader.noted();
-        let strict = self.protocol == Protocol::Smtp && !self.peer.trusted;
+        let strict = self.protocol != Protocol::Lmtp && !self.peer.trusted;
         if noted.stray && strict {
             mail.failed = Some(STRAY);
         } else if mail.reader.size() > self.config.limits.message_size {
