@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod load;
 mod nodes;
+mod proxy;
 mod relay;
 mod search;
 mod signals;

@@ -59,14 +59,15 @@ impl Caps {
         if state.open >= limits.connections.min(self.ceiling) {
             return Err(FULL);
         }
-        let address = peer.ip.filter(|_| !peer.exempt).map(customer);
-        if let Some(address) = address {
-            state.sweep(now);
-            let known = state.addresses.entry(address).or_insert(Address { open: 0, since: now, begun: 0 });
-            known.count(limits, now)?;
-        }
+        let address = state.count(peer, limits, now)?;
         state.open += 1;
         Ok(Pass { caps: Arc::clone(self), address })
+    }
+
+    /// The same for a connection that has its place, now that its client is known.
+    pub(super) fn name(self: &Arc<Self>, pass: &mut Pass, peer: &Peer, limits: &Limits, now: Instant) -> Result<(), Reply> {
+        pass.address = self.lock().count(peer, limits, now)?;
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -92,6 +93,17 @@ impl Address {
 }
 
 impl State {
+    /// Counts a connection of this client, unless it is exempt.
+    fn count(&mut self, peer: &Peer, limits: &Limits, now: Instant) -> Result<Option<IpAddr>, Reply> {
+        let address = peer.ip.filter(|_| !peer.exempt).map(customer);
+        if let Some(address) = address {
+            self.sweep(now);
+            let known = self.addresses.entry(address).or_insert(Address { open: 0, since: now, begun: 0 });
+            known.count(limits, now)?;
+        }
+        Ok(address)
+    }
+
     /// Forgets addresses that are gone, each time their number has doubled: a flood from many addresses costs
     /// memory for a minute, not for ever.
     fn sweep(&mut self, now: Instant) {

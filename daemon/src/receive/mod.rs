@@ -10,6 +10,7 @@ mod limits;
 pub mod listen;
 mod lmtp;
 mod peer;
+mod proxy;
 pub mod smtp;
 mod tally;
 #[cfg(test)]

@@ -78,6 +78,8 @@ pub(super) fn parse(line: &[u8], utf8: bool) -> Result<Command, Reply> {
         "HELP" => Ok(Command::Help),
         "AUTH" => auth(argument?),
         "BDAT" => Ok(Command::Bdat),
+        // Whoever may speak the PROXY protocol has done so before anything else.
+        "PROXY" => Ok(Command::Foreign),
         other if HTTP.contains(&other) => Ok(Command::Foreign),
         _ => Err(NO_COMMAND),
     }
