@@ -1,6 +1,6 @@
 //! Agents send through the desk: app passwords, log-ins over TLS, and that who has logged in is who wrote.
 
-use ombud_tests::{Desk, Draft, Letter, Options, Reply, Smtp, certificates};
+use ombud_tests::{Desk, Draft, Letter, Options, Reply, Smtp, certificates, wait_for};
 
 use crate::{ANN, BOB, JANE, SUPPORT, answers_to_ann, ticket_of_ann};
 
@@ -162,4 +162,22 @@ fn an_app_password_is_for_active_agents() {
     assert_ne!(desk.cli(&["agent", "app-password", BOB]).code, 0);
     let letters: Vec<Letter> = desk.out().letters();
     assert!(letters.iter().all(|letter| !letter.everything().contains(&right)));
+}
+
+#[test]
+fn a_renewed_certificate_drops_nobody() {
+    let desk = desk();
+    let mut before = logged_in(&desk, JANE);
+    let old = before.certificate().expect("a certificate");
+    assert_eq!(before.ask("MAIL FROM:<jane@agents.test>").code, 250);
+    certificates::make(&desk.path(""));
+    desk.signal("HUP");
+    wait_for("the new certificate", || desk.log().contains("the configuration was read again").then_some(()));
+    let fresh = tls(&desk).certificate().expect("a certificate");
+    assert_ne!(fresh, old);
+    assert_eq!(before.ask("RCPT TO:<support@desk.test>").code, 250);
+    assert_eq!(before.ask("DATA").code, 354);
+    before.send(b"From: jane@agents.test\r\nSubject: Still here\r\n\r\nThe session goes on.\r\n.\r\n");
+    assert_eq!(before.reply().expect("a reply").code, 250);
+    assert_eq!(before.certificate(), Some(old));
 }

@@ -9,7 +9,7 @@ use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
-use crate::model::{Envelope, Reply, TicketId};
+use crate::model::{Envelope, PersonId, Reply, TicketId};
 use crate::receive::Gate;
 use crate::receive::imap::{Addresses, Ours};
 use crate::store::{AppPassword, Store, StoreError, free_space};
@@ -80,8 +80,8 @@ impl Gate for DeskGate {
         match found {
             Recipient::Mailbox(..) | Recipient::Role(_) => Ok(()),
             Recipient::Token(_, token) => self.is_granted(token).await,
-            Recipient::BadToken => Err(UNKNOWN),
-            Recipient::Foreign if desk.book.is_own_domain(recipient) => Err(UNKNOWN),
+            Recipient::BadToken => Err(self.nobody().await),
+            Recipient::Foreign if desk.book.is_own_domain(recipient) => Err(self.nobody().await),
             Recipient::Foreign => Err(FOREIGN),
         }
     }
@@ -137,6 +137,14 @@ impl DeskGate {
         let agent = self.agent(user).await?;
         let from = tokio::task::block_in_place(|| author(raw, limits));
         if from.is_some_and(|from| is_plain(&from.address) && agent.has_address(&from.key())) { Ok(()) } else { Err(NOT_THE_AUTHOR) }
+    }
+
+    /// What an address gets that is nobody's: after the same look-up that a revoked one takes.
+    async fn nobody(&self) -> Reply {
+        match self.store.epochs(PersonId(0), TicketId(0)).await {
+            Ok(_) => UNKNOWN,
+            Err(error) => unknown(error),
+        }
     }
 
     /// A revoked address and one that never was get the same answer. An expired one is taken: the pipeline asks.

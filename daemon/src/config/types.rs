@@ -363,8 +363,16 @@ pub struct Limits {
     pub connections: usize,
     /// Most connections of one address (20) from outside.
     pub connections_per_ip: usize,
+    /// Most connections of one IPv4 /24 or IPv6 /48 (60) from outside.
+    pub connections_per_network: usize,
     /// Most new connections of one address in a minute (100) from outside.
     pub connections_per_minute: usize,
+    /// Most octets of mail on one connection from outside (250 MiB).
+    pub session_size: u64,
+    /// Unknown recipients on one connection, since its last mail, from outside (5).
+    pub unknown_recipients: u32,
+    /// Unknown recipients from one address in an hour, from outside (100); beyond it the first one ends a connection.
+    pub unknown_recipients_per_hour: u32,
     /// Wrong passwords on one connection (3).
     pub logins_per_connection: u32,
     /// Wrong passwords from one address in a minute (10) from outside.

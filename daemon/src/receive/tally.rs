@@ -1,4 +1,4 @@
-//! How often addresses have failed lately: in a short while and in a long one.
+//! How often addresses have failed lately, in one or more windows of time.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -22,12 +22,12 @@ pub(super) struct Window {
 }
 
 /// Failures by address.
-#[derive(Debug, Default)]
-pub(super) struct Tally(Mutex<State>);
+#[derive(Debug)]
+pub(super) struct Tally<const N: usize>(Mutex<State<N>>);
 
-#[derive(Debug, Default)]
-struct State {
-    addresses: HashMap<IpAddr, [Count; 2]>,
+#[derive(Debug)]
+struct State<const N: usize> {
+    addresses: HashMap<IpAddr, [Count; N]>,
     sweep_at: usize,
 }
 
@@ -43,23 +43,29 @@ impl Count {
     }
 }
 
-impl Tally {
+impl<const N: usize> Default for Tally<N> {
+    fn default() -> Self {
+        Self(Mutex::new(State { addresses: HashMap::new(), sweep_at: 0 }))
+    }
+}
+
+impl<const N: usize> Tally<N> {
     /// Whether this address has failed too often in one of the windows.
-    pub(super) fn is_over(&self, ip: IpAddr, windows: [Window; 2], now: Instant) -> bool {
+    pub(super) fn is_over(&self, ip: IpAddr, windows: [Window; N], now: Instant) -> bool {
         let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(counts) = state.addresses.get(&customer(ip)) else { return false };
         counts.iter().zip(windows).any(|(count, window)| count.in_window(window, now) >= window.most)
     }
 
     /// Counts a failure.
-    pub(super) fn add(&self, ip: IpAddr, windows: [Window; 2], now: Instant) {
+    pub(super) fn add(&self, ip: IpAddr, windows: [Window; N], now: Instant) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.sweep(windows, now);
         let ip = customer(ip);
         if state.addresses.len() >= MOST && !state.addresses.contains_key(&ip) {
             return;
         }
-        let counts = state.addresses.entry(ip).or_insert([Count { since: now, failures: 0 }; 2]);
+        let counts = state.addresses.entry(ip).or_insert([Count { since: now, failures: 0 }; N]);
         for (count, window) in counts.iter_mut().zip(windows) {
             let so_far = count.in_window(window, now);
             *count = Count { since: if so_far == 0 { now } else { count.since }, failures: so_far + 1 };
@@ -67,9 +73,9 @@ impl Tally {
     }
 }
 
-impl State {
+impl<const N: usize> State<N> {
     /// Forgets whoever has not failed lately, each time their number has doubled.
-    fn sweep(&mut self, windows: [Window; 2], now: Instant) {
+    fn sweep(&mut self, windows: [Window; N], now: Instant) {
         if self.addresses.len() < self.sweep_at.max(SWEEP_ABOVE) {
             return;
         }

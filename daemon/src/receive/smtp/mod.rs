@@ -77,7 +77,9 @@ pub struct Shared<G, D = Inbox> {
     counters: Arc<Counters>,
     caps: Arc<Caps>,
     /// Refused log-ins of each address.
-    guesses: Tally,
+    guesses: Tally<2>,
+    /// Refused recipients of each address.
+    misses: Tally<1>,
 }
 
 /// After accept(2) has failed, wait before the next try: with no file descriptor left it fails at once, for ever.
@@ -100,7 +102,16 @@ impl<G, D> Shared<G, D> {
         tls: watch::Receiver<Certificates>,
         counters: Arc<Counters>,
     ) -> Self {
-        Self { inbox, gate, config, tls, counters, caps: Arc::new(Caps::new(open_files())), guesses: Tally::default() }
+        Self {
+            inbox,
+            gate,
+            config,
+            tls,
+            counters,
+            caps: Arc::new(Caps::new(open_files())),
+            guesses: Tally::default(),
+            misses: Tally::default(),
+        }
     }
 
     /// What was counted so far.

@@ -67,6 +67,10 @@ pub(in crate::receive) struct Session<G, D> {
     pub(super) transaction: Option<Transaction>,
     /// Mails begun.
     pub(super) messages: usize,
+    /// Octets of those that were read to their end.
+    pub(super) octets: u64,
+    /// Unknown recipients since the last accepted mail.
+    pub(super) misses: u32,
     pub(super) junk: u32,
     errors: u32,
     tarpit: Duration,
@@ -119,6 +123,8 @@ impl<G: Gate, D: Door> Session<G, D> {
             guesses: 0,
             transaction: None,
             messages: 0,
+            octets: 0,
+            misses: 0,
             junk: 0,
             errors: 0,
             tarpit: TARPIT,

@@ -1,11 +1,18 @@
 //! One function per verb (RFC 5321 §4.1.1).
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use super::Protocol;
 use super::command::{Command, Mail};
 use super::session::{End, Session, Transaction};
 use crate::model::{Envelope, Reply, Transport};
 use crate::receive::door::Door;
 use crate::receive::gate::Gate;
+use crate::receive::tally::Window;
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 const OK: Reply = Reply::new(250, "2.0.0", "OK");
 const SENDER_OK: Reply = Reply::new(250, "2.1.0", "Sender OK");
@@ -21,6 +28,8 @@ const MAIL_FIRST: Reply = Reply::new(503, "5.5.1", "Send MAIL first");
 const NESTED: Reply = Reply::new(503, "5.5.1", "A mail is already begun, send RSET to drop it");
 const TOO_LARGE: Reply = Reply::new(552, "5.3.4", "Message too large");
 const TOO_MANY_MESSAGES: Reply = Reply::new(421, "4.7.0", "Enough messages on this connection, open another");
+const TOO_MANY_OCTETS: Reply = Reply::new(421, "4.7.0", "Enough octets on this connection, open another");
+const TOO_MANY_MISSES: Reply = Reply::new(421, "4.7.0", "Too many unknown recipients, closing");
 const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "Too many recipients, send the rest in another mail");
 
 impl<G: Gate, D: Door> Session<G, D> {
@@ -81,6 +90,9 @@ impl<G: Gate, D: Door> Session<G, D> {
         if self.messages >= self.config.limits.messages_per_connection && !self.peer.exempt {
             return Err(self.part(&TOO_MANY_MESSAGES));
         }
+        if self.octets >= self.config.limits.session_size && !self.peer.exempt {
+            return Err(self.part(&TOO_MANY_OCTETS));
+        }
         if let Err(reply) = self.shared.gate.ready().await {
             return self.say(&reply).await;
         }
@@ -114,10 +126,23 @@ impl<G: Gate, D: Door> Session<G, D> {
             return self.say(&TOO_MANY_RECIPIENTS).await;
         }
         if let Err(reply) = self.shared.gate.rcpt(&transaction.envelope, &recipient).await {
-            return self.say(&reply).await;
+            self.say(&reply).await?;
+            return if reply.code == 550 { self.missed() } else { Ok(()) };
         }
         transaction.envelope.recipients.push(recipient);
         self.say(&RECIPIENT_OK).await
+    }
+
+    /// Counts an unknown recipient. Whoever tries names is cut off, sooner when that address does it again and again; a
+    /// mail to a known one goes through all the same.
+    fn missed(&mut self) -> Result<(), End> {
+        let Some(ip) = self.peer.ip.filter(|_| !self.peer.exempt) else { return Ok(()) };
+        let windows = [Window { time: HOUR, most: self.config.limits.unknown_recipients_per_hour }];
+        let now = Instant::now();
+        let again = self.shared.misses.is_over(ip, windows, now);
+        self.shared.misses.add(ip, windows, now);
+        self.misses += 1;
+        if again || self.misses >= self.config.limits.unknown_recipients { Err(self.part(&TOO_MANY_MISSES)) } else { Ok(()) }
     }
 
     async fn rset(&mut self) -> Result<(), End> {
