@@ -27,6 +27,8 @@ pub struct Ports {
     pub lmtp: SocketAddr,
     /// HTTP.
     pub http: SocketAddr,
+    /// Where agents send: with TLS from the first octet, with STARTTLS, in the order of the configuration.
+    pub submission: [Option<SocketAddr>; 2],
 }
 
 /// A daemon. Dropping it kills it, and fails the test when it had died or panicked before.
@@ -139,7 +141,9 @@ impl Desk {
         thread::spawn(move || lines.read_to_end(&mut Vec::new()));
         self.child = Some(child);
         let port = |name: &str| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).and_then(|text| text.parse().ok());
-        let ports = || Some(Ports { smtp: port("smtp=")?, lmtp: port("lmtp=")?, http: port("http=")? });
+        let mut words = ready.split_whitespace().filter_map(|word| word.strip_prefix("submission=")?.parse().ok());
+        let submission = [words.next(), words.next()];
+        let ports = || Some(Ports { smtp: port("smtp=")?, lmtp: port("lmtp=")?, http: port("http=")?, submission });
         assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
         self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
     }

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tempfile::TempDir;
 
+use crate::certificates;
 use crate::wait::{PATIENCE, found, wait_for, wait_until};
 
 /// The user of every private Dovecot.
@@ -33,7 +34,7 @@ impl Dovecot {
         let folder = tempfile::tempdir().expect("a folder for Dovecot");
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("its mode");
         let mut dovecot = Self { folder, imap: free_port(), imaps: free_port(), child: None };
-        dovecot.make_certificates();
+        certificates::make(dovecot.folder.path());
         for name in ["home", "home/Maildir", "home/Maildir/cur", "home/Maildir/new", "home/Maildir/tmp", "run"] {
             fs::create_dir_all(dovecot.path(name)).expect("a folder");
         }
@@ -177,18 +178,6 @@ impl Dovecot {
         }
     }
 
-    fn make_certificates(&self) {
-        let at = |name: &str| self.path(name).display().to_string();
-        let key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-        let ca = ["-x509", "-days", "30", "-subj", "/CN=Test authority", "-keyout", &at("ca.key"), "-out", &at("ca.pem")];
-        openssl(&[&["req"], &key[..], &ca[..]].concat());
-        openssl(&[&["req"], &key[..], &["-subj", "/CN=localhost", "-keyout", &at("key.pem"), "-out", &at("request.pem")]].concat());
-        fs::write(self.path("extensions"), "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n").expect("a file");
-        let (request, authority, extensions) = (at("request.pem"), at("ca.pem"), at("extensions"));
-        let sign = ["x509", "-req", "-days", "30", "-in", &request, "-CA", &authority, "-CAkey", &at("ca.key"), "-CAcreateserial"];
-        openssl(&[&sign[..], &["-extfile", &extensions, "-out", &at("cert.pem")]].concat());
-    }
-
     fn configuration(&self) -> String {
         let base = self.folder.path().display();
         let own = fs::metadata("/proc/self").expect("who we are");
@@ -242,9 +231,4 @@ fn own_all(path: &Path, user: u32, group: u32) {
 
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
-}
-
-fn openssl(arguments: &[&str]) {
-    let ran = Command::new("openssl").args(arguments).output().expect("openssl (tests/run installs it)");
-    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 }

@@ -5,6 +5,7 @@
 
 mod api;
 pub mod browser;
+pub mod certificates;
 pub mod chance;
 pub mod desk;
 pub mod dns;
@@ -23,6 +24,7 @@ pub mod receiver;
 pub mod signer;
 pub mod sink;
 pub mod smtp;
+mod tls;
 pub mod wait;
 
 pub use chance::Chance;

@@ -2,7 +2,11 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::path::Path;
 
+use data_encoding::BASE64;
+
+use crate::tls::Line;
 use crate::wait::PATIENCE;
 
 /// A reply (RFC 5321 §4.2).
@@ -24,7 +28,7 @@ impl Reply {
 /// A session.
 #[derive(Debug)]
 pub struct Smtp {
-    io: BufReader<TcpStream>,
+    io: BufReader<Line>,
 }
 
 impl Smtp {
@@ -39,7 +43,7 @@ impl Smtp {
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         stream.set_write_timeout(Some(PATIENCE)).ok()?;
         stream.set_nodelay(true).ok()?;
-        Some(Self { io: BufReader::new(stream) })
+        Some(Self { io: BufReader::new(Line::Plain(stream)) })
     }
 
     /// Connects and greets.
@@ -48,6 +52,39 @@ impl Smtp {
         assert_eq!(smtp.reply().expect("a greeting").code, 220);
         assert_eq!(smtp.ask("EHLO client.test").code, 250);
         smtp
+    }
+
+    /// Connects with TLS from the first octet, and greets.
+    pub fn over_tls(address: SocketAddr, authority: &Path) -> Self {
+        let mut smtp = Self::open(address).secured(authority);
+        assert_eq!(smtp.reply().expect("a greeting").code, 220);
+        assert_eq!(smtp.ask("EHLO client.test").code, 250);
+        smtp
+    }
+
+    /// STARTTLS, and greets anew.
+    #[must_use]
+    pub fn starttls(mut self, authority: &Path) -> Self {
+        assert_eq!(self.ask("STARTTLS").code, 220);
+        let mut smtp = self.secured(authority);
+        assert_eq!(smtp.ask("EHLO client.test").code, 250);
+        smtp
+    }
+
+    fn secured(self, authority: &Path) -> Self {
+        let Line::Plain(stream) = self.io.into_inner() else { panic!("TLS is on already") };
+        Self { io: BufReader::new(Line::over(stream, authority).expect("TLS")) }
+    }
+
+    /// The certificate that the server has shown.
+    pub fn certificate(&self) -> Option<Vec<u8>> {
+        self.io.get_ref().certificate()
+    }
+
+    /// AUTH PLAIN (RFC 4616).
+    #[track_caller]
+    pub fn log_in(&mut self, user: &str, password: &str) -> Reply {
+        self.ask(&format!("AUTH PLAIN {}", BASE64.encode(format!("\0{user}\0{password}").as_bytes())))
     }
 
     /// Sends octets. That the server has hung up shows when its reply is missed.
@@ -105,7 +142,7 @@ impl Smtp {
 
     /// Says nothing more; everything that the server still says until it closes.
     pub fn rest(mut self) -> String {
-        let _ = self.io.get_mut().shutdown(Shutdown::Write);
+        let _ = self.io.get_ref().stream().shutdown(Shutdown::Write);
         self.until_closed()
     }
 

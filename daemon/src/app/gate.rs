@@ -2,32 +2,65 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::desk::Desk;
 use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
-use crate::model::{Envelope, Reply, TicketId};
+use crate::model::address::{fold, is_plain};
+use crate::model::people::Person;
+use crate::model::{Envelope, PersonId, Reply, TicketId};
 use crate::receive::Gate;
 use crate::receive::imap::{Addresses, Ours};
-use crate::store::{Store, free_space};
-use crate::understand::{Limits, origin, prescan};
+use crate::store::{AppPassword, Store, StoreError, free_space};
+use crate::understand::{Limits, author, origin, prescan};
 use crate::verify::{self, Subject, Verifier};
+
+/// Passwords that are checked at once.
+const CHECKS: usize = 2;
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
 const NO_DATABASE: Reply = Reply::new(451, "4.3.0", "The desk can't look that up now, please try again later");
 const UNKNOWN: Reply = Reply::new(550, "5.1.1", "No such address here");
 const FOREIGN: Reply = Reply::new(550, "5.7.1", "This desk takes mail for its own addresses only");
+const WRONG: Reply = Reply::new(535, "5.7.8", "That is no name and app password of an agent");
+const GONE: Reply = Reply::new(550, "5.7.1", "You do not work here any more");
+const NOT_OUTSIDE: Reply =
+    Reply::new(550, "5.7.1", "Agents send to addresses of this desk only: answer the mail it sent you, and it writes to the customer");
+const NOT_YOURS: Reply = Reply::new(550, "5.7.1", "This address was given to another agent; answer the mail that came to you");
+const NOT_THE_AUTHOR: Reply = Reply::new(550, "5.7.1", "From must be one of your own addresses, and that alone");
 const TWO_AUTHORS: Reply = Reply::new(550, "5.7.1", "The mail has more than one From field; send it with exactly one");
 
 /// The gate of a desk.
 pub(super) struct DeskGate {
-    pub(super) store: Store,
-    pub(super) desk: watch::Receiver<Arc<Desk>>,
-    pub(super) verifier: Arc<Verifier>,
+    store: Store,
+    desk: watch::Receiver<Arc<Desk>>,
+    verifier: Arc<Verifier>,
+    /// Checking a password takes 19 MiB and a moment of the processor: few at a time.
+    checks: Semaphore,
+}
+
+impl DeskGate {
+    pub(super) fn new(store: Store, desk: watch::Receiver<Arc<Desk>>, verifier: Arc<Verifier>) -> Self {
+        Self { store, desk, verifier, checks: Semaphore::new(CHECKS) }
+    }
 }
 
 impl Gate for DeskGate {
+    async fn login(&self, user: &str, password: &str) -> Result<String, Reply> {
+        // What is no password of ours is wrong whoever logs in, so how fast that is told says nothing about anybody.
+        let password = AppPassword::read(password).ok_or(WRONG)?;
+        let kept = self.store.app_password(&password).await.map_err(unknown)?;
+        let Ok(_turn) = self.checks.acquire().await else { return Err(NO_DATABASE) };
+        let hash = kept.as_ref().map(|(hash, _)| hash.clone());
+        let right = tokio::task::spawn_blocking(move || password.is(hash.as_deref())).await.unwrap_or(false);
+        let agent = match kept.filter(|_| right) {
+            Some((_, id)) => self.store.persons(&[id]).await.map_err(unknown)?.pop(),
+            None => None,
+        };
+        agent.filter(|agent| agent.is_active_agent() && agent.has_address(&fold(user))).map(|agent| agent.address).ok_or(WRONG)
+    }
+
     async fn ready(&self) -> Result<(), Reply> {
         let config = self.desk.borrow().config.clone();
         match free_space(self.store.data()) {
@@ -40,13 +73,17 @@ impl Gate for DeskGate {
         }
     }
 
-    async fn rcpt(&self, _envelope: &Envelope, recipient: &str) -> Result<(), Reply> {
+    async fn rcpt(&self, envelope: &Envelope, recipient: &str) -> Result<(), Reply> {
         let desk = self.desk.borrow().clone();
-        match desk.book.classify(recipient) {
+        let found = desk.book.classify(recipient);
+        if let Some(user) = &envelope.auth_user {
+            self.may_send(user, &found).await?;
+        }
+        match found {
             Recipient::Mailbox(..) | Recipient::Role(_) => Ok(()),
             Recipient::Token(_, token) => self.is_granted(token).await,
-            Recipient::BadToken => Err(UNKNOWN),
-            Recipient::Foreign if desk.book.is_own_domain(recipient) => Err(UNKNOWN),
+            Recipient::BadToken => Err(self.nobody().await),
+            Recipient::Foreign if desk.book.is_own_domain(recipient) => Err(self.nobody().await),
             Recipient::Foreign => Err(FOREIGN),
         }
     }
@@ -56,10 +93,11 @@ impl Gate for DeskGate {
         let found = tokio::task::block_in_place(|| prescan(raw, &limits));
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,
-            Ok(_) => return self.author(envelope, raw, &limits).await,
+            Ok(_) if envelope.auth_user.is_some() => return self.is_author(envelope, raw, &limits).await,
+            Ok(_) => return self.verified(envelope, raw, &limits).await,
             Err(refusal) => refusal.reply(),
         };
-        if envelope.outside {
+        if envelope.outside || envelope.auth_user.is_some() {
             return Err(refusal);
         }
         // Whoever hands over from inside has answered for it already: it is kept and a person looks at it.
@@ -82,7 +120,7 @@ impl Addresses for DeskGate {
 impl DeskGate {
     /// Verifies who wrote an outside client's mail, which alone can be refused for it. While too many are being verified
     /// it is left to the pipeline, which holds what would be refused here.
-    async fn author(&self, envelope: &mut Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
+    async fn verified(&self, envelope: &mut Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
         let desk = self.desk.borrow().clone();
         if !envelope.outside || verify::at_once(&desk.config).is_some() {
             return Ok(());
@@ -96,6 +134,38 @@ impl DeskGate {
         refusal.map_or(Ok(()), Err)
     }
 
+    /// The agent who has logged in, as they are now.
+    async fn agent(&self, user: &str) -> Result<Person, Reply> {
+        let staff = self.store.staff().await.map_err(unknown)?;
+        staff.into_iter().find(|person| person.is_active_agent() && person.has_address(&fold(user))).ok_or(GONE)
+    }
+
+    /// What an agent sends through us goes to the desk, and never to the address of another agent.
+    async fn may_send(&self, user: &str, to: &Recipient) -> Result<(), Reply> {
+        let agent = self.agent(user).await?;
+        match to {
+            Recipient::Foreign => Err(NOT_OUTSIDE),
+            Recipient::Token(_, token) if is_of_agent(token) && token.person() != agent.id => Err(NOT_YOURS),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever has logged in writes under an address of theirs and no other (RFC 6409 §6.1).
+    async fn is_author(&self, envelope: &Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
+        let Some(user) = &envelope.auth_user else { return Ok(()) };
+        let agent = self.agent(user).await?;
+        let from = tokio::task::block_in_place(|| author(raw, limits));
+        if from.is_some_and(|from| is_plain(&from.address) && agent.has_address(&from.key())) { Ok(()) } else { Err(NOT_THE_AUTHOR) }
+    }
+
+    /// What an address gets that is nobody's: after the same look-up that a revoked one takes.
+    async fn nobody(&self) -> Reply {
+        match self.store.epochs(PersonId(0), TicketId(0)).await {
+            Ok(_) => UNKNOWN,
+            Err(error) => unknown(error),
+        }
+    }
+
     /// A revoked address and one that never was get the same answer. An expired one is taken: the pipeline asks.
     async fn is_granted(&self, token: Token) -> Result<(), Reply> {
         let ticket = match token.purpose() {
@@ -106,10 +176,16 @@ impl DeskGate {
         match self.store.epochs(token.person(), ticket).await {
             Ok(Some(epochs)) if !epochs.disabled && token.is_of_epoch(epochs.sum) => Ok(()),
             Ok(_) => Err(UNKNOWN),
-            Err(error) => {
-                tracing::error!(%error, "an address could not be looked up");
-                Err(NO_DATABASE)
-            }
+            Err(error) => Err(unknown(error)),
         }
     }
+}
+
+fn is_of_agent(token: &Token) -> bool {
+    !matches!(token.purpose(), Purpose::Customer | Purpose::Bounce)
+}
+
+fn unknown(error: StoreError) -> Reply {
+    tracing::error!(%error, "who that is could not be looked up");
+    NO_DATABASE
 }

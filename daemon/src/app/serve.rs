@@ -12,12 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
-use crate::config::{Config, Problems};
+use crate::config::{Config, Listen, Problems};
 use crate::desk::Desk;
 use crate::feed::hooks::{self, Hooks};
 use crate::feed::index::SearchIndex;
 use crate::inbox::Inbox;
-use crate::receive::{BindError, Counters, Listener, Protocol, Shared};
+use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
 use crate::send::{self, Destination, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
@@ -41,7 +41,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) struct Running {
     /// The desk.
     pub(super) opened: Opened,
-    /// Real addresses: `smtp`, `lmtp`, `http`.
+    /// Real addresses: `smtp`, `lmtp`, `submission`, `http`.
     pub(super) addresses: Vec<(&'static str, String)>,
     node: NodeId,
     settings: Settings,
@@ -58,7 +58,7 @@ struct Settings {
     config: watch::Sender<Arc<Config>>,
     desk: watch::Sender<Arc<Desk>>,
     exit: watch::Sender<Arc<Exit>>,
-    certificate: Arc<watch::Sender<tls::Certificate>>,
+    certificate: Arc<watch::Sender<Certificates>>,
 }
 
 /// Runs the daemon until SIGTERM or SIGINT. `reload` reads the configuration again, for SIGHUP.
@@ -150,7 +150,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     let counters = Arc::new(Counters::default());
     let index = SearchIndex::new(opened.store.data());
     let verifier = Arc::new(Verifier::new(clock));
-    let gate = || DeskGate { store: opened.store.clone(), desk: settings.desk.subscribe(), verifier: verifier.clone() };
+    let gate = || DeskGate::new(opened.store.clone(), settings.desk.subscribe(), verifier.clone());
     let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
     tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));
     let shared = Shared::new(inbox.clone(), gate(), settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
@@ -295,6 +295,10 @@ async fn bind(config: &Config) -> Result<(Vec<Listener>, Vec<http::Listener>), A
     for (listen, protocol) in smtp.chain(lmtp) {
         mail.push(Listener::bind(listen, protocol).await.map_err(taken)?);
     }
+    for listen in config.submission.iter().flat_map(|s| &s.listen) {
+        let protocol = if listen.implicit_tls { Protocol::Submissions } else { Protocol::Submission };
+        mail.push(Listener::bind(&Listen::Tcp(listen.address), protocol).await.map_err(taken)?);
+    }
     let mut web = Vec::new();
     for listen in config.http.iter().flat_map(|h| &h.listen) {
         web.push(http::Listener::bind(listen).await.map_err(taken)?);
@@ -315,5 +319,6 @@ fn word(listener: &Listener) -> &'static str {
     match listener.protocol() {
         Protocol::Smtp => "smtp",
         Protocol::Lmtp => "lmtp",
+        Protocol::Submission | Protocol::Submissions => "submission",
     }
 }

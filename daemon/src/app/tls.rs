@@ -1,4 +1,4 @@
-//! The certificate of STARTTLS; renewed files are picked up while the daemon runs.
+//! The certificates of the listeners; renewed files are picked up while the daemon runs.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, TlsFiles};
+use crate::receive::Certificates;
 
 use super::AppError;
-
-/// What STARTTLS is offered with, if it is.
-pub(super) type Certificate = Option<Arc<ServerConfig>>;
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -39,14 +37,21 @@ pub fn load(files: &TlsFiles) -> Result<Arc<ServerConfig>, String> {
     config.map(Arc::new).map_err(|e| bad(&files.cert, format!("{e} (with {})", files.key.display())))
 }
 
-/// The certificate of a configuration, if it has one.
-pub(super) fn of(config: &Config) -> Result<Certificate, AppError> {
-    let files = config.smtp.as_ref().and_then(|s| s.tls.as_ref());
-    files.map(load).transpose().map_err(|why| AppError::Config(format!("[smtp] tls: {why}")))
+/// The certificates of a configuration, where it has some.
+pub(super) fn of(config: &Config) -> Result<Certificates, AppError> {
+    let load = |section: &str, files: Option<&TlsFiles>| {
+        files.map(load).transpose().map_err(|why| AppError::Config(format!("[{section}] tls: {why}")))
+    };
+    let [smtp, submission] = files(config);
+    Ok(Certificates { smtp: load("smtp", smtp)?, submission: load("submission", submission)? })
+}
+
+fn files(config: &Config) -> [Option<&TlsFiles>; 2] {
+    [config.smtp.as_ref().and_then(|s| s.tls.as_ref()), config.submission.as_ref().and_then(|s| s.tls.as_ref())]
 }
 
 /// Loads the files again when they change. One that can't be read leaves the old one in place.
-pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: Arc<watch::Sender<Certificate>>, cancel: CancellationToken) {
+pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: Arc<watch::Sender<Certificates>>, cancel: CancellationToken) {
     let mut seen = stamps(&config.borrow());
     loop {
         tokio::select! {
@@ -70,7 +75,6 @@ pub(super) async fn renew(config: watch::Receiver<Arc<Config>>, tls: Arc<watch::
 }
 
 fn stamps(config: &Config) -> Vec<Option<SystemTime>> {
-    let files = config.smtp.as_ref().and_then(|s| s.tls.as_ref());
     let stamp = |path: &std::path::PathBuf| std::fs::metadata(path).and_then(|m| m.modified()).ok();
-    files.iter().flat_map(|f| [stamp(&f.cert), stamp(&f.key)]).collect()
+    files(config).into_iter().flatten().flat_map(|f| [stamp(&f.cert), stamp(&f.key)]).collect()
 }

@@ -1,5 +1,6 @@
 //! `ombud agent`: the people who work here.
 
+mod password;
 mod settings;
 
 use clap::Subcommand;
@@ -49,11 +50,8 @@ pub(super) enum Command {
     },
     /// Change how they work
     Set(settings::Set),
-    /// Make a password for their mail client (not built yet)
-    AppPassword {
-        /// One of their addresses
-        email: String,
-    },
+    /// Make a password with which their mail client sends through the desk; it is shown once
+    AppPassword(password::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -97,7 +95,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             let done = changed(opened, json, agent.address, AgentChange::Set(Box::new(settings)), "is set").await?;
             Ok(notes.into_iter().fold(done, Answer::noting))
         }
-        Command::AppPassword { .. } => Err(Failure::unbuilt("agent app-password")),
+        Command::AppPassword(args) => password::run(args, opened, json).await,
     }
 }
 

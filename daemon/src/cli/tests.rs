@@ -133,13 +133,12 @@ fn help_and_version_are_answers() {
 #[test]
 fn what_is_not_built_says_so() {
     let folder = Folder::new();
-    let commands: [&[&str]; 7] = [
+    let commands: [&[&str]; 6] = [
         &["import", "--mailbox", "support@example.com", "old.mbox"],
         &["audit", "verify"],
         &["keys", "rotate"],
         &["customer", "erase", "ann@x.test"],
         &["inbox", "replay", "1"],
-        &["agent", "app-password", "jane@x.test"],
         &["audit", "a", "--config", "ombud.toml"],
     ];
     for args in commands {

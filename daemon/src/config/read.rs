@@ -10,10 +10,12 @@ use super::{read_desk, read_limits, read_listen, read_mailboxes, read_outbound, 
 pub(super) fn config(root: Table, local: bool, notes: &mut Notes) -> Config {
     notes.section("", (root, Origin::File), |s| {
         let desk = s.section_or_empty("desk", "[desk]", read_desk::desk);
+        let smtp = s.section("smtp", "[smtp]", read_listen::smtp);
+        let smtp_tls = smtp.as_ref().and_then(|smtp| smtp.tls.as_ref());
         Config {
             database: s.section_or_empty("database", "[database]", |s| read_desk::database(s, &desk)),
-            smtp: s.section("smtp", "[smtp]", read_listen::smtp),
-            submission: s.section("submission", "[submission]", read_listen::submission),
+            submission: s.section("submission", "[submission]", |s| read_listen::submission(s, smtp_tls)),
+            smtp,
             lmtp: s.section("lmtp", "[lmtp]", read_listen::lmtp),
             http: s.section("http", "[http]", read_listen::http),
             outbound: s.section_or_empty("outbound", "[outbound]", read_outbound::outbound),

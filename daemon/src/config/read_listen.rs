@@ -1,22 +1,35 @@
 //! `[smtp]`, `[submission]`, `[lmtp]` and `[http]`: where the desk listens.
 
 use super::reader::Section;
-use super::types::{Http, Lmtp, Smtp, Submission, TlsFiles};
+use super::types::{Http, Lmtp, Net, Smtp, Submission, TlsFiles};
 use super::values;
 
 /// Reads `[smtp]`.
 pub(super) fn smtp(s: &mut Section<'_>) -> Smtp {
-    Smtp { listen: s.listen("where mail servers reach us, like listen = [\"0.0.0.0:25\"]"), tls: tls(s, "[smtp.tls]") }
+    let listen = s.listen("where mail servers reach us, like listen = [\"0.0.0.0:25\"]");
+    Smtp { listen, tls: tls(s, "[smtp.tls]"), proxy: proxy(s) }
 }
 
-/// Reads `[submission]`.
-pub(super) fn submission(s: &mut Section<'_>) -> Submission {
+/// Reads `[submission]`; `tls` are the files of `[smtp]`.
+pub(super) fn submission(s: &mut Section<'_>, smtp_tls: Option<&TlsFiles>) -> Submission {
     let listen = s.list("listen", values::submission_listen);
     if listen.is_none() {
         s.require("listen", "where agents send, like listen = [\"tls:0.0.0.0:465\"]");
     }
-    s.warn("listen", "submission is not built yet; nothing listens there");
-    Submission { listen: listen.unwrap_or_default().into_iter().map(|(listen, _)| listen).collect(), tls: tls(s, "[submission.tls]") }
+    if listen.as_ref().is_some_and(Vec::is_empty) {
+        s.bad("listen", "must name at least one address; to listen on none leave the whole section out");
+    }
+    let own = s.has("tls");
+    let tls = tls(s, "[submission.tls]").or_else(|| smtp_tls.filter(|_| !own).cloned());
+    if tls.is_none() && listen.as_ref().is_some_and(|listen| !listen.is_empty()) {
+        s.require("tls", "passwords go over TLS only: give [submission] or [smtp] a tls = { cert = \"…\", key = \"…\" }");
+    }
+    Submission { listen: listen.unwrap_or_default().into_iter().map(|(listen, _)| listen).collect(), tls, proxy: proxy(s) }
+}
+
+/// Load balancers that name the client in front of what it says.
+fn proxy(s: &mut Section<'_>) -> Vec<Net> {
+    s.list("proxy", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect()
 }
 
 /// Reads `[lmtp]`.

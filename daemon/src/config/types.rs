@@ -73,15 +73,28 @@ pub struct Smtp {
     pub listen: Vec<Listen>,
     /// Certificate and key for STARTTLS.
     pub tls: Option<TlsFiles>,
+    /// Who speaks the PROXY protocol, and must.
+    pub proxy: Vec<Net>,
 }
 
 /// `[submission]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Submission {
-    /// As written, e.g. `tls:0.0.0.0:465`.
-    pub listen: Vec<String>,
-    /// Certificate and key; `[smtp] tls` stands in when absent.
+    /// Addresses to listen on.
+    pub listen: Vec<SubmissionListen>,
+    /// Certificate and key: its own, or those of `[smtp]`.
     pub tls: Option<TlsFiles>,
+    /// Who speaks the PROXY protocol, and must.
+    pub proxy: Vec<Net>,
+}
+
+/// One of `[submission] listen`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubmissionListen {
+    /// Port 0 takes a free one.
+    pub address: SocketAddr,
+    /// `tls:`, from the first octet (RFC 8314 §3.3); else STARTTLS.
+    pub implicit_tls: bool,
 }
 
 /// `[lmtp]`.
@@ -350,8 +363,22 @@ pub struct Limits {
     pub connections: usize,
     /// Most connections of one address (20) from outside.
     pub connections_per_ip: usize,
+    /// Most connections of one IPv4 /24 or IPv6 /48 (60) from outside.
+    pub connections_per_network: usize,
     /// Most new connections of one address in a minute (100) from outside.
     pub connections_per_minute: usize,
+    /// Most octets of mail on one connection from outside (250 MiB).
+    pub session_size: u64,
+    /// Unknown recipients on one connection, since its last mail, from outside (5).
+    pub unknown_recipients: u32,
+    /// Unknown recipients from one address in an hour, from outside (100); beyond it the first one ends a connection.
+    pub unknown_recipients_per_hour: u32,
+    /// Wrong passwords on one connection (3).
+    pub logins_per_connection: u32,
+    /// Wrong passwords from one address in a minute (10) from outside.
+    pub logins_per_minute: u32,
+    /// Wrong passwords from one address in a day (50) from outside.
+    pub logins_per_day: u32,
     /// A command must be complete after this (60 s).
     pub command_timeout: Duration,
     /// A session ends after this (10 min; a trusted relay's after 30 min).

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
-use super::types::{Database, Listen, Net, Relay, SmtpRelay};
+use super::types::{Database, Listen, Net, Relay, SmtpRelay, SubmissionListen};
 use crate::model::address;
 
 /// Octets of a reply token (44 letters of base32).
@@ -92,10 +92,10 @@ pub(super) fn listen(text: &str) -> Result<Listen, String> {
 }
 
 /// `tls:0.0.0.0:465` or `starttls:0.0.0.0:587`, as written.
-pub(super) fn submission_listen(text: &str) -> Result<String, String> {
-    let address = text.strip_prefix("tls:").or_else(|| text.strip_prefix("starttls:"));
-    match address.map(str::parse::<SocketAddr>) {
-        Some(Ok(_)) => Ok(text.to_owned()),
+pub(super) fn submission_listen(text: &str) -> Result<SubmissionListen, String> {
+    let (kind, address) = text.split_once(':').unwrap_or_default();
+    match (kind, address.parse()) {
+        ("tls" | "starttls", Ok(address)) => Ok(SubmissionListen { address, implicit_tls: kind == "tls" }),
         _ => Err(format!("\"{text}\" must be \"tls:IP:PORT\" or \"starttls:IP:PORT\"")),
     }
 }

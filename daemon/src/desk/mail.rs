@@ -2,6 +2,8 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::model::address::fold;
+use crate::model::people::Person;
 use crate::model::{By, Envelope, InboxId, Understood, Verdict};
 
 use super::author::Author;
@@ -43,11 +45,12 @@ impl Mail<'_> {
         }
     }
 
-    /// How it came, as far as its author is concerned: only agents hand mail in by logging in.
-    pub(super) fn channel(&self, from: From) -> Channel {
+    /// How it came, as far as its author is concerned: only agents hand mail in by logging in, to us or to a trusted relay.
+    pub(super) fn channel(&self, from: From, author: Option<&Person>) -> Channel {
         let logged_in = self.verdict.aligned && self.verdict.by == Some(By::Submission);
+        let is_theirs = self.envelope.auth_user.as_ref().is_none_or(|user| author.is_some_and(|a| a.has_address(&fold(user))));
         match from {
-            From::Owner | From::Agent if logged_in => Channel::Submission,
+            From::Owner | From::Agent if logged_in && is_theirs => Channel::Submission,
             _ => Channel::Mail,
         }
     }

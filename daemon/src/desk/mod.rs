@@ -126,8 +126,9 @@ fn by_author(draft: Draft<'_>, to: &Addressed, author: &Author) -> Known<Changes
     // Whoever has confirmed it has said yes to the old address, too.
     let kind = if mail.has_passed("confirm") && place.kind == Kind::AgentExpired { Kind::Agent } else { place.kind };
     let allow_spf = person.is_some_and(|p| p.settings.allow_spf);
-    let outcome = who::outcome(mail.channel(from), proof, kind, from, automatic, allow_spf);
-    let draft = draft.decided_from(&format!("{proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
+    let channel = mail.channel(from, person);
+    let outcome = who::outcome(channel, proof, kind, from, automatic, allow_spf);
+    let draft = draft.decided_from(&format!("{channel:?} {proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
     match who::on_ticket(outcome, from, place.ticket.is_some(), mail.has_passed("author")) {
         Outcome::Act => agent::act(draft, to, &place),
         // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.

@@ -12,6 +12,8 @@ use super::verdict::Verdict;
 pub enum Transport {
     /// Our own SMTP listener (RFC 5321).
     Smtp,
+    /// Our own submission listener (RFC 6409), by an agent who has logged in.
+    Submission,
     /// Our own LMTP listener (RFC 2033).
     Lmtp,
     /// Fetched from a mailbox (RFC 9051).
@@ -27,6 +29,7 @@ impl Transport {
     pub fn word(self) -> &'static str {
         match self {
             Self::Smtp => "smtp",
+            Self::Submission => "submission",
             Self::Lmtp => "lmtp",
             Self::Imap => "imap",
             Self::Pipe => "pipe",
@@ -50,9 +53,9 @@ pub struct Envelope {
     pub recipients: Vec<String>,
     /// Whether the connection was encrypted.
     pub tls: bool,
-    /// Who authenticated (RFC 4954), if somebody did.
+    /// The agent who authenticated (RFC 4954): their main address. From was then found to be an address of theirs.
     pub auth_user: Option<String>,
-    /// Whether an outside client handed it over: neither LMTP, pipe or HTTP nor a trusted relay.
+    /// Whether an outside client handed it over: neither an agent who authenticated, LMTP, pipe or HTTP nor a trusted relay.
     pub outside: bool,
     /// What the receiver found wrong and kept all the same; such a mail is held.
     #[serde(default)]

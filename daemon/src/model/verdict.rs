@@ -38,7 +38,7 @@ pub enum By {
     Spf,
     /// Authentication-Results (RFC 8601) of somebody who is trusted.
     Results,
-    /// The author has authenticated to a relay that is trusted with that (RFC 4954).
+    /// The author has authenticated (RFC 4954), to us or to a relay that is trusted with that.
     Submission,
     /// Nothing: the configuration believes every From.
     Nobody,
@@ -58,7 +58,7 @@ impl Verdict {
             Some(By::Dkim) => format!("proven by a DKIM signature of {identity}"),
             Some(By::Spf) => format!("proven by SPF of {identity} alone"),
             Some(By::Results) => format!("proven by the Authentication-Results of {identity}"),
-            Some(By::Submission) => format!("proven by logging in as {identity} to a trusted relay"),
+            Some(By::Submission) => format!("proven by logging in as {identity}"),
             Some(By::Nobody) => "believed without a check (require = \"none\")".to_owned(),
             None if self.dmarc.as_deref() == Some("fail") => {
                 format!("denied by the domain {} (DMARC, policy {})", named(&self.domain), named(&self.policy))

@@ -5,6 +5,10 @@ use crate::model::{Envelope, Reply};
 /// Who may hand in what. Built by the composition root; every `Err` goes over the wire as it stands, so its text must
 /// hold no secret, and a cause that may pass must be a 4xx.
 pub trait Gate: Send + Sync + 'static {
+    /// Asked at AUTH (RFC 4954): the main address of the agent who logs in with this name and password. Every wrong one
+    /// gets the same answer after the same time.
+    fn login(&self, user: &str, password: &str) -> impl Future<Output = Result<String, Reply>> + Send;
+
     /// Asked at MAIL: whether a mail could be kept now (disk, database, shutdown). An error should be temporary.
     fn ready(&self) -> impl Future<Output = Result<(), Reply>> + Send;
 

@@ -1,7 +1,7 @@
 //! Caps on connections: in all, per address, and new ones per address and minute.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ const SWEEP_ABOVE: usize = 1024;
 
 const FULL: Reply = Reply::new(421, "4.7.0", "Too many connections here, try again later");
 const TOO_MANY: Reply = Reply::new(421, "4.7.0", "Too many connections from your address, try again later");
+const TOO_MANY_NEAR: Reply = Reply::new(421, "4.7.0", "Too many connections from your network, try again later");
 const TOO_FAST: Reply = Reply::new(421, "4.7.0", "Too many new connections from your address, try again in a minute");
 
 /// The connections that are open, shared by all listeners.
@@ -31,6 +32,8 @@ pub(super) struct Caps {
 struct State {
     open: usize,
     addresses: HashMap<IpAddr, Address>,
+    /// Open connections of each neighbourhood.
+    networks: HashMap<IpAddr, usize>,
     sweep_at: usize,
 }
 
@@ -59,14 +62,15 @@ impl Caps {
         if state.open >= limits.connections.min(self.ceiling) {
             return Err(FULL);
         }
-        let address = peer.ip.filter(|_| !peer.exempt).map(network);
-        if let Some(address) = address {
-            state.sweep(now);
-            let known = state.addresses.entry(address).or_insert(Address { open: 0, since: now, begun: 0 });
-            known.count(limits, now)?;
-        }
+        let address = state.count(peer, limits, now)?;
         state.open += 1;
         Ok(Pass { caps: Arc::clone(self), address })
+    }
+
+    /// The same for a connection that has its place, now that its client is known.
+    pub(super) fn name(self: &Arc<Self>, pass: &mut Pass, peer: &Peer, limits: &Limits, now: Instant) -> Result<(), Reply> {
+        pass.address = self.lock().count(peer, limits, now)?;
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -92,6 +96,22 @@ impl Address {
 }
 
 impl State {
+    /// Counts a connection of this client, unless it is exempt.
+    fn count(&mut self, peer: &Peer, limits: &Limits, now: Instant) -> Result<Option<IpAddr>, Reply> {
+        let address = peer.ip.filter(|_| !peer.exempt).map(customer);
+        if let Some(address) = address {
+            self.sweep(now);
+            let known = self.addresses.entry(address).or_insert(Address { open: 0, since: now, begun: 0 });
+            let near = self.networks.entry(neighbourhood(address)).or_default();
+            if *near >= limits.connections_per_network {
+                return Err(TOO_MANY_NEAR);
+            }
+            known.count(limits, now)?;
+            *near += 1;
+        }
+        Ok(address)
+    }
+
     /// Forgets addresses that are gone, each time their number has doubled: a flood from many addresses costs
     /// memory for a minute, not for ever.
     fn sweep(&mut self, now: Instant) {
@@ -99,6 +119,7 @@ impl State {
             return;
         }
         self.addresses.retain(|_, known| known.open > 0 || now.duration_since(known.since) < MINUTE);
+        self.networks.retain(|_, open| *open > 0);
         self.sweep_at = self.addresses.len() * 2;
     }
 }
@@ -107,17 +128,29 @@ impl Drop for Pass {
     fn drop(&mut self) {
         let mut state = self.caps.lock();
         state.open = state.open.saturating_sub(1);
-        if let Some(known) = self.address.and_then(|address| state.addresses.get_mut(&address)) {
+        let Some(address) = self.address else { return };
+        if let Some(known) = state.addresses.get_mut(&address) {
             known.open = known.open.saturating_sub(1);
+        }
+        if let Some(near) = state.networks.get_mut(&neighbourhood(address)) {
+            *near = near.saturating_sub(1);
         }
     }
 }
 
 /// Who counts as one: an IPv4 address or an IPv6 /64, which is what one customer gets.
-fn network(ip: IpAddr) -> IpAddr {
+pub(super) fn customer(ip: IpAddr) -> IpAddr {
     match ip {
         IpAddr::V4(_) => ip,
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+    }
+}
+
+/// Whose addresses one owner often has many of: an IPv4 /24 or an IPv6 /48.
+fn neighbourhood(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) => IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & (u32::MAX << 8))),
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 80))),
     }
 }
 
@@ -160,6 +193,20 @@ mod tests {
         let _first = caps.enter(&peer("2001:db8::1"), &limits, now).unwrap();
         assert_eq!(caps.enter(&peer("2001:db8::2"), &limits, now).unwrap_err(), TOO_MANY);
         let _other = caps.enter(&peer("2001:db8:0:1::1"), &limits, now).unwrap();
+    }
+
+    #[test]
+    fn neighbours_have_a_cap_together() {
+        let limits = Limits { connections_per_network: 2, ..fakes::limits() };
+        let (caps, now) = (Arc::new(Caps::new(None)), Instant::now());
+        let first = caps.enter(&peer("192.0.2.1"), &limits, now).unwrap();
+        let _second = caps.enter(&peer("192.0.2.2"), &limits, now).unwrap();
+        assert_eq!(caps.enter(&peer("192.0.2.3"), &limits, now).unwrap_err(), TOO_MANY_NEAR);
+        let _far = caps.enter(&peer("192.0.3.3"), &limits, now).unwrap();
+        drop(first);
+        caps.enter(&peer("192.0.2.3"), &limits, now).unwrap();
+        let _v6 = [1, 2].map(|n| caps.enter(&peer(&format!("2001:db8:0:{n}::1")), &limits, now).unwrap());
+        assert_eq!(caps.enter(&peer("2001:db8:0:3::1"), &limits, now).unwrap_err(), TOO_MANY_NEAR);
     }
 
     #[test]

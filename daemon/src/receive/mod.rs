@@ -10,7 +10,9 @@ mod limits;
 pub mod listen;
 mod lmtp;
 mod peer;
+mod proxy;
 pub mod smtp;
+mod tally;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 mod tests;
@@ -18,4 +20,4 @@ mod tests;
 pub use counters::Counters;
 pub use gate::Gate;
 pub use listen::BindError;
-pub use smtp::{Listener, Protocol, Shared, serve};
+pub use smtp::{Certificates, Listener, Protocol, Shared, serve};

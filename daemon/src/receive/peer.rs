@@ -22,6 +22,11 @@ impl Peer {
         let exempt = trusted || ip.is_none_or(|ip| ip.is_loopback());
         Self { ip, trusted, exempt }
     }
+
+    /// A load balancer: nothing is counted before it has named its client.
+    pub(super) fn balancer(ip: Option<IpAddr>) -> Self {
+        Self { ip: ip.map(|ip| ip.to_canonical()), trusted: false, exempt: true }
+    }
 }
 
 #[cfg(test)]

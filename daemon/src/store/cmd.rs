@@ -13,10 +13,13 @@ use super::deliveries::{ClaimedDelivery, DeliveryEnd, FanOut, TestDelivery};
 use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
+use super::passwords::NewPassword;
 use super::people::{AgentChange, NewAgent};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
-use super::{StoreError, accept, articles, claim, commit, deliveries, desk_rows, nodes, outbox, people, sequencer, tokens, webhooks};
+use super::{
+    StoreError, accept, articles, claim, commit, deliveries, desk_rows, nodes, outbox, passwords, people, sequencer, tokens, webhooks,
+};
 
 /// A change. It checks all it depends on before its first write.
 #[expect(missing_docs, reason = "the variants say what their fields are")]
@@ -70,6 +73,10 @@ pub enum Cmd {
     AddAgent(Box<NewAgent>),
     /// Changes an agent.
     ChangeAgent { address: String, change: AgentChange },
+    /// A new app password.
+    AddPassword(Box<NewPassword>),
+    /// Takes back all app passwords of an agent; answers with how many there were.
+    RevokePasswords { agent: String },
     /// A new API token.
     CreateToken(Box<NewToken>),
     /// Revokes an API token.
@@ -158,6 +165,8 @@ impl Cmd {
             Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,
             Self::AddAgent(agent) => people::add(conn, agent).await,
             Self::ChangeAgent { address, change } => people::change(conn, address, change).await,
+            Self::AddPassword(new) => passwords::add(conn, new).await,
+            Self::RevokePasswords { agent } => passwords::revoke(conn, agent).await,
             Self::CreateToken(token) => tokens::create(conn, token).await,
             Self::RevokeToken { id, now } => tokens::revoke(conn, *id, *now).await,
             Self::WriteArticles(cmd) => articles::write(conn, cmd).await,

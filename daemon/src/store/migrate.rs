@@ -29,6 +29,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0005_webhooks.sql"),
     ),
     (6, "counts", include_str!("../../../migrations/sqlite/0006_counts.sql"), include_str!("../../../migrations/postgres/0006_counts.sql")),
+    (
+        7,
+        "app_passwords",
+        include_str!("../../../migrations/sqlite/0007_app_passwords.sql"),
+        include_str!("../../../migrations/postgres/0007_app_passwords.sql"),
+    ),
 ];
 
 /// The last one that this program knows.

@@ -18,10 +18,11 @@ use stage::Stage;
 /// Says that a restore has begun to move things into place and has not come to its end.
 const UNFINISHED: &str = "restore.unfinished";
 /// All tables of a desk. A database that holds another one is not ours alone.
-pub(super) const TABLES: [&str; 27] = [
+pub(super) const TABLES: [&str; 28] = [
     "_sqlx_migrations",
     "alias",
     "api_token",
+    "app_password",
     "article",
     "blob",
     "blob_part",

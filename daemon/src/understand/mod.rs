@@ -40,7 +40,7 @@ mod words;
 pub use glimpse::glimpse;
 pub use html::SafeHtml;
 pub use limits::Limits;
-pub use message::{Part, parts, understand};
+pub use message::{Part, author, parts, understand};
 pub use origin::origin;
 pub use prescan::{Refusal, Scan, prescan};
 pub use reply::MARKER;

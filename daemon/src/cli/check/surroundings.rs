@@ -2,7 +2,6 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
 use crate::clock::Clock;
-use crate::config::{Config, Listen, Relay};
+use crate::config::{Config, Listen, Relay, SubmissionListen};
 use crate::receive::{Listener, Protocol, imap};
 use crate::send::relay::{Exit, Timeouts};
 use crate::store::{free_space, keys};
@@ -84,9 +83,8 @@ pub(super) async fn listeners(config: &Config, report: &mut Report) {
     }
 }
 
-fn submission(listen: &[String]) -> Vec<Listen> {
-    let address = |text: &String| text.split_once(':').and_then(|(_, address)| address.parse::<SocketAddr>().ok());
-    listen.iter().filter_map(address).map(Listen::Tcp).collect()
+fn submission(listen: &[SubmissionListen]) -> Vec<Listen> {
+    listen.iter().map(|listen| Listen::Tcp(listen.address)).collect()
 }
 
 async fn free(listen: &Listen, served: bool) -> Result<String, String> {
@@ -181,11 +179,5 @@ mod tests {
         assert!(room(&folder, 0).unwrap().contains("MiB free"));
         assert!(room(&folder, u64::MAX).unwrap_err().contains("no mail is taken"));
         assert!(room(Path::new("/nonexistent/ombud"), 0).is_err());
-    }
-
-    #[test]
-    fn submission_addresses_are_read() {
-        let listen = ["tls:0.0.0.0:465".to_owned(), "starttls:[::1]:587".to_owned()];
-        assert_eq!(submission(&listen), [Listen::Tcp("0.0.0.0:465".parse().unwrap()), Listen::Tcp("[::1]:587".parse().unwrap())]);
     }
 }

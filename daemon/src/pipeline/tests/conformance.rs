@@ -15,9 +15,10 @@ use crate::model::ticket::Standing;
 use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    Accepted, AgentChange, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected, FanOut,
-    FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewToken, Outcome, Queue, RemoveArticle, Restore, Scope,
-    Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run, postgres_for_tests, restore, walks,
+    Accepted, AgentChange, AppPassword, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected,
+    FanOut, FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome, Queue,
+    RemoveArticle, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run,
+    postgres_for_tests, restore, walks,
 };
 
 const DAY: i64 = 86_400_000;
@@ -44,6 +45,7 @@ async fn story(mut w: World) -> World {
     let store = w.opened.store.clone();
     people(&store).await;
     tokens(&store).await;
+    passwords(&store).await;
     outbox(&w).await;
     tickets(&w).await;
     held(&w).await;
@@ -100,6 +102,17 @@ async fn tokens(store: &Store) {
     store.run(Cmd::RevokeToken { id, now: 3 }).await.unwrap();
     assert!(store.token(&text, 4).await.unwrap().is_none());
     assert_eq!(store.tokens().await.unwrap().len(), 1);
+}
+
+async fn passwords(store: &Store) {
+    let (text, new) = NewPassword::make("bo@agents.test", 1).unwrap();
+    store.run(Cmd::AddPassword(Box::new(new))).await.unwrap();
+    let password = AppPassword::read(&text).unwrap();
+    let (hash, person) = store.app_password(&password).await.unwrap().unwrap();
+    assert!(password.is(Some(&hash)));
+    assert!(store.persons(&[person]).await.unwrap()[0].has_address("bo@agents.test"));
+    let Outcome::Id(gone) = store.run(Cmd::RevokePasswords { agent: "bo@agents.test".into() }).await.unwrap() else { panic!("no count") };
+    assert_eq!((gone, store.app_password(&password).await.unwrap()), (1, None));
 }
 
 /// Every end that a mail to be sent can have.

@@ -20,7 +20,8 @@ pub(super) enum Command {
     Expn,
     Help,
     StartTls,
-    Auth,
+    /// `AUTH mechanism [initial-response]`: the mechanism in capitals, the response as written.
+    Auth(String, Option<String>),
     Bdat,
     /// Another protocol talks to us: an HTTP request line, or no letter at the start.
     Foreign,
@@ -43,6 +44,7 @@ const ODD_OCTETS: Reply = Reply::new(501, "5.5.2", "Arguments must be text witho
 const BAD_NAME: Reply = Reply::new(501, "5.5.4", "Give a domain or address literal as your name");
 const MAIL_SYNTAX: Reply = Reply::new(501, "5.5.4", "Write MAIL FROM:<address>");
 const RCPT_SYNTAX: Reply = Reply::new(501, "5.5.4", "Write RCPT TO:<address>");
+const AUTH_SYNTAX: Reply = Reply::new(501, "5.5.4", "Write AUTH and one mechanism");
 const BAD_VALUE: Reply = Reply::new(501, "5.5.4", "Parameter with a bad value, or given twice");
 const NO_PARAMETER: Reply = Reply::new(555, "5.5.4", "Parameter not recognized");
 
@@ -74,8 +76,10 @@ pub(super) fn parse(line: &[u8], utf8: bool) -> Result<Command, Reply> {
         "VRFY" => Ok(Command::Vrfy),
         "EXPN" => Ok(Command::Expn),
         "HELP" => Ok(Command::Help),
-        "AUTH" => Ok(Command::Auth),
+        "AUTH" => auth(argument?),
         "BDAT" => Ok(Command::Bdat),
+        // Whoever may speak the PROXY protocol has done so before anything else.
+        "PROXY" => Ok(Command::Foreign),
         other if HTTP.contains(&other) => Ok(Command::Foreign),
         _ => Err(NO_COMMAND),
     }
@@ -121,6 +125,15 @@ fn mail(argument: &str) -> Result<Command, Reply> {
         path::check(from, mail.utf8).map_err(sender)?;
     }
     Ok(Command::Mail(mail))
+}
+
+/// RFC 4954 §4.
+fn auth(argument: &str) -> Result<Command, Reply> {
+    let mut words = argument.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next()) {
+        (Some(mechanism), initial, None) => Ok(Command::Auth(mechanism.to_ascii_uppercase(), initial.map(str::to_owned))),
+        _ => Err(AUTH_SYNTAX),
+    }
 }
 
 fn rcpt(argument: &str, utf8: bool) -> Result<Command, Reply> {

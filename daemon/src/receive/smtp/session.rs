@@ -60,9 +60,17 @@ pub(in crate::receive) struct Session<G, D> {
     /// Whether PIPELINING was offered; before that a client that does not wait for replies is a robot.
     pub(super) pipelining: bool,
     pub(super) tls: bool,
+    /// The agent who has logged in.
+    pub(super) agent: Option<String>,
+    /// Log-ins refused.
+    pub(super) guesses: u32,
     pub(super) transaction: Option<Transaction>,
     /// Mails begun.
     pub(super) messages: usize,
+    /// Octets of those that were read to their end.
+    pub(super) octets: u64,
+    /// Unknown recipients since the last accepted mail.
+    pub(super) misses: u32,
     pub(super) junk: u32,
     errors: u32,
     tarpit: Duration,
@@ -111,8 +119,12 @@ impl<G: Gate, D: Door> Session<G, D> {
             name: None,
             pipelining: protocol == Protocol::Lmtp,
             tls: false,
+            agent: None,
+            guesses: 0,
             transaction: None,
             messages: 0,
+            octets: 0,
+            misses: 0,
             junk: 0,
             errors: 0,
             tarpit: TARPIT,
@@ -135,6 +147,9 @@ impl<G: Gate, D: Door> Session<G, D> {
     }
 
     async fn talk(&mut self) -> Result<Infallible, End> {
+        if self.protocol == Protocol::Submissions {
+            self.implicit_tls().await?;
+        }
         self.greet().await?;
         loop {
             let line = self.line().await?;
@@ -147,7 +162,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     }
 
     async fn greet(&mut self) -> Result<(), End> {
-        if self.protocol == Protocol::Smtp {
+        if self.protocol != Protocol::Lmtp {
             let pause = if self.peer.exempt { GREETING_PAUSE_NEAR } else { GREETING_PAUSE };
             match self.wire.fill(Instant::now() + pause).await {
                 Err(WireError::Late) => {}
@@ -155,13 +170,13 @@ impl<G: Gate, D: Door> Session<G, D> {
                 Ok(()) => return Err(self.part(&EARLY)),
             }
         }
-        let word = if self.protocol == Protocol::Smtp { "ESMTP" } else { "LMTP" };
+        let word = if self.protocol == Protocol::Lmtp { "LMTP" } else { "ESMTP" };
         self.write(&Reply::with(220, "", format!("{} {word} Ombud", self.config.desk.hostname)));
         Ok(())
     }
 
     /// The next command line. Here, between two commands, a session ends that must end.
-    async fn line(&mut self) -> Result<Vec<u8>, End> {
+    pub(super) async fn line(&mut self) -> Result<Vec<u8>, End> {
         loop {
             if self.cancel.is_cancelled() {
                 return Err(self.part(&SHUTTING_DOWN));

@@ -81,7 +81,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     async fn accepted(&mut self, receipt: &D::Receipt, recipients: usize) -> Result<(), End> {
         let id = D::id(receipt);
         self.shared.counters.accepted.fetch_add(1, Relaxed);
-        self.junk = 0;
+        (self.junk, self.misses) = (0, 0);
         info!(%id, peer = ?self.peer.ip, protocol = ?self.protocol, recipients, "mail accepted");
         self.say_each(&Reply::with(250, "2.6.0", format!("Queued as {id}")), recipients).await
     }
@@ -101,6 +101,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             self.wire.consume(progress.used);
             self.keep(&mut mail).await;
             if progress.ended {
+                self.octets += mail.reader.size();
                 return Ok(mail.judged());
             }
             if mail.reader.size() > self.config.limits.message_size.saturating_mul(2) {
@@ -114,7 +115,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     /// Stores a piece, or notes why the mail will not be stored.
     async fn keep(&mut self, mail: &mut Incoming<D::Draft>) {
         let noted = mail.reader.noted();
-        let strict = self.protocol == Protocol::Smtp && !self.peer.trusted;
+        let strict = self.protocol != Protocol::Lmtp && !self.peer.trusted;
         if noted.stray && strict {
             mail.failed = Some(STRAY);
         } else if mail.reader.size() > self.config.limits.message_size {

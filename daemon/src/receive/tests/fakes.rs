@@ -20,7 +20,7 @@ use crate::receive::door::Door;
 use crate::receive::gate::Gate;
 use crate::receive::peer::Peer;
 use crate::receive::smtp::session::Session;
-use crate::receive::{Protocol, Shared};
+use crate::receive::{Certificates, Protocol, Shared};
 
 /// Nothing here takes as long, unless it hangs.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -45,6 +45,10 @@ pub(super) struct FakeGate {
 }
 
 impl Gate for FakeGate {
+    async fn login(&self, user: &str, password: &str) -> Result<String, Reply> {
+        if (user, password) == ("jane@agents.test", "right") { Ok(user.into()) } else { Err(Reply::new(535, "5.7.8", "Wrong")) }
+    }
+
     async fn ready(&self) -> Result<(), Reply> {
         self.ready.clone().map_or(Ok(()), Err)
     }
@@ -120,7 +124,13 @@ pub(super) struct Desk {
 impl Desk {
     pub(super) fn new(limits: Limits, gate: FakeGate, door: FakeDoor, tls: Option<Arc<ServerConfig>>) -> Self {
         let (config, receiver) = watch::channel(Arc::new(Config { limits, ..config() }));
-        let shared = Shared::new(door.clone(), gate, receiver, watch::channel(tls).1, Arc::new(Counters::default()));
+        let shared = Shared::new(
+            door.clone(),
+            gate,
+            receiver,
+            watch::channel(Certificates { smtp: tls.clone(), submission: tls }).1,
+            Arc::new(Counters::default()),
+        );
         Self { shared: Arc::new(shared), config, door, cancel: CancellationToken::new() }
     }
 

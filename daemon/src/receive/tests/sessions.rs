@@ -127,15 +127,59 @@ async fn a_client_that_vanishes_breaks_nothing() {
 async fn twenty_errors_are_enough_from_outside() {
     let desk = Desk::plain();
     let mut client = desk.greeted(OUTSIDE).await;
-    client.ask("MAIL FROM:<>").await;
     for _ in 1..20 {
-        assert!(client.ask("RCPT TO:<nobody@desk.localhost>").await.starts_with("550 5.1.1 "));
+        assert!(client.ask("WHAT").await.starts_with("500 5.5.1 "));
     }
-    assert!(client.ask("RCPT TO:<nobody@desk.localhost>").await.starts_with("421 4.7.0 "));
+    assert!(client.ask("WHAT").await.starts_with("421 4.7.0 "));
     assert_eq!(client.until_closed().await, "");
     let mut near = desk.greeted("127.0.0.1").await;
     for _ in 0..50 {
         assert!(near.ask("WHAT").await.starts_with("500 "));
+    }
+}
+
+#[tokio::test]
+async fn whoever_tries_names_is_cut_off() {
+    const UNKNOWN: &str = "RCPT TO:<nobody@desk.localhost>";
+    let desk = Desk::with(Limits { unknown_recipients: 3, unknown_recipients_per_hour: 6, ..limits() });
+    let mut client = desk.greeted(OUTSIDE).await;
+    client.ask("MAIL FROM:<>").await;
+    for _ in 0..2 {
+        assert!(client.ask(UNKNOWN).await.starts_with("550 5.1.1 "));
+    }
+    // A mail that is taken says that this is no guesser.
+    client.ask("RSET").await;
+    assert!(client.mail(MAIL).await.starts_with("250 "));
+    client.ask("MAIL FROM:<>").await;
+    for _ in 0..3 {
+        assert!(client.ask(UNKNOWN).await.starts_with("550 5.1.1 "));
+    }
+    assert!(client.until_closed().await.starts_with("421 4.7.0 "));
+    let mut again = desk.greeted(OUTSIDE).await;
+    again.ask("MAIL FROM:<>").await;
+    assert!(again.ask(UNKNOWN).await.starts_with("550 5.1.1 "));
+    let mut known = desk.greeted(OUTSIDE).await;
+    assert!(known.mail(MAIL).await.starts_with("250 "), "known recipients are taken all the same");
+    known.ask("MAIL FROM:<>").await;
+    assert!(known.ask(UNKNOWN).await.starts_with("550 5.1.1 "));
+    assert!(known.until_closed().await.starts_with("421 4.7.0 "));
+    let mut near = desk.greeted("127.0.0.1").await;
+    near.ask("MAIL FROM:<>").await;
+    for _ in 0..10 {
+        assert!(near.ask(UNKNOWN).await.starts_with("550 5.1.1 "));
+    }
+}
+
+#[tokio::test]
+async fn octets_are_counted_from_outside() {
+    let desk = Desk::with(Limits { session_size: 2 * MAIL.len() as u64 - 10, ..limits() });
+    let (mut client, mut near) = (desk.greeted(OUTSIDE).await, desk.greeted("127.0.0.1").await);
+    for _ in 0..2 {
+        assert!(client.mail(MAIL).await.starts_with("250 "));
+    }
+    assert!(client.ask("MAIL FROM:<>").await.starts_with("421 4.7.0 "));
+    for _ in 0..3 {
+        assert!(near.mail(MAIL).await.starts_with("250 "));
     }
 }
 
