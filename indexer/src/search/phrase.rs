@@ -280,16 +280,19 @@ mod tests {
             let (searcher, fields) = index(&segments);
             let ours = phrase(fields, &terms, Duration::MAX);
             let theirs = PhraseQuery::new_with_offset(ours.terms.clone());
-            prop_assert_eq!(all(&searcher, &ours, stride), all(&searcher, &theirs, stride));
+            let alike = |ours: &dyn Query, theirs: &dyn Query| {
+                let (ours, theirs) = (all(&searcher, ours, stride), all(&searcher, theirs, stride));
+                // What is added first is tantivy's to choose, and decides the last bit of a score.
+                let alike = ours.iter().zip(&theirs).all(|(a, b)| (a.0, a.1) == (b.0, b.1) && (a.2 - b.2).abs() < 1e-5);
+                prop_assert!(ours.len() == theirs.len() && alike, "{ours:?} {theirs:?}");
+                Ok(())
+            };
+            alike(&ours, &theirs)?;
             let with_word = |query: Box<dyn Query>| {
                 let word = TermQuery::new(Term::from_field_text(fields.text, "c"), IndexRecordOption::WithFreqs);
                 BooleanQuery::intersection(vec![query, Box::new(word)])
             };
-            let (ours, theirs) = (with_word(Box::new(ours)), with_word(Box::new(theirs)));
-            let (ours, theirs) = (all(&searcher, &ours, stride), all(&searcher, &theirs, stride));
-            // Which of the two is added first is tantivy's to choose.
-            let alike = ours.iter().zip(&theirs).all(|(a, b)| (a.0, a.1) == (b.0, b.1) && (a.2 - b.2).abs() < 1e-5);
-            prop_assert!(ours.len() == theirs.len() && alike, "{ours:?} {theirs:?}");
+            alike(&with_word(Box::new(ours)), &with_word(Box::new(theirs)))?;
         }
     }
 
