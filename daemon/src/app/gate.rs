@@ -13,7 +13,7 @@ use crate::model::{Envelope, PersonId, Reply, TicketId};
 use crate::receive::Gate;
 use crate::receive::imap::{Addresses, Ours};
 use crate::store::{AppPassword, Store, StoreError, free_space};
-use crate::understand::{Limits, author, origin, prescan};
+use crate::understand::{Limits, Scan, prescan, scanned_origin};
 use crate::verify::{self, Subject, Verifier};
 
 /// Passwords that are checked at once.
@@ -93,8 +93,8 @@ impl Gate for DeskGate {
         let found = tokio::task::block_in_place(|| prescan(raw, &limits));
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,
-            Ok(_) if envelope.auth_user.is_some() => return self.is_author(envelope, raw, &limits).await,
-            Ok(_) => return self.verified(envelope, raw, &limits).await,
+            Ok(scan) if envelope.auth_user.is_some() => return self.is_author(envelope, raw, &limits, &scan).await,
+            Ok(scan) => return self.verified(envelope, raw, &limits, &scan).await,
             Err(refusal) => refusal.reply(),
         };
         if envelope.outside || envelope.auth_user.is_some() {
@@ -120,15 +120,15 @@ impl Addresses for DeskGate {
 impl DeskGate {
     /// Verifies who wrote an outside client's mail, which alone can be refused for it. While too many are being verified
     /// it is left to the pipeline, which holds what would be refused here.
-    async fn verified(&self, envelope: &mut Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
+    async fn verified(&self, envelope: &mut Envelope, raw: &[u8], limits: &Limits, scan: &Scan) -> Result<(), Reply> {
         let desk = self.desk.borrow().clone();
         if !envelope.outside || verify::at_once(&desk.config).is_some() {
             return Ok(());
         }
         let Some(_room) = self.verifier.room() else { return Ok(()) };
-        let mail = tokio::task::block_in_place(|| Subject::read(raw, origin(raw, limits)));
+        let mail = tokio::task::block_in_place(|| Subject::read(raw, scanned_origin(raw, limits, scan)));
         let verdict = self.verifier.verdict(&desk.config, envelope, &mail).await;
-        let agents = |recipient: &String| matches!(desk.book.classify(recipient), Recipient::Token(_, token) if token.purpose() != Purpose::Customer && token.purpose() != Purpose::Bounce);
+        let agents = |recipient: &String| matches!(desk.book.classify(recipient), Recipient::Token(_, token) if is_of_agent(&token));
         let refusal = verify::refusal(&verdict, envelope.recipients.iter().any(agents));
         envelope.verdict = Some(verdict);
         refusal.map_or(Ok(()), Err)
@@ -151,10 +151,10 @@ impl DeskGate {
     }
 
     /// Whoever has logged in writes under an address of theirs and no other (RFC 6409 §6.1).
-    async fn is_author(&self, envelope: &Envelope, raw: &[u8], limits: &Limits) -> Result<(), Reply> {
+    async fn is_author(&self, envelope: &Envelope, raw: &[u8], limits: &Limits, scan: &Scan) -> Result<(), Reply> {
         let Some(user) = &envelope.auth_user else { return Ok(()) };
         let agent = self.agent(user).await?;
-        let from = tokio::task::block_in_place(|| author(raw, limits));
+        let from = tokio::task::block_in_place(|| scanned_origin(raw, limits, scan).from);
         if from.is_some_and(|from| is_plain(&from.address) && agent.has_address(&from.key())) { Ok(()) } else { Err(NOT_THE_AUTHOR) }
     }
 

@@ -67,6 +67,31 @@ pub fn is_deceptive(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{00ad}' | '\u{061c}' | '\u{180e}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
+/// A value of a header without its comments (RFC 5322 §3.2.2), and whether all quotes and comments in it end. Quoted
+/// strings keep their quotes.
+pub fn without_comments(value: &str) -> (String, bool) {
+    let mut out = String::with_capacity(value.len());
+    let (mut depth, mut quoted, mut escaped, mut is_sound) = (0usize, false, false, true);
+    for c in value.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '"' if depth == 0 => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted && depth > 0 => {
+                depth -= 1;
+                continue;
+            }
+            ')' if !quoted => is_sound = false,
+            _ => {}
+        }
+        if depth == 0 {
+            out.push(c);
+        }
+    }
+    (out, is_sound && depth == 0 && !quoted && !escaped)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

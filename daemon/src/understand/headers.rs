@@ -1,6 +1,8 @@
 //! Header blocks: which bytes are fields, and what they are called (RFC 5322 §2.2). Every reader of a header in this
 //! room comes through here, so that no two of them see different fields.
 
+use crate::model::text;
+
 /// One header field as it stands in the mail.
 #[derive(Clone, Copy, Debug)]
 pub struct Field<'a> {
@@ -170,27 +172,9 @@ pub fn unfold(value: &[u8]) -> String {
     String::from_utf8_lossy(value).chars().filter(|&c| c != '\r' && c != '\n' && c != '\0').collect()
 }
 
-/// A value without its comments (RFC 5322 §3.2.2), trimmed; quoted strings keep their quotes.
+/// A value without its comments, trimmed; quoted strings keep their quotes.
 pub fn without_comments(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
-    for c in value.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' if depth == 0 => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted && depth > 0 => {
-                depth -= 1;
-                continue;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            out.push(c);
-        }
-    }
-    out.trim().to_owned()
+    text::without_comments(value).0.trim().to_owned()
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use super::mime::{self, Tree};
 use super::prescan::prescan;
 use super::reply::{self, Context, Split};
 use super::{addresses, dates, ids, language, names, tnef, words};
+use crate::model::Understood;
 use crate::model::understood::{Attachment, Automatic, Facts};
-use crate::model::{Address, Understood};
 
 /// An attachment with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,13 +43,6 @@ pub fn understand(raw: &[u8], limits: &Limits) -> Understood {
             out
         }
     }
-}
-
-/// The author as [`understand`] reads it, without taking the rest apart; none when From does not say one thing.
-pub fn author(raw: &[u8], limits: &Limits) -> Option<Address> {
-    let (headers, _) = headers::parse(headers::without_mark(raw), limits.header_size, limits.header_fields);
-    let (author, problem) = addresses::author(&headers, limits.addresses);
-    author.filter(|_| problem.is_none())
 }
 
 /// The attachments with their bytes, in the order of `Understood::attachments`.

@@ -3,12 +3,16 @@
 use crate::model::Origin;
 
 use super::limits::Limits;
-use super::{addresses, headers, prescan};
+use super::{Scan, addresses, headers, prescan};
 
 /// Reads them; a mail that cannot be taken apart has no author.
 pub fn origin(raw: &[u8], limits: &Limits) -> Origin {
+    prescan(raw, limits).map_or_else(|_| Origin::default(), |scan| scanned_origin(raw, limits, &scan))
+}
+
+/// The same for a mail of which this was seen.
+pub fn scanned_origin(raw: &[u8], limits: &Limits, scan: &Scan) -> Origin {
     let raw = headers::without_mark(raw);
-    let Ok(scan) = prescan(raw, limits) else { return Origin::default() };
     let (fields, body) = headers::parse(raw, limits.header_size, limits.header_fields);
     let (from, problem) = addresses::author(&fields, limits.addresses);
     let text = |name: &str| fields.text(name);

@@ -1,6 +1,8 @@
 //! Authentication-Results (RFC 8601 §2.2): what a relay says that it has found. Whether it is believed is decided
 //! elsewhere.
 
+use crate::model::text;
+
 /// Longer values are not looked at.
 const LENGTH: usize = 8 * 1024;
 /// More statements than any relay makes.
@@ -118,27 +120,10 @@ fn unquoted(word: &str) -> &str {
     word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(word)
 }
 
-/// A value without its comments (RFC 5322 §3.2.2); quoted strings keep their quotes. `None` where one does not end.
+/// A value without its comments; quoted strings keep their quotes. `None` where one does not end.
 pub(super) fn without_comments(value: &str) -> Option<String> {
-    let mut out = String::with_capacity(value.len());
-    let (mut depth, mut quoted, mut escaped) = (0usize, false, false);
-    for c in value.chars() {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            '"' if depth == 0 => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => {
-                depth = depth.checked_sub(1)?;
-                continue;
-            }
-            _ => {}
-        }
-        if depth == 0 {
-            out.push(c);
-        }
-    }
-    (depth == 0 && !quoted && !escaped).then_some(out)
+    let (out, is_sound) = text::without_comments(value);
+    is_sound.then_some(out)
 }
 
 #[cfg(test)]
