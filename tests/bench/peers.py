@@ -1,5 +1,6 @@
 """What is measured: a desk of ours, and a Postfix beside it, each in a folder of its own; and what a tree of processes costs."""
 
+import http.client
 import json
 import os
 import pathlib
@@ -8,9 +9,8 @@ import re
 import shutil
 import socket
 import subprocess
+import threading
 import time
-import urllib.error
-import urllib.request
 
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -79,20 +79,25 @@ class Desk:
         self.smtp = ("127.0.0.1", int(re.search(r"smtp=[^ ]*:(\d+)", ready)[1]))
         self.http = re.search(r"http=([^ \n]*)", ready)[1]
         self.pid = self.process.pid
+        # One to each thread, used again and again.
+        self.connections = threading.local()
 
     def run(self, *args):
         return subprocess.run([self.binary, *args, "--config", self.config], check=True, capture_output=True, text=True).stdout
 
     def get(self, path):
         """The API's answer; asks again when it was one question too many."""
+        if not hasattr(self.connections, "http"):
+            self.connections.http = http.client.HTTPConnection(self.http)
         while True:
-            request = urllib.request.Request(f"http://{self.http}{path}", headers={"Authorization": f"Bearer {self.token}"})
-            try:
-                return json.load(urllib.request.urlopen(request))
-            except urllib.error.HTTPError as error:
-                if error.code != 429:
-                    raise
-                time.sleep(0.05)
+            self.connections.http.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+            answer = self.connections.http.getresponse()
+            body = answer.read()
+            if answer.status == 200:
+                return json.loads(body)
+            if answer.status != 429:
+                raise SystemExit(f"{path}: {answer.status} {body.decode()}")
+            time.sleep(0.05)
 
     def wait_until_done(self):
         while self.get("/api/v1/inbox?state=waiting&limit=1")["items"]:

@@ -2,8 +2,11 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::panic::resume_unwind;
+use std::thread;
 
-use tantivy::query::{EnableScoring, Query};
+use tantivy::query::{EnableScoring, Query, Scorer, Weight};
 use tantivy::{DocId, Searcher, SegmentReader, TERMINATED};
 
 use super::ask::SearchError;
@@ -46,19 +49,69 @@ impl PartialEq for Ranked {
 
 impl Eq for Ranked {}
 
-/// The best `wanted` documents, best first, and how many match in all.
+/// Documents that are worth a thread of their own.
+const SHARE: u64 = 8192;
+
+/// The best `wanted` documents, best first, and how many match in all. A large index is divided among the processors.
 pub(super) fn best(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget) -> Result<(Vec<Ranked>, u64), SearchError> {
+    let processors = thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let docs = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum::<u64>();
+    best_of(searcher, query, wanted, budget, (docs / SHARE).clamp(1, processors))
+}
+
+fn best_of(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget, threads: u64) -> Result<(Vec<Ranked>, u64), SearchError> {
     let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
-    let mut run = Run { best: BinaryHeap::new(), wanted, total: 0, newest: newest(searcher)?, budget };
-    for (segment, reader) in searcher.segment_readers().iter().enumerate() {
-        run.budget.look()?;
-        run.segment(segment, reader, &mut *weight.scorer(reader, 1.0)?)?;
-    }
-    // A phrase that was stopped in the last segment is no short answer.
-    run.budget.look()?;
-    let mut best: Vec<Ranked> = run.best.into_iter().map(|Reverse(ranked)| ranked).collect();
+    let newest = newest(searcher)?;
+    let run = |pieces: &Vec<Piece>| Run { best: BinaryHeap::new(), wanted, total: 0, newest, budget }.through(searcher, &*weight, pieces);
+    let shares = shares(searcher, threads);
+    let runs = thread::scope(|scope| {
+        let Some((own, others)) = shares.split_first() else { return Ok(Vec::new()) };
+        let run = &run;
+        let others: Vec<_> =
+            others.iter().map(|share| thread::Builder::new().spawn_scoped(scope, move || run(share)).map_err(|_| share)).collect();
+        let own = run(own);
+        let others = others.into_iter().map(|other| match other {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            Err(share) => run(share),
+        });
+        std::iter::once(own).chain(others).collect::<Result<Vec<Run>, SearchError>>()
+    })?;
+    let total = runs.iter().map(|run| run.total).sum();
+    let mut best: Vec<Ranked> = runs.into_iter().flat_map(|run| run.best).map(|Reverse(ranked)| ranked).collect();
     best.sort_unstable_by(|a, b| b.cmp(a));
-    Ok((best, run.total))
+    best.truncate(wanted);
+    Ok((best, total))
+}
+
+/// Some documents of one segment.
+struct Piece {
+    segment: usize,
+    docs: Range<DocId>,
+}
+
+/// All documents, divided evenly; segments differ much in size, so a share may be many of them or a part of one.
+fn shares(searcher: &Searcher, threads: u64) -> Vec<Vec<Piece>> {
+    let sizes: Vec<u64> = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).collect();
+    let share = sizes.iter().sum::<u64>().div_ceil(threads.max(1)).max(1);
+    let mut shares = vec![Vec::new()];
+    let mut room = share;
+    for (segment, size) in sizes.into_iter().enumerate() {
+        let mut from = 0;
+        while from < size {
+            if room == 0 {
+                shares.push(Vec::new());
+                room = share;
+            }
+            let to = size.min(from + room);
+            let doc = |at| DocId::try_from(at).unwrap_or(TERMINATED);
+            if let Some(last) = shares.last_mut() {
+                last.push(Piece { segment, docs: doc(from)..doc(to) });
+            }
+            room -= to - from;
+            from = to;
+        }
+    }
+    shares
 }
 
 /// Age is counted from the newest document: no clock is asked, and the same index ranks the same tomorrow.
@@ -79,12 +132,23 @@ struct Run {
 }
 
 impl Run {
-    fn segment(&mut self, segment: usize, reader: &SegmentReader, scorer: &mut dyn tantivy::query::Scorer) -> Result<(), SearchError> {
+    fn through(mut self, searcher: &Searcher, weight: &dyn Weight, pieces: &[Piece]) -> Result<Self, SearchError> {
+        for piece in pieces {
+            self.budget.look()?;
+            let reader = searcher.segment_reader(u32::try_from(piece.segment).unwrap_or(u32::MAX));
+            self.piece(piece, reader, &mut *weight.scorer(reader, 1.0)?)?;
+        }
+        // A phrase that was stopped in the last piece is no short answer.
+        self.budget.look()?;
+        Ok(self)
+    }
+
+    fn piece(&mut self, piece: &Piece, reader: &SegmentReader, scorer: &mut dyn Scorer) -> Result<(), SearchError> {
         let updated = reader.fast_fields().i64(UPDATED)?.first_or_default_col(0);
         let alive = reader.alive_bitset();
         let mut seen = 0_u32;
-        let mut doc = scorer.doc();
-        while doc != TERMINATED {
+        let mut doc = if scorer.doc() < piece.docs.start { scorer.seek(piece.docs.start) } else { scorer.doc() };
+        while doc < piece.docs.end {
             seen = seen.wrapping_add(1);
             if seen.is_multiple_of(BETWEEN_LOOKS) {
                 self.budget.look()?;
@@ -94,7 +158,7 @@ impl Run {
                 let score = scorer.score();
                 if self.may_be_among_the_best(score) {
                     let updated = updated.get_val(doc);
-                    self.offer(Ranked { score: score * self.freshness(updated), updated, segment, doc });
+                    self.offer(Ranked { score: score * self.freshness(updated), updated, segment: piece.segment, doc });
                 }
             }
             doc = scorer.advance();
@@ -122,6 +186,63 @@ impl Run {
             && worst.0 < ranked
         {
             *worst = Reverse(ranked);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+    use tantivy::query::{BooleanQuery, Occur, TermQuery};
+    use tantivy::schema::IndexRecordOption;
+    use tantivy::{Index, TantivyDocument, Term};
+
+    use super::super::phrase::Phrase;
+    use super::*;
+    use crate::schema::{Fields, teach};
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+        #[test]
+        fn more_threads_find_the_same(
+            segments in prop::collection::vec(prop::collection::vec(("([abc] ){0,9}", 0_i64..9), 1..40), 1..5),
+            wanted in 1_usize..30,
+        ) {
+            let (schema, fields) = Fields::schema();
+            let index = Index::create_in_ram(schema);
+            teach(&index);
+            let mut writer = index.writer_with_num_threads(1, 15_000_000).unwrap();
+            writer.set_merge_policy(Box::new(tantivy::indexer::NoMergePolicy));
+            for texts in &segments {
+                for (text, months) in texts {
+                    let mut doc = TantivyDocument::default();
+                    doc.add_text(fields.text, text);
+                    doc.add_i64(fields.updated, months * 2_600_000_000);
+                    writer.add_document(doc).unwrap();
+                }
+                writer.commit().unwrap();
+            }
+            let searcher = index.reader().unwrap().searcher();
+            let budget = Budget::new(Duration::MAX);
+            let term = |word| Term::from_field_text(fields.text, word);
+            let word = |word| Box::new(TermQuery::new(term(word), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
+            let phrase = || Box::new(Phrase { terms: vec![(0, term("a")), (1, term("b"))], budget }) as Box<dyn Query>;
+            let queries = [
+                word("a"),
+                phrase(),
+                Box::new(BooleanQuery::union(vec![word("a"), word("b")])),
+                Box::new(BooleanQuery::new(vec![(Occur::Must, word("a")), (Occur::Should, phrase()), (Occur::MustNot, word("c"))])),
+            ];
+            for query in &queries {
+                let alone = best_of(&searcher, &**query, wanted, budget, 1).unwrap();
+                for threads in 2..5 {
+                    prop_assert_eq!(&alone, &best_of(&searcher, &**query, wanted, budget, threads).unwrap());
+                }
+            }
         }
     }
 }
