@@ -8,8 +8,8 @@ use crate::store::{Store, StoreError};
 
 /// Longest snippet, in characters.
 const SNIPPET: usize = 200;
-/// Hits whose texts are in memory at once.
-const FEW: usize = 16;
+/// Hits whose texts are in memory at once: a page as most ask for it.
+const FEW: usize = 25;
 
 /// One thing found.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ async fn texts(store: &Store, hits: &[Hit]) -> Result<Vec<Text>, StoreError> {
             Key::Article(slug) => slugs.push(slug.as_str()),
         }
     }
-    let mut tickets = store.ticket_texts(&numbers).await?;
+    let mut tickets = store.ticket_words(&numbers).await?;
     let mut articles = store.article_texts(&slugs).await?;
     let text = |hit: &Hit| {
         let (title, texts) = match &hit.key {

@@ -11,8 +11,8 @@ const MAX_HITS: usize = 10_000;
 /// What a query wants to see: words and phrases, each with its terms.
 pub(super) struct Wanted {
     phrases: Vec<Vec<(usize, String)>>,
-    /// By term: which phrases it belongs to, and as which of their terms.
-    exact: HashMap<String, Vec<(usize, usize)>>,
+    /// Terms, each with a phrase it belongs to and as which of its terms. A query has so few that they are walked over.
+    exact: Vec<(String, (usize, usize))>,
     prefixes: Vec<(String, (usize, usize))>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Found {
 
 impl Wanted {
     pub(super) fn of(query: &Query) -> Self {
-        let mut wanted = Self { phrases: Vec::new(), exact: HashMap::new(), prefixes: Vec::new() };
+        let mut wanted = Self { phrases: Vec::new(), exact: Vec::new(), prefixes: Vec::new() };
         query.root.each(true, &mut |leaf, is_wanted| {
             if let (Leaf::Words { text, shape, .. }, true) = (leaf, is_wanted) {
                 wanted.add(text::terms(text), *shape == Shape::Prefix && !text::ends_dense(text));
@@ -38,11 +38,8 @@ impl Wanted {
     fn add(&mut self, terms: Vec<(usize, String)>, prefix: bool) {
         let phrase = self.phrases.len();
         for (n, (_, term)) in terms.iter().enumerate() {
-            if prefix && n + 1 == terms.len() {
-                self.prefixes.push((term.clone(), (phrase, n)));
-            } else {
-                self.exact.entry(term.clone()).or_default().push((phrase, n));
-            }
+            let terms = if prefix && n + 1 == terms.len() { &mut self.prefixes } else { &mut self.exact };
+            terms.push((term.clone(), (phrase, n)));
         }
         self.phrases.push(terms);
     }
@@ -52,9 +49,9 @@ impl Wanted {
         let mut hits: HashMap<(usize, usize, usize), (usize, usize)> = HashMap::new();
         let (mut splitter, mut token) = (Splitter::new(text, Use::Index), Token::default());
         while hits.len() < MAX_HITS && splitter.next_into(&mut token) {
-            let exact = self.exact.get(&token.text).into_iter().flatten();
-            let prefixes = self.prefixes.iter().filter(|(stem, _)| token.text.starts_with(stem.as_str())).map(|(_, place)| place);
-            for &(phrase, n) in exact.chain(prefixes) {
+            let exact = self.exact.iter().filter(|(term, _)| token.text == *term);
+            let prefixes = self.prefixes.iter().filter(|(stem, _)| token.text.starts_with(stem.as_str()));
+            for &(_, (phrase, n)) in exact.chain(prefixes) {
                 let whole = hits.entry((phrase, n, token.position)).or_insert((token.from, token.to));
                 whole.1 = whole.1.max(token.to);
             }

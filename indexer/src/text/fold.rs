@@ -10,7 +10,11 @@ pub(super) const MAX_TERM: usize = 64;
 /// Appends a word, folded: NFKC, lower case, no accents, letters and digits alone, at most [`MAX_TERM`] characters.
 pub(super) fn word(raw: &str, out: &mut String) {
     if raw.is_ascii() {
-        out.extend(raw.chars().take(MAX_TERM).map(|c| c.to_ascii_lowercase()));
+        let begin = out.len();
+        out.push_str(raw.get(..MAX_TERM).unwrap_or(raw));
+        if let Some(word) = out.get_mut(begin..) {
+            word.make_ascii_lowercase();
+        }
     } else {
         out.extend(folded(raw).filter(|&c| c.is_alphanumeric() || continues(c)).take(MAX_TERM));
     }

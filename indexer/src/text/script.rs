@@ -5,6 +5,9 @@ use unicode_normalization::char::is_combining_mark;
 /// A letter or digit of a script that is written without spaces between words, or (Hangul) glues particles to them:
 /// runs of these are taken in pairs.
 pub(super) fn dense(c: char) -> bool {
+    if c < '\u{0e00}' {
+        return false;
+    }
     let script = matches!(c,
         '\u{0e00}'..='\u{0eff}'        // Thai, Lao
         | '\u{1000}'..='\u{109f}'      // Myanmar

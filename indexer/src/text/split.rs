@@ -57,7 +57,10 @@ impl<'a> Splitter<'a> {
             }
             self.inside = false;
             self.at += c.len_utf8();
-            if letter(c) {
+            if !letter(c) {
+                self.skip_ascii(|byte| !byte.is_ascii_alphanumeric());
+            } else {
+                self.skip_ascii(|byte| byte.is_ascii_alphanumeric());
                 self.skip(|c| letter(c) && !dense(c) || continues(c));
                 let position = self.position;
                 if self.give(from, self.at, position, token) {
@@ -91,6 +94,12 @@ impl<'a> Splitter<'a> {
         fold::word(self.text.get(from..to).unwrap_or_default(), &mut token.text);
         (token.position, token.from, token.to) = (position, from, to);
         !token.text.is_empty()
+    }
+
+    /// Most of most texts is ASCII, and needs no tables.
+    fn skip_ascii(&mut self, more: impl Fn(u8) -> bool) {
+        let rest = self.text.as_bytes().get(self.at..).unwrap_or_default();
+        self.at += rest.iter().take_while(|byte| byte.is_ascii() && more(**byte)).count();
     }
 
     fn skip(&mut self, more: impl Fn(char) -> bool) {

@@ -89,6 +89,15 @@ impl Store {
 
     /// Tickets with their texts, in any order. Those that are not there or were merged into another are left out.
     pub async fn ticket_texts(&self, tickets: &[TicketId]) -> Result<Vec<TicketText>, StoreError> {
+        self.said_on(tickets, true).await
+    }
+
+    /// The same without their authors.
+    pub async fn ticket_words(&self, tickets: &[TicketId]) -> Result<Vec<TicketText>, StoreError> {
+        self.said_on(tickets, false).await
+    }
+
+    async fn said_on(&self, tickets: &[TicketId], with_authors: bool) -> Result<Vec<TicketText>, StoreError> {
         if tickets.is_empty() {
             return Ok(Vec::new());
         }
@@ -100,7 +109,9 @@ impl Store {
                 .filter(|ticket| ticket.merged_into.is_none())
                 .map(|ticket| TicketText { ticket, authors: Vec::new(), texts: Vec::new(), attachments: false })
                 .collect();
-            authors(conn, &mut found).await?;
+            if with_authors {
+                authors(conn, &mut found).await?;
+            }
             texts(conn, &mut found).await?;
             Ok(found)
         })
