@@ -24,6 +24,17 @@ pub(super) struct Found {
     pub(super) to: usize,
 }
 
+/// By phrase, which of its terms, and place among the terms of the text: the octets.
+type Hits = HashMap<(usize, usize, usize), (usize, usize)>;
+
+/// A text that is read as far as it takes.
+pub(super) struct Finder<'a> {
+    wanted: &'a Wanted,
+    splitter: Splitter<'a>,
+    token: Token,
+    hits: Hits,
+}
+
 impl Wanted {
     pub(super) fn of(query: &Query) -> Self {
         let mut wanted = Self { phrases: Vec::new(), exact: Vec::new(), prefixes: Vec::new() };
@@ -44,27 +55,18 @@ impl Wanted {
         self.phrases.push(terms);
     }
 
-    /// Everything that is found, in order.
-    pub(super) fn found(&self, text: &str) -> Vec<Found> {
-        let mut hits: HashMap<(usize, usize, usize), (usize, usize)> = HashMap::new();
-        let (mut splitter, mut token) = (Splitter::new(text, Use::Index), Token::default());
-        while hits.len() < MAX_HITS && splitter.next_into(&mut token) {
-            let exact = self.exact.iter().filter(|(term, _)| token.text == *term);
-            let prefixes = self.prefixes.iter().filter(|(stem, _)| token.text.starts_with(stem.as_str()));
-            for &(_, (phrase, n)) in exact.chain(prefixes) {
-                let whole = hits.entry((phrase, n, token.position)).or_insert((token.from, token.to));
-                whole.1 = whole.1.max(token.to);
-            }
-        }
-        let firsts = hits.iter().filter(|((_, n, _), _)| *n == 0);
-        let mut found: Vec<Found> =
-            firsts.filter_map(|(&(phrase, _, at), &(from, _))| Some(Found { phrase, from, to: self.end(phrase, at, &hits)? })).collect();
-        found.sort_unstable_by_key(|found| (found.from, found.to, found.phrase));
-        found
+    /// How many words and phrases are wanted.
+    pub(super) fn count(&self) -> usize {
+        self.phrases.len()
+    }
+
+    /// Looks for them in a text.
+    pub(super) fn finder<'a>(&'a self, text: &'a str) -> Finder<'a> {
+        Finder { wanted: self, splitter: Splitter::new(text, Use::Index), token: Token::default(), hits: HashMap::new() }
     }
 
     /// Where a phrase that begins at a place ends, if all of it is there.
-    fn end(&self, phrase: usize, at: usize, hits: &HashMap<(usize, usize, usize), (usize, usize)>) -> Option<usize> {
+    fn end(&self, phrase: usize, at: usize, hits: &Hits) -> Option<usize> {
         let terms = self.phrases.get(phrase)?;
         let (first, _) = terms.first()?;
         let mut end = 0;
@@ -72,5 +74,38 @@ impl Wanted {
             end = hits.get(&(phrase, n, at + place - first))?.1.max(end);
         }
         Some(end)
+    }
+}
+
+impl Finder<'_> {
+    /// Goes on to so many octets from the beginning; says whether there is more.
+    pub(super) fn read(&mut self, octets: usize) -> bool {
+        while self.hits.len() < MAX_HITS {
+            if self.token.to >= octets {
+                return true;
+            }
+            if !self.splitter.next_into(&mut self.token) {
+                return false;
+            }
+            let token = &self.token;
+            let exact = self.wanted.exact.iter().filter(|(term, _)| token.text == *term);
+            let prefixes = self.wanted.prefixes.iter().filter(|(stem, _)| token.text.starts_with(stem.as_str()));
+            for &(_, (phrase, n)) in exact.chain(prefixes) {
+                let whole = self.hits.entry((phrase, n, token.position)).or_insert((token.from, token.to));
+                whole.1 = whole.1.max(token.to);
+            }
+        }
+        false
+    }
+
+    /// Everything that was found so far, in order.
+    pub(super) fn found(&self) -> Vec<Found> {
+        let firsts = self.hits.iter().filter(|((_, n, _), _)| *n == 0);
+        let whole = |(&(phrase, _, at), &(from, _)): (&(usize, usize, usize), &(usize, usize))| {
+            Some(Found { phrase, from, to: self.wanted.end(phrase, at, &self.hits)? })
+        };
+        let mut found: Vec<Found> = firsts.filter_map(whole).collect();
+        found.sort_unstable_by_key(|found| (found.from, found.to, found.phrase));
+        found
     }
 }

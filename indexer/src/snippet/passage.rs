@@ -50,6 +50,11 @@ impl Passage {
         Some(Self { source, worth, span, marks: joined(&found) })
     }
 
+    /// Where the last of what it shows ends.
+    pub(super) fn end(&self) -> usize {
+        self.span.end
+    }
+
     /// The passage with what stands around it, at most `length` characters.
     pub(super) fn cut(&self, text: &str, length: usize) -> Snippet {
         let begin = if self.span.is_empty() { text.len() - text.trim_start().len() } else { self.span.start };

@@ -46,6 +46,16 @@ fn the_passage_with_most_different_words_is_shown() {
     assert_eq!(marked("none", &[], 50), "0:");
 }
 
+#[test]
+fn a_long_text_is_read_until_a_passage_has_all_words() {
+    let filler = "lorem ipsum dolor sit amet ".repeat(400);
+    let far = format!("red {filler} red {filler} blue {filler} red blue red {filler}");
+    assert_eq!(marked("red", &[&far, "red red"], 20), "0:[red] lorem ipsum…");
+    assert_eq!(marked("red blue", &[&far], 20), "0…[red] [blue] [red] lorem…");
+    let at_the_edge = format!("{}red red red", "lorem ".repeat(FIRST / 6 - 1));
+    assert_eq!(marked("red", &[&at_the_edge], 11), "0…[red] [red] [red]");
+}
+
 proptest! {
     #[test]
     fn marks_stand_between_characters(
