@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -27,6 +27,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const PAUSE: i64 = 1_000;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
+/// How often it is looked whether mail still rushes in.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What one mail needs on its way.
 #[derive(Clone)]
@@ -46,9 +48,13 @@ pub struct Pipeline {
 /// Decides mail until `cancel`; then finishes what is in hand.
 pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
     let mut unsure = false;
+    let mut waits_since = None;
     let mut work = JoinSet::new();
     let mut in_hand = HashMap::new();
     loop {
+        while pipeline.gives_way(&mut waits_since) && !cancel.is_cancelled() {
+            sleep(LOOK).await;
+        }
         let found = pipeline.claim(&mut unsure, in_hand.values().copied().collect()).await;
         let idle = found.is_empty();
         // Nothing new beside a mail that may be what ended a process.
@@ -81,6 +87,7 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
             return;
         }
         if idle {
+            waits_since = None;
             tokio::select! {
                 () = cancel.cancelled() => return,
                 () = pipeline.store.nudges().inbox.notified() => {}
@@ -91,6 +98,16 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
 }
 
 impl Pipeline {
+    /// While a burst comes in, accepting goes before understanding, for so long since there was nothing left to do.
+    fn gives_way(&self, waits_since: &mut Option<Instant>) -> bool {
+        let now = Instant::now();
+        if !self.store.nudges().rush.is_on(now) {
+            return false;
+        }
+        let since = *waits_since.get_or_insert(now);
+        now.saturating_duration_since(since) < self.desk.borrow().config.limits.burst
+    }
+
     /// Takes mails to decide. After an error nobody knows whether some were claimed: what is ours and not in hand is put
     /// back first.
     async fn claim(&self, unsure: &mut bool, in_hand: Vec<InboxId>) -> Vec<ClaimedMail> {

@@ -34,6 +34,7 @@ mod pulse;
 pub mod read;
 mod readers;
 mod restore;
+mod rush;
 mod sequencer;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -46,7 +47,7 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Connection as _, Postgres};
@@ -78,6 +79,7 @@ pub(crate) use tests::{database as database_for_tests, not_run, postgres as post
 
 use conn::Conn;
 use readers::{Reader, Readers};
+use rush::Rush;
 
 /// The open database and data folder. Cheap to clone.
 #[derive(Clone)]
@@ -112,6 +114,8 @@ pub struct Nudges {
     pub unnumbered: Notify,
     /// Another process changed the database.
     pub foreign: Notify,
+    /// What is accepted here.
+    pub rush: Rush,
 }
 
 impl Nudges {
@@ -119,6 +123,9 @@ impl Nudges {
     fn wrote(&self, cmd: &Cmd) {
         if cmd.fills_inbox() {
             self.inbox.notify_one();
+        }
+        if matches!(cmd, Cmd::Accept(_)) {
+            self.rush.note(Instant::now());
         }
         if cmd.fills_outbox() {
             self.outbox.notify_one();

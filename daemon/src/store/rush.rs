@@ -1,0 +1,67 @@
+//! Whether mail rushes in: while it does, accepting goes before understanding.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Mails that make a rush when they are accepted in one span: 500 a second.
+const MANY: u32 = 50;
+const SPAN: Duration = Duration::from_millis(100);
+
+/// Counts what is accepted.
+#[derive(Default)]
+pub struct Rush(Mutex<Option<Spans>>);
+
+#[derive(Clone, Copy)]
+struct Spans {
+    began: Instant,
+    now: u32,
+    before: u32,
+}
+
+impl Rush {
+    /// A mail was accepted.
+    pub(super) fn note(&self, at: Instant) {
+        let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = Spans::at(*spans, at);
+        *spans = Some(Spans { now: moved.now.saturating_add(1), ..moved });
+    }
+
+    /// Whether many mails were accepted within the last moments.
+    pub fn is_on(&self, at: Instant) -> bool {
+        let spans = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let spans = Spans::at(spans, at);
+        spans.now >= MANY || spans.before >= MANY
+    }
+}
+
+impl Spans {
+    fn at(last: Option<Self>, at: Instant) -> Self {
+        match last.map(|last| (last, at.saturating_duration_since(last.began))) {
+            Some((last, age)) if age < SPAN => last,
+            Some((last, age)) if age < 2 * SPAN => Self { began: last.began + SPAN, now: 0, before: last.now },
+            _ => Self { began: at, now: 0, before: 0 },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_mails_in_a_moment_are_a_rush_until_they_stop() {
+        let (rush, start) = (Rush::default(), Instant::now());
+        let after = |ms| start + Duration::from_millis(ms);
+        assert!(!rush.is_on(start));
+        for n in 0..u64::from(MANY) {
+            assert!(!rush.is_on(after(n)));
+            rush.note(after(n));
+        }
+        assert!(rush.is_on(after(50)) && rush.is_on(after(199)));
+        assert!(!rush.is_on(after(200)) && !rush.is_on(after(10_000)));
+        for n in 0..100 {
+            rush.note(after(20_000 + 5 * n));
+            assert!(!rush.is_on(after(20_000 + 5 * n)), "200 a second are none");
+        }
+    }
+}

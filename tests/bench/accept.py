@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Accepting alone: from the final dot to a `250` that the disk stands behind, beside a Postfix that does the same.
+
+    cargo build --release
+    tests/bench/accept.py                 # 5,000 mails of 10 KiB on 1, 20 and 100 connections, by smtp-source and by our own client
+    tests/bench/accept.py --syncs         # and how often the disk is synced for each mail (strace)
+
+Postfix and smtp-source are Debian's (`apt-get install postfix strace`); Postfix is measured where we are root. CPU
+seconds are those of the daemon until the last `250`, whatever it did beside accepting.
+"""
+
+import argparse
+import pathlib
+import re
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+
+from mails import Mails
+from peers import Desk, Postfix, cpu, resident
+from way_in import Client, ROOT, stuffed
+
+OCTETS = 10 * 1024
+
+
+def by_smtp_source(peer, n, connections):
+    host, port = peer.smtp
+    command = ["smtp-source", "-d", "-s", connections, "-m", n, "-l", OCTETS, "-f", "ann@customer.example", "-t", peer.to, f"inet:{host}:{port}"]
+    start = time.monotonic()
+    subprocess.run([str(word) for word in command], check=True)
+    return time.monotonic() - start, []
+
+
+class Timed(Client):
+    """Pipelines MAIL, RCPT and DATA, and notes how long each final reply took."""
+
+    def __init__(self, peer):
+        super().__init__(peer)
+        self.took = []
+
+    def send(self, sender, mail):
+        self.socket.sendall(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{self.to}>\r\nDATA\r\n".encode())
+        for wanted in (b"250", b"250", b"354"):
+            self.reply(wanted)
+        self.socket.sendall(mail)
+        start = time.monotonic()
+        self.reply(b"250")
+        self.took.append(1000 * (time.monotonic() - start))
+
+
+def by_our_client(peer, mails, connections):
+    clients = [Timed(peer) for _ in range(connections)]
+
+    def work(client, share):
+        for sender, mail in share:
+            client.send(sender, mail)
+
+    threads = [threading.Thread(target=work, args=(client, mails[i::connections])) for i, client in enumerate(clients)]
+    start = time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.monotonic() - start, sorted(took for client in clients for took in client.took)
+
+
+def measured(peer, pour, n):
+    peer.wait_until_done()
+    before = cpu(peer.pid)
+    wall, took = pour()
+    spent = cpu(peer.pid) - before
+    return {"rate": n / wall, "cpu": 1000 * spent / n, "p99": took[int(len(took) * 0.99)] if took else None}
+
+
+def best_of(rounds):
+    """The median round by rate."""
+    rounds = sorted(rounds, key=lambda one: one["rate"])
+    return rounds[len(rounds) // 2]
+
+
+def told(label, ours, theirs):
+    line = f"{label:30} Ombud {ours['rate']:6.0f}/s, {ours['cpu']:.2f} CPU-s per 1,000"
+    line += f", p99 {ours['p99']:5.1f} ms" if ours["p99"] else ""
+    if theirs:
+        line += f" | Postfix {theirs['rate']:6.0f}/s, {theirs['cpu']:.2f} CPU-s"
+        line += f", p99 {theirs['p99']:5.1f} ms" if theirs["p99"] else ""
+        line += f" | {ours['rate'] / theirs['rate']:.1f} times"
+    print(line, flush=True)
+
+
+def syncs(peer, pour, n):
+    """Successful syncs of the whole daemon for each mail, until the last `250`."""
+    with tempfile.NamedTemporaryFile() as trace:
+        tracer = subprocess.Popen(["strace", "-f", "-q", "-e", "trace=fsync,fdatasync", "-o", trace.name, "-p", str(peer.pid)], stderr=subprocess.PIPE)
+        while not re.search(r"TracerPid:\t[1-9]", pathlib.Path(f"/proc/{peer.pid}/status").read_text()):
+            time.sleep(0.01)
+        pour()
+        tracer.terminate()
+        tracer.wait()
+        done = len(re.findall(r"\) += 0", pathlib.Path(trace.name).read_text()))
+    return done / n
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--mails", type=int, default=5_000)
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--connections", default="1,20,100")
+    options.add_argument("--binary", default=ROOT / "target/release/ombud")
+    options.add_argument("--syncs", action="store_true")
+    options.add_argument("--alone", action="store_true", help="without Postfix")
+    options = options.parse_args()
+    n = options.mails
+    generator = Mails(Desk.to)
+    with tempfile.TemporaryDirectory() as folder:
+        pathlib.Path(folder).chmod(0o755)
+        desk, postfix = Desk(options.binary, f"{folder}/desk"), None
+        try:
+            postfix = None if options.alone else Postfix(f"{folder}/postfix")
+            peers = [desk, postfix] if postfix else [desk]
+            for connections in map(int, options.connections.split(",")):
+                rounds = {"smtp-source": {}, "own client": {}}
+                for _ in range(options.rounds):
+                    mails = [(sender, stuffed(mail)) for sender, mail in (generator.next() for _ in range(n))]
+                    for peer in peers:
+                        for kind, pour in (
+                            ("smtp-source", lambda: by_smtp_source(peer, n, connections)),
+                            ("own client", lambda: by_our_client(peer, mails, connections)),
+                        ):
+                            rounds[kind].setdefault(peer.name, []).append(measured(peer, pour, n))
+                for kind, found in rounds.items():
+                    theirs = best_of(found["Postfix"]) if postfix else None
+                    told(f"{connections} connections, {kind}", best_of(found["Ombud"]), theirs)
+            print(f"Ombud    {resident(desk.pid):5.0f} MiB resident")
+            if options.syncs:
+                for peer in peers:
+                    peer.wait_until_done()
+                    found = syncs(peer, lambda: by_smtp_source(peer, n, 20), n)
+                    print(f"{peer.name:8} {found:.3f} syncs a mail at 20 connections of smtp-source")
+        finally:
+            desk.stop()
+            if postfix:
+                postfix.stop()
+
+
+if __name__ == "__main__":
+    main()
