@@ -71,7 +71,8 @@ fn configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
     format!(
         "options {{\n  tempdir = \"{folder}\";\n  hs_cache_dir = \"{folder}\";\n  url_tld = \"{folder}/tld\";\n  filters = \"\";\n  \
-         disable_hyperscan = true;\n  gtube_patterns = \"all\";\n  dns {{ nameserver = [\"127.0.0.1:9\"]; timeout = 0.1s; retransmits = 1; }}\n}}\n\
+         disable_hyperscan = true;\n  enable_test_patterns = true;\n  dns {{ nameserver = [\"127.0.0.1:9\"]; timeout = 0.1s; retransmits = 1; }}\n}}\n\
+         actions {{ reject = 15; add_header = 6; }}\n\
          logging {{ type = \"console\"; level = \"info\"; }}\n\
          worker \"rspamd_proxy\" {{\n  bind_socket = \"127.0.0.1:{port}\";\n  milter = yes;\n  timeout = 20s;\n  count = 1;\n  \
          spam_header = \"X-Spam\";\n  upstream \"local\" {{ default = yes; self_scan = yes; }}\n}}\n"
