@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod desk;
 pub mod feed;
+pub mod filter;
 pub mod http;
 pub mod inbox;
 pub mod model;

@@ -8,7 +8,7 @@ use ombud_tests::places::root;
 
 /// A room, and the rooms that its row of the table names. Every room may use model, clock and config, and what the
 /// rooms that it uses are made of themselves.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("model", &[]),
     ("clock", &[]),
     ("config", &["model"]),
@@ -18,11 +18,12 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("receive", &["inbox", "net"]),
     ("understand", &["model"]),
     ("verify", &["model"]),
+    ("filter", &["model", "net"]),
     ("desk", &["model", "understand"]),
-    ("pipeline", &["model", "store", "inbox", "receive", "understand", "verify", "desk"]),
+    ("pipeline", &["model", "store", "inbox", "receive", "understand", "verify", "filter", "desk"]),
     ("send", &["store", "desk", "net"]),
     ("feed", &["store"]),
-    ("http", &["receive", "store", "desk", "feed"]),
+    ("http", &["receive", "store", "filter", "desk", "feed"]),
     ("app", ALL),
     ("cli", ALL),
     ("main", ALL),
@@ -37,6 +38,7 @@ const ALL: &[&str] = &[
     "receive",
     "understand",
     "verify",
+    "filter",
     "desk",
     "pipeline",
     "send",

@@ -11,6 +11,7 @@ mod crash;
 mod database_away;
 mod events;
 mod faults;
+mod filters;
 mod first_minutes;
 mod holds;
 mod imap;

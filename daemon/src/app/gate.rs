@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 use crate::desk::Desk;
 use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
+use crate::filter::{self, Filters};
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
 use crate::model::{Envelope, PersonId, Reply, TicketId};
@@ -36,13 +37,14 @@ pub(super) struct DeskGate {
     store: Store,
     desk: watch::Receiver<Arc<Desk>>,
     verifier: Arc<Verifier>,
+    filters: Arc<Filters>,
     /// Checking a password takes 19 MiB and a moment of the processor: few at a time.
     checks: Semaphore,
 }
 
 impl DeskGate {
-    pub(super) fn new(store: Store, desk: watch::Receiver<Arc<Desk>>, verifier: Arc<Verifier>) -> Self {
-        Self { store, desk, verifier, checks: Semaphore::new(CHECKS) }
+    pub(super) fn new(store: Store, desk: watch::Receiver<Arc<Desk>>, verifier: Arc<Verifier>, filters: Arc<Filters>) -> Self {
+        Self { store, desk, verifier, filters, checks: Semaphore::new(CHECKS) }
     }
 }
 
@@ -94,7 +96,10 @@ impl Gate for DeskGate {
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,
             Ok(scan) if envelope.auth_user.is_some() => return self.is_author(envelope, raw, &limits, &scan).await,
-            Ok(scan) => return self.verified(envelope, raw, &limits, &scan).await,
+            Ok(scan) => {
+                self.verified(envelope, raw, &limits, &scan).await?;
+                return self.filtered(envelope, raw).await;
+            }
             Err(refusal) => refusal.reply(),
         };
         if envelope.outside || envelope.auth_user.is_some() {
@@ -132,6 +137,18 @@ impl DeskGate {
         let refusal = verify::refusal(&verdict, envelope.recipients.iter().any(agents));
         envelope.verdict = Some(verdict);
         refusal.map_or(Ok(()), Err)
+    }
+
+    /// Asks the content filters about an outside client's mail, which alone can be refused for what they say. While too
+    /// many wait for them it is left to the pipeline, which holds what would be refused here.
+    async fn filtered(&self, envelope: &mut Envelope, raw: &[u8]) -> Result<(), Reply> {
+        let config = self.desk.borrow().config.clone();
+        if !envelope.outside || !Filters::is_asked(&config, &[]) {
+            return Ok(());
+        }
+        let Some(_room) = self.filters.room() else { return Ok(()) };
+        envelope.findings = self.filters.findings(&config, envelope, raw, &[]).await;
+        filter::refusal(&config, &envelope.findings).map_or(Ok(()), Err)
     }
 
     /// The agent who has logged in, as they are now.

@@ -16,6 +16,7 @@ use crate::config::{Config, Listen, Problems};
 use crate::desk::Desk;
 use crate::feed::hooks::{self, Hooks};
 use crate::feed::index::SearchIndex;
+use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
@@ -46,6 +47,7 @@ pub(super) struct Running {
     node: NodeId,
     settings: Settings,
     verifier: Arc<Verifier>,
+    filters: Arc<Filters>,
     index: SearchIndex,
     cancel: CancellationToken,
     dead: CancellationToken,
@@ -150,7 +152,8 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     let counters = Arc::new(Counters::default());
     let index = SearchIndex::new(opened.store.data());
     let verifier = Arc::new(Verifier::new(clock));
-    let gate = || DeskGate::new(opened.store.clone(), settings.desk.subscribe(), verifier.clone());
+    let filters = Arc::new(Filters::new(clock));
+    let gate = || DeskGate::new(opened.store.clone(), settings.desk.subscribe(), verifier.clone(), filters.clone());
     let fetch = Fetch { store: opened.store.clone(), inbox: inbox.clone(), gate: Arc::new(gate()), node, clock };
     tasks.spawn(fetch.run(settings.config.subscribe(), cancel.clone()));
     let shared = Shared::new(inbox.clone(), gate(), settings.config.subscribe(), settings.certificate.subscribe(), counters.clone());
@@ -165,6 +168,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         inbox,
         counters,
         index: index.clone(),
+        filters: filters.clone(),
         limits: Limits::from(&config.limits),
         started_at: clock.now(),
         guards: http::Guards::default(),
@@ -173,7 +177,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         tasks.spawn(http::serve(listener, state.clone(), cancel.clone()));
     }
     let dead = CancellationToken::new();
-    let running = Running { opened, addresses, node, settings, verifier, index, cancel, dead, tasks, _lock: lock };
+    let running = Running { opened, addresses, node, settings, verifier, filters, index, cancel, dead, tasks, _lock: lock };
     running.spawn_loops(clock);
     running.tasks.spawn(tls::renew(running.settings.config.subscribe(), running.settings.certificate.clone(), running.cancel.clone()));
     Ok(running)
@@ -199,7 +203,8 @@ impl Running {
             clock,
         };
         self.tasks.spawn(send::run(sender, self.cancel.clone()));
-        let pipeline = pipeline::Pipeline { store: store(), node, desk: desk(), verifier: self.verifier.clone(), clock };
+        let (verifier, filters) = (self.verifier.clone(), self.filters.clone());
+        let pipeline = pipeline::Pipeline { store: store(), node, desk: desk(), verifier, filters, clock };
         self.tasks.spawn(pipeline::run(pipeline, self.cancel.clone()));
         let heart = tasks::Heart { store: store(), node, desk: desk(), clock, index: self.index.clone(), beat, dead: self.dead.clone() };
         self.tasks.spawn(tasks::beat(heart, self.cancel.clone()));

@@ -118,6 +118,7 @@ async fn look(config: &Config, report: &mut Report) {
     surroundings::certificates(config, report);
     surroundings::resolver(config, report).await;
     surroundings::relay(config, report).await;
+    surroundings::filters(config, report).await;
     surroundings::imap(config, report).await;
 }
 

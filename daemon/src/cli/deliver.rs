@@ -78,6 +78,7 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
         malformed,
         account: None,
         verdict: None,
+        findings: Vec::new(),
     };
     let receipt = inbox.accept(envelope, mail).await.map_err(refused)?;
     Answer::of(json, &json!({ "id": receipt.id() }), || format!("accepted as {}", receipt.id()))

@@ -106,6 +106,9 @@ fn facts(mail: &InboxItem) -> String {
     if let Some(verdict) = mail.verdict() {
         table.row(["Author", &verdict.in_words()]);
     }
+    for finding in mail.findings() {
+        table.row(["Filter", &finding.in_words()]);
+    }
     table.row(["Subject", &mail.subject]);
     table.row(["Message-ID", mail.message_id.as_deref().unwrap_or_default()]);
     table.row(["Tries", &mail.attempts.to_string()]);

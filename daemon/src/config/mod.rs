@@ -10,6 +10,7 @@ mod problems;
 mod raw;
 mod read;
 mod read_desk;
+mod read_filters;
 mod read_imap;
 mod read_limits;
 mod read_listen;

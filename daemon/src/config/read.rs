@@ -4,7 +4,7 @@ use super::problems::Origin;
 use super::raw::Table;
 use super::reader::{Notes, Section};
 use super::types::{Config, Webhooks};
-use super::{read_desk, read_limits, read_listen, read_mailboxes, read_outbound, values};
+use super::{read_desk, read_filters, read_limits, read_listen, read_mailboxes, read_outbound, values};
 
 /// Reads the whole tree. What comes out is a configuration only if no problem was noted.
 pub(super) fn config(root: Table, local: bool, notes: &mut Notes) -> Config {
@@ -20,6 +20,7 @@ pub(super) fn config(root: Table, local: bool, notes: &mut Notes) -> Config {
             http: s.section("http", "[http]", read_listen::http),
             outbound: s.section_or_empty("outbound", "[outbound]", read_outbound::outbound),
             authentication: s.section_or_empty("authentication", "[authentication]", read_outbound::authentication),
+            filters: read_filters::filters(s),
             mailboxes: read_mailboxes::mailboxes(s, &desk.name),
             webhooks: s.section_or_empty("webhooks", "[webhooks]", webhooks),
             limits: s.section_or_empty("limits", "[limits]", read_limits::limits),

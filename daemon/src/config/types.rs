@@ -26,6 +26,8 @@ pub struct Config {
     pub outbound: Outbound,
     /// `[authentication]`.
     pub authentication: Authentication,
+    /// `[[filters]]`, asked in this order.
+    pub filters: Vec<Filter>,
     /// `[[mailboxes]]`, at least one.
     pub mailboxes: Vec<Mailbox>,
     /// `[webhooks]`.
@@ -199,6 +201,41 @@ pub struct TrustedRelay {
     pub trust: Option<String>,
     /// Whether its ESMTPSA counts as submission through us.
     pub submission: bool,
+}
+
+/// One of `[[filters]]`: a content filter that speaks the milter protocol.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Filter {
+    /// Its name in findings and metrics.
+    pub name: String,
+    /// Where it listens.
+    pub address: FilterAddress,
+    /// How long it may be silent (10 s).
+    pub timeout: Duration,
+    /// Whether mail passes when it can't be asked.
+    pub on_error: OnError,
+    /// Larger mails pass untested, in octets (25 MiB).
+    pub size: u64,
+    /// Header fields, name and value, of which one holds the mail when the filter adds it.
+    pub hold_on: Vec<(String, String)>,
+}
+
+/// `[[filters]] address`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterAddress {
+    /// `unix:PATH`.
+    Unix(PathBuf),
+    /// `HOST:PORT`.
+    Tcp(String, u16),
+}
+
+/// `[[filters]] on_error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnError {
+    /// Mail passes unfiltered.
+    Open,
+    /// Mail waits: an outside client is told to come again.
+    Closed,
 }
 
 /// An IP network.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::secret::Secret;
-use super::types::{Database, Listen, Net, Relay, SmtpRelay, SubmissionListen};
+use super::types::{Database, FilterAddress, Listen, Net, Relay, SmtpRelay, SubmissionListen};
 use crate::model::address;
 
 /// Octets of a reply token (44 letters of base32).
@@ -235,6 +235,29 @@ pub(crate) fn percent_decoded(text: &str) -> Option<String> {
         octets.extend_from_slice(rest.as_bytes());
     }
     String::from_utf8(octets).ok()
+}
+
+/// `unix:PATH`, the path as written, or `host:port`.
+pub(super) fn filter_address(text: &str) -> Result<FilterAddress, String> {
+    match text.strip_prefix("unix:") {
+        Some("") => Err("unix: needs the path of a socket".to_owned()),
+        Some(path) => Ok(FilterAddress::Unix(path.into())),
+        None => match host_port(text, 0) {
+            Ok((host, port)) if port > 0 => Ok(FilterAddress::Tcp(host, port)),
+            _ => Err(format!("\"{text}\" must be \"unix:PATH\" or \"HOST:PORT\"")),
+        },
+    }
+}
+
+/// `X-Spam: Yes`: the name and the value of a header field.
+pub(super) fn header_field(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').unwrap_or_default();
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic());
+    if is_name && !value.chars().any(char::is_control) {
+        Ok((name.to_owned(), value.trim().to_owned()))
+    } else {
+        Err(format!("\"{text}\" is no header field; write it like \"X-Spam: Yes\""))
+    }
 }
 
 /// `imap://host[:port]` or `imaps://host[:port]`: host, port, TLS from the first octet.

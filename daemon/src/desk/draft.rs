@@ -76,11 +76,15 @@ impl<'a> Draft<'a> {
                 sender: u.from.as_ref().map(|f| f.address.clone()).or_else(|| Some(self.mail.envelope.mail_from.clone())),
                 subject: one_line(&u.subject, SUBJECT),
             },
-            decided_from: serde_json::json!({ "rule": self.decided_from, "passed": self.mail.passed, "verdict": self.mail.verdict })
-                .to_string(),
+            decided_from: self.inputs(),
             fingerprints: if filed { scopes.into_iter().map(|scope| (self.mail.fingerprint(), scope)).collect() } else { Vec::new() },
         });
         self.ledger.changes
+    }
+
+    fn inputs(&self) -> String {
+        let Mail { passed, verdict, findings, .. } = self.mail;
+        serde_json::json!({ "rule": self.decided_from, "passed": passed, "verdict": verdict, "filters": findings }).to_string()
     }
 
     /// Adds this mail as a message.

@@ -6,9 +6,11 @@ use crate::model::facts::{CountKey, Keys};
 use crate::model::outgoing::MailKind;
 use crate::model::people::Person;
 
+use super::author::Author;
 use super::draft::Draft;
 use super::ledger::{about, actor};
 use super::thread::Place;
+use super::who::Proof;
 use super::{Known, need};
 
 /// Notices to one agent about mail that nothing proves.
@@ -42,6 +44,16 @@ pub(super) fn for_owner(mut draft: Draft<'_>, place: &Place<'_>, detail: &str) -
     }
     draft.changes.guard.below.extend([hour, day]);
     Ok(for_agent(draft, owner, place.ticket.map(|t| TicketRef::Id(t.ticket.id)), "confirm", detail))
+}
+
+/// Holds a mail for what is in it: an agent who has proven to have written it hears of it at once, else the admins do.
+pub(super) fn for_author(draft: Draft<'_>, author: &Author, reason: &str, detail: &str) -> Changes {
+    let facts = draft.facts;
+    let agent = author.person(facts).filter(|person| person.is_active_agent() && draft.mail.proof(author) == Proof::Aligned);
+    match agent {
+        Some(agent) => for_agent(draft, agent, None, reason, detail),
+        None => for_admins(draft, reason, detail),
+    }
 }
 
 /// Holds an agent's mail and tells them at once.

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::address::fold;
 use crate::model::people::Person;
-use crate::model::{By, Envelope, InboxId, Understood, Verdict};
+use crate::model::{By, Envelope, Finding, InboxId, Understood, Verdict};
 
 use super::author::Author;
 use super::who::{Channel, From, Proof};
@@ -26,6 +26,8 @@ pub struct Mail<'a> {
     pub understood: &'a Understood,
     /// What the checks of its author found.
     pub verdict: &'a Verdict,
+    /// What content filters said of it.
+    pub findings: &'a [Finding],
     /// Reasons for which it was held and that a person has let pass.
     pub passed: &'a [String],
 }

@@ -102,6 +102,9 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     if let Some(problem) = mail.envelope.malformed.as_ref().filter(|_| !mail.has_passed("malformed")) {
         return Ok(hold::for_admins(draft, "malformed", problem));
     }
+    if let Some(finding) = mail.findings.iter().find(|finding| finding.holds() && !mail.has_passed("filter")) {
+        return Ok(hold::for_author(draft, &author, "filter", &finding.in_words()));
+    }
     if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
         return Ok(changes);
     }

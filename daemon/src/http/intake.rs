@@ -77,6 +77,7 @@ fn envelope(desk: &Desk, uri: &Uri) -> Answer<Envelope> {
         malformed: None,
         account: None,
         verdict: None,
+        findings: Vec::new(),
     })
 }
 

@@ -1,5 +1,5 @@
-//! `GET /metrics`: Prometheus text format 0.0.4. Labels hold fixed words, our own mailboxes and their folders, never other
-//! addresses. The README of this crate lists the names.
+//! `GET /metrics`: Prometheus text format 0.0.4. Labels hold fixed words, our own mailboxes, their folders and content
+//! filters, never other addresses. The README of this crate lists the names.
 
 mod desk;
 
@@ -11,6 +11,8 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 
 use super::{App, health, numbers};
+use crate::filter::Tally;
+use crate::model::finding::Action;
 use crate::model::outgoing::MailKind;
 use crate::receive::Counters;
 use crate::store::read::{Counts, Oldest, Stage, Totals};
@@ -28,6 +30,7 @@ pub(super) async fn page(Shared(app): Shared<App>) -> Response {
         text.gauge("ombud_disk_free_bytes", "Free space on the disk of the data folder.", free);
     }
     listeners(&mut text, &app.state.counters);
+    filters(&mut text, &app, now);
     if let Some(numbers) = numbers.filter(|_| health.away_since.is_none()) {
         text.gauge("ombud_counted_age_seconds", "How old the numbers below are.", seconds((now - numbers.at).max(0)));
         mail(&mut text, &numbers.counts, &numbers.totals, now);
@@ -128,6 +131,23 @@ fn listeners(text: &mut Text, c: &Counters) {
     for (class, replies) in ["2", "3", "4", "5"].into_iter().zip(&c.replies) {
         text.sample("ombud_receive_replies_total", &[("class", class)], replies.load(Relaxed));
     }
+}
+
+fn filters(text: &mut Text, app: &App, now: i64) {
+    let desk = app.desk();
+    let tallies: Vec<_> = desk.config.filters.iter().map(|f| (f.name.as_str(), app.state.filters.tally(&f.name))).collect();
+    if tallies.is_empty() {
+        return;
+    }
+    text.family("ombud_filter_findings_total", "counter", "What content filters have said of mails.");
+    for (name, tally) in &tallies {
+        for (action, n) in Action::ALL.iter().zip(tally.findings) {
+            text.sample("ombud_filter_findings_total", &[("filter", name), ("finding", action.word())], n);
+        }
+    }
+    let failing = |tally: &Tally| seconds(tally.failing_since.map_or(0, |since| (now - since).max(0)));
+    let help = "How long a content filter could not be asked; 0 while it can.";
+    text.by("ombud_filter_failing_seconds", help, "filter", tallies.iter().map(|(name, tally)| (name, failing(tally))));
 }
 
 #[cfg(test)]

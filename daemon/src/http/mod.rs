@@ -41,6 +41,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::feed::index::SearchIndex;
+use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::Counters;
 use crate::store::Store;
@@ -73,6 +74,8 @@ pub struct State {
     pub counters: Arc<Counters>,
     /// The search index of this process.
     pub index: SearchIndex,
+    /// What content filters have said.
+    pub filters: Arc<Filters>,
     /// Bounds for understanding a mail again.
     pub limits: Limits,
     /// When this process started, in ms.

@@ -10,7 +10,7 @@ use crate::model::changes::Fate;
 use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::model::ticket::{MessageKind, Priority, Status};
 use crate::model::understood::Attachment;
-use crate::model::{Address, InboxId, MessageId, OutboxId, TicketId, Verdict};
+use crate::model::{Address, Finding, InboxId, MessageId, OutboxId, TicketId, Verdict};
 use crate::store::StoredArticle;
 use crate::store::read::{EventItem, InboxItem, MessageItem, TicketItem};
 
@@ -126,6 +126,7 @@ pub struct InboxView<'a> {
     mail_from: &'a str,
     recipients: &'a [String],
     authentication: Option<Verdict>,
+    filters: Vec<Finding>,
     attempts: i64,
 }
 
@@ -151,6 +152,7 @@ impl<'a> From<&'a InboxItem> for InboxView<'a> {
             mail_from: &mail.envelope.mail_from,
             recipients: &mail.envelope.recipients,
             authentication: mail.verdict(),
+            filters: mail.findings(),
             attempts: mail.attempts,
         }
     }

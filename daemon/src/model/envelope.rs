@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::finding::Finding;
 use super::verdict::Verdict;
 
 /// How a mail came in.
@@ -66,4 +67,7 @@ pub struct Envelope {
     /// What the checks of its author found while its sender was still on the line.
     #[serde(default)]
     pub verdict: Option<Verdict>,
+    /// What content filters said of it while its sender was still on the line.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }

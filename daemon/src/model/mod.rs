@@ -6,6 +6,7 @@ pub mod changes;
 pub mod envelope;
 pub mod event;
 pub mod facts;
+pub mod finding;
 pub mod ids;
 pub mod origin;
 pub mod outgoing;
@@ -18,6 +19,7 @@ pub mod verdict;
 
 pub use address::Address;
 pub use envelope::{Envelope, Transport};
+pub use finding::Finding;
 pub use ids::{DeliveryId, EndpointId, InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 pub use origin::Origin;
 pub use reply::Reply;

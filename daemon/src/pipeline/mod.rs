@@ -1,4 +1,4 @@
-//! Accepted mail to tickets: claim an inbox row, understand, verify, decide, one commit.
+//! Accepted mail to tickets: claim an inbox row, filter, understand, verify, decide, one commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
+use crate::filter::{self, Filters};
 use crate::model::facts::Facts;
+use crate::model::finding::{Action, Finding};
 use crate::model::{InboxId, Understood, Verdict};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
 use crate::understand::{Limits, glimpse, origin, understand};
@@ -25,6 +27,8 @@ const IN_HAND: usize = 128;
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a mail that could not be decided waits.
 const PAUSE: i64 = 1_000;
+/// How long, in ms, a mail waits for a filter that asks to try again later; then a person decides.
+const LATER: i64 = 3_600_000;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
 /// How often it is looked whether mail still rushes in.
@@ -41,6 +45,8 @@ pub struct Pipeline {
     pub desk: watch::Receiver<Arc<Desk>>,
     /// Who verifies authors.
     pub verifier: Arc<Verifier>,
+    /// Who asks content filters.
+    pub filters: Arc<Filters>,
     /// The clock.
     pub clock: Clock,
 }
@@ -80,7 +86,7 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
             let id = in_hand.remove(&task);
             if let (Some(error), Some(id)) = (error, id) {
                 tracing::error!(%error, "deciding a mail ended badly; it is tried again, alone");
-                pipeline.put_back(id, "deciding it ended badly", true, &cancel).await;
+                pipeline.put_back(id, "deciding it ended badly", true, pipeline.soon(), &cancel).await;
             }
         }
         if cancel.is_cancelled() {
@@ -95,6 +101,13 @@ pub async fn run(pipeline: Pipeline, cancel: CancellationToken) {
             }
         }
     }
+}
+
+/// A mail that can't be decided yet, through no fault of its own.
+struct Later {
+    /// In ms.
+    due_at: i64,
+    reason: String,
 }
 
 impl Pipeline {
@@ -138,20 +151,20 @@ impl Pipeline {
     async fn one(&self, mail: ClaimedMail, cancel: &CancellationToken) {
         let id = mail.id;
         match self.decided(&mail).await {
-            Ok(()) => {}
+            Ok(None) => {}
+            Ok(Some(Later { due_at, reason })) => self.put_back(id, &reason, false, due_at, cancel).await,
             Err(StoreError::Fenced) => tracing::warn!(%id, "another node has taken a mail over"),
             Err(error) => {
                 tracing::error!(%id, %error, attempts = mail.attempts, "a mail could not be decided; it waits");
-                self.put_back(id, &error.to_string(), !error.is_nobodys_fault(), cancel).await;
+                self.put_back(id, &error.to_string(), !error.is_nobodys_fault(), self.soon(), cancel).await;
             }
         }
     }
 
     /// Puts a mail back until the database has it: a mail that stays claimed would wait for the next start. What is
     /// wrong with the database or the disk is not charged to the mail.
-    async fn put_back(&self, id: InboxId, reason: &str, charge: bool, cancel: &CancellationToken) {
+    async fn put_back(&self, id: InboxId, reason: &str, charge: bool, due_at: i64, cancel: &CancellationToken) {
         loop {
-            let due_at = self.clock.now() + PAUSE;
             let defer = Cmd::DeferInbox { node: self.node, id, due_at, reason: reason.to_owned(), charge };
             match self.store.run(defer).await {
                 Ok(_) | Err(StoreError::Fenced) => return,
@@ -164,9 +177,22 @@ impl Pipeline {
         }
     }
 
-    async fn decided(&self, mail: &ClaimedMail) -> Result<(), StoreError> {
+    fn soon(&self) -> i64 {
+        self.clock.now() + PAUSE
+    }
+
+    /// Takes a mail to its fate, or says that it must wait for a filter.
+    async fn decided(&self, mail: &ClaimedMail) -> Result<Option<Later>, StoreError> {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
+        // What a person has let through is not filtered again.
+        let findings = match poison || mail.passed.iter().any(|reason| reason == "filter") {
+            true => mail.findings.clone(),
+            false => match self.filtered(&desk, mail).await? {
+                Ok(findings) => findings,
+                Err(later) => return Ok(Some(later)),
+            },
+        };
         let (understood, verdict) = match poison {
             true => (self.glimpsed(mail).await?, Verdict::default()),
             false => self.read(&desk, mail).await?,
@@ -179,6 +205,7 @@ impl Pipeline {
             blob: &mail.blob,
             understood: &understood,
             verdict: &verdict,
+            findings: &findings,
             passed: &mail.passed,
         };
         let now = self.clock.now();
@@ -186,7 +213,36 @@ impl Pipeline {
             true => desk::poison(&desk, &view, facts, now),
             false => desk::decide(&desk, &view, facts, now),
         };
-        self.store.settle(decide).await
+        self.store.settle(decide).await.map(|()| None)
+    }
+
+    /// What filters say of a mail, or that it must wait for one. What was found while its sender was on the line, or
+    /// before it was held, stands.
+    async fn filtered(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Result<Vec<Finding>, Later>, StoreError> {
+        if !Filters::is_asked(&desk.config, &mail.findings) {
+            return Ok(Ok(mail.findings.clone()));
+        }
+        let mut raw = self.store.blob(&mail.blob).await?;
+        let octets = raw.len();
+        let mut room = self.filters.memory(octets);
+        if room.is_none() {
+            // A filter may take its time, and many large mails may wait for it: not in memory.
+            drop(std::mem::take(&mut raw));
+            room = self.filters.memory_later(octets).await;
+            raw = self.store.blob(&mail.blob).await?;
+        }
+        let findings = self.filters.findings(&desk.config, &mail.envelope, &raw, &mail.findings).await;
+        drop(room);
+        Ok(self.waits(desk, mail, &findings).map_or(Ok(findings), Err))
+    }
+
+    /// Whether a mail must wait for a filter: as long as it can't be asked, and for a while when it says so itself.
+    fn waits(&self, desk: &Desk, mail: &ClaimedMail, findings: &[Finding]) -> Option<Later> {
+        let new = self.clock.now() - mail.received_at < LATER;
+        let later = || findings.iter().find(|finding| finding.action == Action::Tempfail && new);
+        let finding = filter::failed_closed(&desk.config, findings).or_else(later)?;
+        let reason = format!("waits for the filter {}", finding.filter);
+        Some(Later { due_at: self.filters.again_at(&desk.config), reason })
     }
 
     /// What a mail that can't be understood says of itself; nothing, where even its bytes can't be had.

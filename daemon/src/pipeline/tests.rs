@@ -4,6 +4,7 @@
 mod agents;
 mod conformance;
 mod customers;
+mod filtered;
 mod holds;
 mod hooks;
 mod reviewed;

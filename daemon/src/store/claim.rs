@@ -1,13 +1,14 @@
 //! Claims of accepted mail: `attempts` is counted in the claim's own commit, before anything looks at the bytes.
 
 use crate::model::changes::{Changes, Fate, NewEvent};
-use crate::model::{Envelope, InboxId, PersonId};
+use crate::model::{Envelope, Finding, InboxId, PersonId};
 
 use super::StoreError;
 use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
 use super::nodes::{self, NodeId};
+use super::read::findings;
 use super::value::{Row, Value};
 
 /// A mail that this node is to decide.
@@ -25,6 +26,8 @@ pub struct ClaimedMail {
     pub attempts: i64,
     /// Reasons for which it was held and that a person has let pass.
     pub passed: Vec<String>,
+    /// What content filters have said of it before.
+    pub findings: Vec<Finding>,
 }
 
 /// Takes mails that wait; one who is taken for dead gets none. One that was tried before is taken alone, so that a poison mail can't take others with it.
@@ -52,7 +55,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usiz
         "UPDATE inbox SET state = 'claimed', claimed_by = $1, attempts = attempts + 1 WHERE state = 'waiting' AND id IN",
         2,
         ids.len(),
-        "RETURNING id, received_at, envelope, blob, attempts, passed",
+        "RETURNING id, received_at, envelope, blob, attempts, passed, decided_from",
     );
     let args = std::iter::once(Value::Int(node.0)).chain(ids.into_iter().map(Value::Int)).collect();
     let mut mails = conn.all(sql, args).await?.iter().map(mail).collect::<Result<Vec<_>, _>>()?;
@@ -61,10 +64,12 @@ pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usiz
 }
 
 fn mail(row: &Row) -> Result<ClaimedMail, StoreError> {
+    let envelope = row.json(2)?;
     Ok(ClaimedMail {
         id: InboxId(row.int(0)?),
         received_at: row.int(1)?,
-        envelope: row.json(2)?,
+        findings: findings(&row.text(6)?, &envelope),
+        envelope,
         blob: row.bytes(3)?,
         attempts: row.int(4)?,
         passed: row.text(5)?.split_whitespace().map(str::to_owned).collect(),

@@ -10,6 +10,7 @@ use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
 use crate::clock::Clock;
 use crate::config::{Config, Listen, Relay, SubmissionListen};
+use crate::filter;
 use crate::receive::{Listener, Protocol, imap};
 use crate::send::relay::{Exit, Timeouts};
 use crate::store::{free_space, keys};
@@ -144,6 +145,15 @@ pub(super) async fn resolver(config: &Config, report: &mut Report) {
     let server = config.authentication.resolver.map_or_else(|| "the system's".to_owned(), |server| server.to_string());
     let found = Verifier::new(Clock::default()).probe(config).await;
     report.judge("resolver", found.map(|()| format!("{server} answers")).map_err(|why| format!("{server}: {why}; nobody can be verified")));
+}
+
+/// Whether content filters answer.
+pub(super) async fn filters(config: &Config, report: &mut Report) {
+    for configured in &config.filters {
+        let name = &configured.name;
+        let found = Box::pin(filter::probe(configured)).await;
+        report.judge("filter", found.map(|version| format!("{name}: milter {version}")).map_err(|why| format!("{name}: {why}")));
+    }
 }
 
 /// Whether mail could be fetched now.

@@ -53,6 +53,7 @@ fn the_examples_in_the_file_are_accepted() {
     let config = load_with_files(&text);
     assert!(config.submission.is_some() && config.lmtp.is_some() && config.smtp.unwrap().tls.is_some());
     assert_eq!(config.authentication.trusted_relays.len(), 1);
+    assert_eq!(config.filters.first().unwrap().hold_on, [("X-Spam".into(), "Yes".into())]);
     assert!(config.mailboxes.first().unwrap().imap.is_some());
     let unbuilt = config.warnings.iter().filter(|warning| warning.contains("not built yet")).count();
     assert_eq!(unbuilt, 1, "sla: {:#?}", config.warnings);
@@ -73,6 +74,7 @@ fn every_key_stands_in_the_file() {
         "[outbound]\n",
         "[authentication]\n",
         "[[authentication.trusted_relays]]\n",
+        "[[filters]]\n",
         "[[mailboxes]]\n",
         "[[mailboxes]]\n[mailboxes.imap]\n",
         "[[mailboxes]]\n[mailboxes.imap.oauth]\n",

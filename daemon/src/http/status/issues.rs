@@ -19,6 +19,14 @@ pub(super) fn of_machine(m: &Machine, counted: bool) -> Vec<Issue> {
     } else if !counted {
         issues.push(Issue { level: Level::Look, ..bad("The numbers are not there yet".into(), "They are being counted.", None) });
     }
+    issues.extend(m.filters.iter().map(|filter| {
+        let (level, detail) = match filter.closed {
+            true => (Level::Bad, "Mail waits for it, and senders are asked to come again. The log says why; `ombud check` tries it."),
+            false => (Level::Look, "Mail passes without it. The log says why; `ombud check` tries it."),
+        };
+        let text = format!("The content filter {} can't be asked", filter.name);
+        Issue { level, ..bad(text, detail, Some(When::Since(filter.since))) }
+    }));
     issues.extend(m.health.reasons.iter().map(|r| bad(format!("No mail can be accepted: {r}"), "", None)));
     issues
 }

@@ -18,8 +18,9 @@ use data_encoding::BASE64;
 
 use super::{App, health, numbers};
 use crate::clock::millis;
+use crate::config::{Filter, OnError};
 use crate::store::sha256;
-use view::{Machine, View};
+use view::{Failing, Machine, View};
 
 /// Nothing is loaded and nothing runs; the one style is the one that stands in the page.
 static POLICY: LazyLock<String> = LazyLock::new(|| {
@@ -46,7 +47,17 @@ pub(super) async fn page(Shared(app): Shared<App>) -> Response {
         look_silence: polls.max().unwrap_or(0).max(IDLE).saturating_mul(3),
         sessions: counters.open.load(Relaxed),
         taken: counters.accepted.load(Relaxed),
+        filters: failing(&app, &desk.config.filters),
     };
     let html = html::page(&View::new(numbers.as_ref(), machine));
     ([(CONTENT_TYPE, "text/html; charset=utf-8"), (CONTENT_SECURITY_POLICY, POLICY.as_str())], html).into_response()
+}
+
+/// Content filters that can't be asked.
+fn failing(app: &App, filters: &[Filter]) -> Vec<Failing> {
+    let failing = |filter: &Filter| {
+        let since = app.state.filters.tally(&filter.name).failing_since?;
+        Some(Failing { name: filter.name.clone(), since, closed: filter.on_error == OnError::Closed })
+    };
+    filters.iter().filter_map(failing).collect()
 }

@@ -83,6 +83,17 @@ pub(super) struct Machine {
     pub(super) sessions: u64,
     /// Mails taken over SMTP and LMTP since the start.
     pub(super) taken: u64,
+    /// Content filters that can't be asked.
+    pub(super) filters: Vec<Failing>,
+}
+
+/// A content filter that can't be asked.
+pub(super) struct Failing {
+    pub(super) name: String,
+    /// In ms.
+    pub(super) since: i64,
+    /// Whether mail waits for it.
+    pub(super) closed: bool,
 }
 
 /// The page.

@@ -106,6 +106,7 @@ pub(super) fn reason(word: &str) -> String {
         "poison" => "could not be handled".to_owned(),
         "spam" => "spam".to_owned(),
         "mailbox" => "mailbox is gone".to_owned(),
+        "filter" => "content filter".to_owned(),
         "rate" => "too many at once".to_owned(),
         "own" => "from our own address".to_owned(),
         other => other.replace('_', " "),

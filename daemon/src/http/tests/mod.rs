@@ -124,7 +124,8 @@ impl Served {
         let inbox = Inbox::new(store.clone(), clock);
         let counters = Arc::default();
         let index = SearchIndex::new(&folder.0);
-        let state = State { store, clock, desk, inbox, counters, index, limits: Limits::default(), started_at: now, guards };
+        let filters = Arc::new(crate::filter::Filters::new(clock));
+        let state = State { filters, store, clock, desk, inbox, counters, index, limits: Limits::default(), started_at: now, guards };
         let listener = Listener::bind(&Listen::Tcp("127.0.0.1:0".parse().unwrap())).await.unwrap();
         let (address, cancel, server) = (listener.address().to_owned(), CancellationToken::new(), TaskTracker::new());
         server.spawn(serve(listener, state.clone(), cancel.clone()));
@@ -239,6 +240,7 @@ impl Served {
                 blob: &mail.blob,
                 understood: &understood,
                 verdict: &verdict,
+                findings: &mail.findings,
                 passed: &mail.passed,
             };
             let mut facts = Facts::default();

@@ -11,6 +11,7 @@ use crate::app::Opened;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::desk::token::{Grant, Purpose};
+use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::model::outgoing::OutboxRow;
 use crate::model::people::Settings;
@@ -118,6 +119,7 @@ impl World {
             account: None,
             // No name is looked up here.
             verdict: Some(verify::at_once(&self.opened.config).unwrap_or_default()),
+            findings: Vec::new(),
         };
         let inbox = Inbox::new(self.opened.store.clone(), self.opened.clock);
         let mut draft = inbox.draft();
@@ -130,7 +132,8 @@ impl World {
         let (sender, desk) = watch::channel(self.opened.desk.clone());
         drop(sender);
         let verifier = Arc::new(verify::Verifier::new(self.opened.clock));
-        Pipeline { store: self.opened.store.clone(), node: self.node, desk, verifier, clock: self.opened.clock }
+        let filters = Arc::new(Filters::new(self.opened.clock));
+        Pipeline { store: self.opened.store.clone(), node: self.node, desk, verifier, filters, clock: self.opened.clock }
     }
 
     /// Decides what waits.

@@ -63,6 +63,7 @@ pub(super) fn envelope(raw: &[u8], mailbox: &str, tls: bool, desk: &impl Address
         malformed: None,
         account: Some(mailbox.to_owned()),
         verdict: None,
+        findings: Vec::new(),
     }
 }
 

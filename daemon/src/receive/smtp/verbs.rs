@@ -118,6 +118,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             malformed: None,
             account: None,
             verdict: None,
+            findings: Vec::new(),
         }
     }
 

@@ -63,6 +63,7 @@ impl World {
             malformed: None,
             account: Some("support@desk.test".into()),
             verdict: None,
+            findings: Vec::new(),
         };
         let blob = self.store.prepare(b"From: ann@x.test\r\n\r\nhi\r\n").unwrap();
         self.store.run(Cmd::Accept(Box::new(Accepted { received_at: 1, envelope, blob, cursor: Some(cursor) }))).await

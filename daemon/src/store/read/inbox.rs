@@ -3,7 +3,7 @@
 use serde::Deserialize as _;
 
 use crate::model::changes::Fate;
-use crate::model::{Envelope, InboxId, TicketId, Verdict};
+use crate::model::{Envelope, Finding, InboxId, TicketId, Verdict};
 
 use super::Page;
 use crate::store::conn::Sql;
@@ -48,6 +48,18 @@ impl InboxItem {
         let found = inputs.as_ref().and_then(|inputs| inputs.get("verdict")).and_then(|v| Verdict::deserialize(v).ok());
         found.or_else(|| self.envelope.verdict.clone())
     }
+
+    /// What content filters said of it.
+    pub fn findings(&self) -> Vec<Finding> {
+        findings(&self.decided_from, &self.envelope)
+    }
+}
+
+/// What content filters said of a mail: what its last decision was made from, else what was found on the line.
+pub(in crate::store) fn findings(decided_from: &str, envelope: &Envelope) -> Vec<Finding> {
+    let inputs: Option<serde_json::Value> = serde_json::from_str(decided_from).ok();
+    let found = inputs.as_ref().and_then(|inputs| inputs.get("filters")).and_then(|found| Vec::deserialize(found).ok());
+    found.unwrap_or_else(|| envelope.findings.clone())
 }
 
 /// Which mails.

@@ -16,6 +16,7 @@ mod webhooks;
 pub use articles::ArticleFilter;
 pub use events::{EventItem, LogHead};
 pub use imap::ImapFolder;
+pub(in crate::store) use inbox::findings;
 pub use inbox::{InboxFilter, InboxItem};
 pub use messages::{MessageItem, MessageLabel, Ref};
 pub use people::Epochs;

@@ -21,6 +21,7 @@ pub(in super::super) fn machine(now: i64) -> Machine {
         look_silence: HOUR,
         sessions: 0,
         taken: 0,
+        filters: Vec::new(),
     }
 }
 
@@ -161,4 +162,15 @@ fn without_a_database_the_page_says_so_and_keeps_the_last_numbers() {
 fn before_the_first_numbers_the_page_says_so() {
     let view = View::new(None, machine(0));
     assert_eq!((view.level(), view.headline().as_str()), (Level::Look, "The numbers are not there yet"));
+}
+
+#[test]
+fn a_filter_that_fails_is_worse_when_mail_waits_for_it() {
+    let with = |closed| {
+        let mut machine = machine(MINUTE);
+        machine.filters = vec![Failing { name: "clamav".into(), since: 0, closed }];
+        View::new(Some(&numbers(Counts::default(), Totals::default())), machine)
+    };
+    assert_eq!((with(true).level(), with(false).level()), (Level::Bad, Level::Look));
+    assert_eq!(said(&with(false)), ["The content filter clamav can't be asked since 00:00 UTC, 1 min ago"]);
 }
