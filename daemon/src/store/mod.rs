@@ -20,6 +20,7 @@ mod disk;
 mod error;
 mod facts;
 mod imap;
+mod import;
 mod insert;
 pub mod keys;
 mod lite;
@@ -33,6 +34,7 @@ mod pg;
 mod pulse;
 pub mod read;
 mod readers;
+mod replay;
 mod restore;
 mod sequencer;
 #[cfg(test)]
@@ -65,10 +67,12 @@ pub use deliveries::{ClaimedDelivery, DeliveryEnd, Disabling, FanOut, NewDeliver
 pub use disk::free_space;
 pub use error::StoreError;
 pub use imap::{CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
+pub use import::Imported;
 pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};
 pub use passwords::{AppPassword, NewPassword};
 pub use people::{AgentChange, NewAgent};
+pub use replay::{Replay, Words};
 pub use restore::{Restore, Restored, restore};
 pub use tokens::{ApiToken, NewToken, Scope};
 pub use webhooks::{Endpoint, EndpointChange, NewEndpoint};
