@@ -150,7 +150,7 @@ impl History {
     ) -> Result<Counts, ImportError> {
         let mut counts = Counts::default();
         let mut next = 0;
-        let ahead = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+        let ahead = std::thread::available_parallelism().map_or(2, usize::from) + 2;
         let mut shares: VecDeque<JoinHandle<Share>> = VecDeque::new();
         let mut window: VecDeque<Box<Read>> = VecDeque::new();
         let mut lost = 0;
@@ -187,7 +187,7 @@ impl History {
 
     /// Reads and understands some mails. Blocks.
     fn understood(&self, archive: &Archive, share: Range<usize>) -> Share {
-        let limits = Limits::from(&self.desk.config.limits);
+        let limits = Limits { language: false, ..Limits::from(&self.desk.config.limits) };
         let mut reads = Vec::with_capacity(share.len());
         for n in share {
             let Old { at, bytes, sender } = archive.read(n)?;

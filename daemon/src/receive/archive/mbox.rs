@@ -136,7 +136,7 @@ impl<'a> Scan<'a> {
             self.begin(from, gap, doubtful);
         }
         let begins = (self.empty > 0 || self.mail.is_none()) && line.head.starts_with(b"From ");
-        match (begins, is_dated(&line.head)) {
+        match (begins, begins && is_dated(&line.head)) {
             (true, true) => self.begin(self.at, self.empty, line.clone()),
             (true, false) => self.doubtful = Some((self.at, self.empty, line.clone())),
             (false, _) if self.mail.is_some() => self.inside(&line.head),
