@@ -36,6 +36,13 @@ fn marks(mail: &Mail<'_>) -> [Vec<u8>; 2] {
     [print, mark]
 }
 
+/// The mail at the time of its Date: what was held is received when it was imported.
+pub(super) fn dated<'a>(mail: &Mail<'a>) -> Mail<'a> {
+    let written = mail.understood.date.as_deref().and_then(|date| date.parse::<jiff::Timestamp>().ok());
+    let at = written.map_or(mail.received_at, |at| at.as_millisecond().min(mail.received_at));
+    Mail { received_at: at, ..*mail }
+}
+
 /// What two mails share that have to do with each other: a Message-ID that both have or name, or all they say.
 pub fn ties(mail: &Mail<'_>) -> Vec<u64> {
     let number = |bytes: &[u8]| bytes.first_chunk().map_or(0, |first| u64::from_be_bytes(*first));

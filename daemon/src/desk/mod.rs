@@ -98,7 +98,7 @@ fn need(facts: &Facts, keys: Keys) -> Known<()> {
 
 fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> {
     if mail.envelope.transport == Transport::Import {
-        return history::decide(Draft::new(desk, mail, facts, now), false);
+        return history::decide(Draft::new(desk, &history::dated(mail), facts, now), false);
     }
     let to = Addressed::read(desk, mail, now);
     let author = Author::read(desk, mail);

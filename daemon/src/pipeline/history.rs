@@ -21,8 +21,9 @@ use crate::receive::archive::{Archive, ArchiveError, Old};
 use crate::store::{Accepted, Cmd, Imported, Prepared, Store, StoreError};
 use crate::understand::{Limits, prescan, understand};
 
-/// Mails of one group, and of one beside a daemon that writes, too.
+/// Mails of one group; of one on a server, whose locks are counted; of one beside a daemon that writes to the same file.
 const GROUP: usize = 200;
+const LOCKED_GROUP: usize = 50;
 const SMALL_GROUP: usize = 16;
 /// Octets of one group.
 const OCTETS: u64 = 8 << 20;
@@ -173,7 +174,12 @@ impl History {
             }
             let served = !self.store.is_shared() && is_served();
             let start = Instant::now();
-            lost = match self.group(&mut window, if served { SMALL_GROUP } else { GROUP }, &mut counts).await? {
+            let most = match (self.store.is_shared(), served) {
+                (true, _) => LOCKED_GROUP,
+                (false, true) => SMALL_GROUP,
+                (false, false) => GROUP,
+            };
+            lost = match self.group(&mut window, most, &mut counts).await? {
                 true => 0,
                 false if lost < RACES => lost + 1,
                 false => return Err(StoreError::Conflict("too many others at once").into()),
@@ -192,6 +198,12 @@ impl History {
         for n in share {
             let Old { at, bytes, sender } = archive.read(n)?;
             let malformed = prescan(&bytes, &limits).err().map(|refusal| refusal.reply().text.into_owned());
+            // One mail that ends its reader must not keep all others out, now and each time that the import is run again.
+            let read = std::panic::catch_unwind(|| understand(&bytes, &limits));
+            let (understood, malformed) = match read {
+                Ok(understood) => (understood, malformed),
+                Err(_) => (Understood::default(), Some("it could not be understood; the raw mail is kept".to_owned())),
+            };
             let envelope = Envelope {
                 transport: Transport::Import,
                 peer: None,
@@ -205,7 +217,6 @@ impl History {
                 account: None,
                 verdict: None,
             };
-            let understood = understand(&bytes, &limits);
             let octets = bytes.len() as u64;
             let (sha, body) = match bytes.len() <= SMALL {
                 true => {
@@ -223,6 +234,7 @@ impl History {
 
     /// Takes the next group from the window to its commit; whether it got there.
     async fn group(&self, window: &mut VecDeque<Box<Read>>, most: usize, counts: &mut Counts) -> Result<bool, ImportError> {
+        let now = self.clock.now();
         let mut chosen = choose(window, most);
         let (mut decided, facts) = self.decided(&chosen).await?;
         let mut touched = HashSet::new();
@@ -239,7 +251,7 @@ impl History {
             fates.push(fate);
             if fate != Fate::Duplicate {
                 let blob = self.packed(read).await?;
-                let mail = Accepted { received_at: read.at, envelope: read.envelope.clone(), blob, cursor: None };
+                let mail = Accepted { received_at: now, envelope: read.envelope.clone(), blob, cursor: None };
                 mails.push(Imported { mail, changes: std::mem::take(changes) });
             }
         }

@@ -6,6 +6,7 @@ mod conformance;
 mod customers;
 mod holds;
 mod hooks;
+mod ledger;
 mod reviewed;
 mod shared;
 mod store;

@@ -49,8 +49,8 @@ async fn story(mut w: World) -> World {
     outbox(&w).await;
     tickets(&w).await;
     held(&w).await;
-    replayed(&w).await;
     reading(&store, w.opened.clock.now()).await;
+    replayed(&w).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
