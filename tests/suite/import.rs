@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
 
-use ombud_tests::{Desk, Options, Receiver, wait_until};
+use ombud_tests::{Desk, Draft, Options, Receiver, wait_until};
 use serde_json::Value;
 
 use crate::{ANN, JANE, SUPPORT, from_ann};
@@ -207,4 +207,26 @@ fn what_is_no_archive_says_where() {
     fails("else@desk.test", "half.mbox", 65, "no mailbox of this desk; known are support@desk.test");
     fails(SUPPORT, "half.mbox", 65, &format!("half.mbox at octet {}: it has no header", archive().len()));
     assert_eq!(desk.cli(&["inbox", "list", "--json"]).out.matches("\"id\"").count(), 10);
+}
+
+#[test]
+fn a_mail_is_looked_at_once_more_and_nothing_happens_twice() {
+    let desk = Desk::with_jane();
+    let (mail, own) = (from_ann("Once", "Hello?"), Draft::new(SUPPORT, SUPPORT, "Own", "Is it me?"));
+    let fate = desk.deliver(&mail);
+    assert_eq!(desk.deliver(&own)["reason"], "own");
+    desk.settle();
+    let before = (desk.out().letters().len(), desk.messages(&fate["ticket"]).len());
+    let replay = |id: &str| {
+        let row = desk.fates(id)[0]["id"].to_string();
+        desk.cli(&["inbox", "replay", &row])
+    };
+    let done = replay(&mail.id);
+    assert!(done.code == 0 && done.out.contains("is as it was"), "{}{}", done.out, done.err);
+    let done = replay(&own.id);
+    assert!(done.code == 0 && done.out.contains("is decided anew"), "{}{}", done.out, done.err);
+    assert_eq!(desk.fate(&own.id)["kind"], "held");
+    desk.settle();
+    assert_eq!((desk.out().letters().len(), desk.messages(&fate["ticket"]).len()), before);
+    assert_eq!(desk.cli(&["inbox", "replay", "9999"]).code, 66);
 }

@@ -123,9 +123,10 @@ fn help_and_version_are_answers() {
         assert!(!folder.text(args).is_empty(), "{args:?}");
     }
     let help = folder.text(&["--help"]);
-    for command in
-        ["serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "kb", "search", "backup", "restore"]
-    {
+    for command in [
+        "serve", "demo", "check", "explain", "deliver", "agent", "token", "ticket", "inbox", "queue", "kb", "search", "backup", "restore",
+        "import",
+    ] {
         assert!(help.contains(&format!("\n  {command} ")), "{command}");
     }
 }
