@@ -135,7 +135,7 @@ impl Read {
     }
 }
 
-type Share = Result<Vec<Box<Read>>, ImportError>;
+type Share = Result<Vec<Read>, ImportError>;
 
 impl History {
     /// Takes all mails of an archive; `tell` hears how far it is after each commit. `is_served` says whether a daemon
@@ -153,7 +153,7 @@ impl History {
         let mut next = 0;
         let ahead = std::thread::available_parallelism().map_or(2, usize::from) + 2;
         let mut shares: VecDeque<JoinHandle<Share>> = VecDeque::new();
-        let mut window: VecDeque<Box<Read>> = VecDeque::new();
+        let mut window: VecDeque<Read> = VecDeque::new();
         let mut lost = 0;
         loop {
             while shares.len() < ahead && next < archive.len() {
@@ -227,13 +227,13 @@ impl History {
             };
             let mut read = Read { n, at, sha, body, octets, envelope, understood, verdict: Verdict::default(), ties: Vec::new() };
             read.ties = desk::ties(&read.mail());
-            reads.push(Box::new(read));
+            reads.push(read);
         }
         Ok(reads)
     }
 
     /// Takes the next group from the window to its commit; whether it got there.
-    async fn group(&self, window: &mut VecDeque<Box<Read>>, most: usize, counts: &mut Counts) -> Result<bool, ImportError> {
+    async fn group(&self, window: &mut VecDeque<Read>, most: usize, counts: &mut Counts) -> Result<bool, ImportError> {
         let now = self.clock.now();
         let mut chosen = choose(window, most);
         let (mut decided, facts) = self.decided(&chosen).await?;
@@ -242,7 +242,7 @@ impl History {
         let mut done = Vec::with_capacity(chosen.len());
         for (read, changes) in chosen.iter_mut().zip(&mut decided) {
             // Two that go to one ticket would count its messages from the same number.
-            let late = changes.updates.iter().fold(false, |late, t| !touched.insert(t.id) || late);
+            let late = changes.updates.iter().filter(|t| !touched.insert(t.id)).count() > 0;
             done.push(!late);
             if late {
                 continue;
@@ -288,7 +288,7 @@ impl History {
     }
 
     /// Decides all of a group from the same facts.
-    async fn decided(&self, group: &[Box<Read>]) -> Result<(Vec<Changes>, Facts), StoreError> {
+    async fn decided(&self, group: &[Read]) -> Result<(Vec<Changes>, Facts), StoreError> {
         let now = self.clock.now();
         let mut facts = Facts::default();
         for _ in 0..ROUNDS {
@@ -320,7 +320,7 @@ fn share(archive: &Archive, next: &mut usize) -> Range<usize> {
 }
 
 /// Takes mails out of the window that have nothing to do with one another, nor with one that stays and is older.
-fn choose(window: &mut VecDeque<Box<Read>>, most: usize) -> Vec<Box<Read>> {
+fn choose(window: &mut VecDeque<Read>, most: usize) -> Vec<Read> {
     let mut seen: HashSet<u64> = HashSet::new();
     let mut octets = 0;
     let (mut chosen, mut rest) = (Vec::new(), VecDeque::with_capacity(window.len()));
@@ -343,7 +343,7 @@ fn choose(window: &mut VecDeque<Box<Read>>, most: usize) -> Vec<Box<Read>> {
 mod tests {
     use super::*;
 
-    fn read(n: usize, ties: &[u64]) -> Box<Read> {
+    fn read(n: usize, ties: &[u64]) -> Read {
         let envelope = Envelope {
             transport: Transport::Import,
             peer: None,
@@ -359,14 +359,14 @@ mod tests {
         };
         let (understood, verdict) = (Understood::default(), Verdict::default());
         let body = Body::Plain(Vec::new());
-        Box::new(Read { n, at: 0, sha: Vec::new(), body, octets: 1, envelope, understood, verdict, ties: ties.to_vec() })
+        Read { n, at: 0, sha: Vec::new(), body, octets: 1, envelope, understood, verdict, ties: ties.to_vec() }
     }
 
     #[test]
     fn a_group_holds_no_two_that_belong_together_and_keeps_their_order() {
         let mails = [read(0, &[1]), read(1, &[1, 2]), read(2, &[3]), read(3, &[2, 4]), read(4, &[5]), read(5, &[4])];
         let mut window = VecDeque::from(mails);
-        let taken = |chosen: Vec<Box<Read>>| chosen.iter().map(|read| read.n).collect::<Vec<_>>();
+        let taken = |chosen: Vec<Read>| chosen.iter().map(|read| read.n).collect::<Vec<_>>();
         // 3 waits for 1, which waits for 0, and 5 for 3.
         assert_eq!(taken(choose(&mut window, 9)), [0, 2, 4]);
         assert_eq!(taken(choose(&mut window, 9)), [1]);
