@@ -158,6 +158,11 @@ impl Desk {
         run(self.command(arguments), input)
     }
 
+    /// Starts a subcommand.
+    pub fn spawn(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = bare_command();
         command.args(arguments).arg("--config").arg(self.path("ombud.toml"));

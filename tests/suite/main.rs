@@ -16,6 +16,7 @@ mod first_minutes;
 mod holds;
 mod imap;
 mod imap_lies;
+mod import;
 mod kb;
 mod layers;
 mod limits;

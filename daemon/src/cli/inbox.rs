@@ -10,10 +10,11 @@ use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
 use crate::http::views::InboxView;
-use crate::model::InboxId;
 use crate::model::changes::Fate;
-use crate::store::Cmd;
+use crate::model::{InboxId, Understood};
 use crate::store::read::{InboxFilter, InboxItem};
+use crate::store::{Cmd, Outcome, Replay, Words};
+use crate::understand::{Limits, understand};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -38,7 +39,7 @@ pub(super) enum Command {
         /// Its number in the list
         id: i64,
     },
-    /// Understand a mail anew (not built yet)
+    /// Look at a mail once more: a held one is decided anew; of another the words of its message are read anew
     Replay {
         /// Its number in the list
         id: i64,
@@ -61,8 +62,29 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             let mail = mail(opened, InboxId(id)).await?;
             Answer::of(json, &InboxView::from(&mail), || format!("mail {id} is let through"))
         }
-        Command::Replay { .. } => Err(Failure::unbuilt("inbox replay")),
+        Command::Replay { id } => replay(opened, InboxId(id), json).await,
     }
+}
+
+/// Nothing of a decided mail is carried out or sent again. A held one is read by the daemon, so that one that ends its reader
+/// does not end us.
+async fn replay(opened: &Opened, id: InboxId, json: bool) -> Done {
+    let before = mail(opened, id).await?;
+    let mut replay = Replay { id, words: None, now: opened.clock.now() };
+    if !matches!(before.fate, Fate::Held | Fate::Waiting) {
+        let (raw, limits) = (opened.store.blob(&before.blob).await?, Limits::from(&opened.config.limits));
+        let read = tokio::task::spawn_blocking(move || understand(&raw, &limits)).await;
+        let understood = read.map_err(|error| Failure::bug(format!("mail {id} could not be read: {error}")))?;
+        let Understood { text, reply_text, html, attachments, .. } = understood;
+        replay.words = Some(Words { text, reply_text, html, attachments: serde_json::to_string(&attachments)? });
+    }
+    let told = match opened.store.run(Cmd::Replay(Box::new(replay))).await? {
+        Outcome::Done => format!("mail {id} is decided anew, as soon as the daemon runs"),
+        Outcome::Id(0) => format!("mail {id} is as it was: it says the same as before, or is no customer's message"),
+        _ => format!("mail {id} has its words of today; nothing of it was carried out or sent again"),
+    };
+    let after = mail(opened, id).await?;
+    Answer::of(json, &InboxView::from(&after), || told)
 }
 
 async fn mail(opened: &Opened, id: InboxId) -> Result<InboxItem, Failure> {

@@ -10,6 +10,7 @@ mod deliver;
 mod demo;
 mod explain;
 mod failure;
+mod import;
 mod inbox;
 mod input;
 mod json;
@@ -106,6 +107,8 @@ enum DeskCommand {
     /// Webhooks: who is told of events over HTTPS
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Take history from an mbox file or a Maildir; the same command goes on where it was stopped
+    Import(import::Args),
     /// Search tickets and articles
     Search(search::Args),
     /// Build the search index anew
@@ -200,6 +203,7 @@ async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
         DeskCommand::Queue(command) => queue::run(command, &opened, json).await,
         DeskCommand::Webhook(command) => webhook::run(command, &opened, json).await,
         DeskCommand::Kb(command) => kb::run(command, &opened, &place.env.cwd, json).await,
+        DeskCommand::Import(args) => Box::pin(import::run(args, &opened, &place.env.cwd, json)).await,
         DeskCommand::Search(args) => search::run(args, &opened, json).await,
         DeskCommand::Reindex => reindex::run(&opened, json).await,
         DeskCommand::Backup(args) => backup::run(args, &opened, &place.env.cwd, json).await,

@@ -15,8 +15,6 @@ pub(super) struct Rest {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Take history from an mbox file or a Maildir (not built yet)
-    Import(Rest),
     /// Check the chain of the event log (not built yet)
     Audit(Rest),
     /// Rotate the signing keys (not built yet)
@@ -29,7 +27,6 @@ impl Command {
     /// What every one of them answers.
     pub(super) fn failure(&self) -> Failure {
         Failure::unbuilt(match self {
-            Self::Import(_) => "import",
             Self::Audit(_) => "audit",
             Self::Keys(_) => "keys",
             Self::Customer(_) => "customer",

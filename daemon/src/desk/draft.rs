@@ -42,6 +42,11 @@ impl<'a> Draft<'a> {
         Self { ledger, mail: *mail, decided_from: String::new(), scope: 0 }
     }
 
+    /// The same for a mail that nobody has claimed; what was read is guarded by whoever decides many of them at once.
+    pub(super) fn unclaimed(desk: &'a Desk, mail: &Mail<'a>, facts: &'a Facts, now: i64) -> Self {
+        Self { ledger: Ledger::unguarded(desk, facts, now), mail: *mail, decided_from: String::new(), scope: 0 }
+    }
+
     /// Notes what the decision was made from, for the audit.
     pub(super) fn decided_from(mut self, what: &str) -> Self {
         what.clone_into(&mut self.decided_from);

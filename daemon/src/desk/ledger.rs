@@ -26,6 +26,11 @@ impl<'a> Ledger<'a> {
         Self { desk, facts, now, changes: Changes { at: now, guard: guard(facts), ..Changes::default() } }
     }
 
+    /// The same for whoever guards what was read by themselves: for many decisions at once.
+    pub(super) fn unguarded(desk: &'a Desk, facts: &'a Facts, now: i64) -> Self {
+        Self { desk, facts, now, changes: Changes { at: now, ..Changes::default() } }
+    }
+
     /// A person who is known, or a new one.
     pub(super) fn person(&mut self, address: &Address) -> PersonRef {
         if let Some(known) = self.facts.person_at(&address.key()) {
@@ -115,7 +120,7 @@ impl<'a> Ledger<'a> {
 }
 
 /// Everything that was read and must still be so.
-fn guard(facts: &Facts) -> Guard {
+pub fn guard(facts: &Facts) -> Guard {
     Guard {
         inbox: None,
         people_version: Some(facts.people_version),

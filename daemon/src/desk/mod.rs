@@ -17,6 +17,7 @@ mod customer;
 pub mod delivery;
 mod draft;
 mod execute;
+mod history;
 mod hold;
 mod ledger;
 mod mail;
@@ -33,11 +34,13 @@ pub mod who;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::model::InboxId;
 use crate::model::changes::{Changes, Fate};
 pub use crate::model::facts::Step;
 use crate::model::facts::{CountKey, Facts, Keys};
+use crate::model::{InboxId, Transport};
 
+pub use history::ties;
+pub use ledger::guard;
 pub use mail::Mail;
 
 use addresses::Book;
@@ -67,6 +70,15 @@ pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     }
 }
 
+/// Decides one mail of an archive that is imported, before it has a row in the inbox: nothing that was read is guarded,
+/// see [`guard`]. `open`: what happened lately waits for an answer; else every ticket that it opens is closed.
+pub fn recount(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64, open: bool) -> Step {
+    match history::decide(Draft::unclaimed(desk, mail, facts, now), open) {
+        Ok(changes) => Step::Done(Box::new(changes)),
+        Err(keys) => Step::Need(keys),
+    }
+}
+
 /// A mail that was tried three times and took the desk down or failed each time: held without a look at it.
 pub fn poison(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     let result = need(facts, Keys { staff: true, ..Keys::default() }).map(|()| {
@@ -85,6 +97,9 @@ fn need(facts: &Facts, keys: Keys) -> Known<()> {
 }
 
 fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> {
+    if mail.envelope.transport == Transport::Import {
+        return history::decide(Draft::new(desk, &history::dated(mail), facts, now), false);
+    }
     let to = Addressed::read(desk, mail, now);
     let author = Author::read(desk, mail);
     need(facts, first_keys(desk, mail, &to, &author, now))?;

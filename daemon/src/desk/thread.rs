@@ -33,7 +33,7 @@ pub(super) struct Place<'f> {
 }
 
 /// Own id, In-Reply-To and References of a mail, oldest first and without nonsense.
-fn named(u: &Understood) -> Vec<&str> {
+pub(super) fn named(u: &Understood) -> Vec<&str> {
     let mut ids: Vec<&str> = Vec::new();
     for id in u.references.iter().chain(&u.in_reply_to) {
         let usable = id.len() <= ID_OCTETS && id.rsplit_once('@').is_some_and(|(local, domain)| !local.is_empty() && !domain.is_empty());
@@ -61,7 +61,7 @@ pub(super) fn named_hashes(desk: &Desk, u: &Understood) -> Vec<String> {
     named(u).into_iter().filter(|id| own(desk, id).is_none()).map(hash).collect()
 }
 
-fn own(desk: &Desk, id: &str) -> Option<OwnId> {
+pub(super) fn own(desk: &Desk, id: &str) -> Option<OwnId> {
     OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, id)
 }
 
@@ -109,7 +109,7 @@ fn by_token<'f>(facts: &'f Facts, to: &Addressed, now: i64) -> Known<Option<Plac
 }
 
 /// Follows the pointer of a merge.
-fn follow<'f>(facts: &'f Facts, ticket: &'f TicketFacts) -> Known<&'f TicketFacts> {
+pub(super) fn follow<'f>(facts: &'f Facts, ticket: &'f TicketFacts) -> Known<&'f TicketFacts> {
     let mut at = ticket;
     // A chain is as long as somebody made it by hand; a circle would be a bug, and ends here.
     for _ in 0..8 {

@@ -23,6 +23,8 @@ pub enum Transport {
     Pipe,
     /// `POST /api/v1/inbox`.
     Http,
+    /// `ombud import`: history, of which nothing is carried out.
+    Import,
 }
 
 impl Transport {
@@ -35,6 +37,7 @@ impl Transport {
             Self::Imap => "imap",
             Self::Pipe => "pipe",
             Self::Http => "http",
+            Self::Import => "import",
         }
     }
 }

@@ -37,6 +37,21 @@ impl Keys {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Asks for all that `other` asks for, too.
+    pub fn add(&mut self, other: Self) {
+        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words } = other;
+        self.persons.extend(persons);
+        self.addresses.extend(addresses);
+        self.tickets.extend(tickets);
+        self.refs.extend(refs);
+        self.fingerprints.extend(fingerprints);
+        self.staff |= staff;
+        self.inbox.extend(inbox);
+        self.outbox.extend(outbox);
+        self.counts.extend(counts);
+        self.last_words.extend(last_words);
+    }
 }
 
 /// A question of "how many lately".

@@ -1,5 +1,7 @@
 //! Accepted mail to tickets: claim an inbox row, filter, understand, verify, decide, one commit.
 
+pub mod history;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

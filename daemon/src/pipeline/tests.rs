@@ -7,6 +7,7 @@ mod customers;
 mod filtered;
 mod holds;
 mod hooks;
+mod ledger;
 mod reviewed;
 mod shared;
 mod store;

@@ -11,7 +11,7 @@ use super::imap::{self, CursorMove};
 use super::value::json;
 
 /// A mail to keep.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Accepted {
     /// When it came in, in ms.
     pub received_at: i64,

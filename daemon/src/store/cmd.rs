@@ -11,10 +11,12 @@ use super::claim::ClaimedMail;
 use super::conn::Conn;
 use super::deliveries::{ClaimedDelivery, DeliveryEnd, FanOut, TestDelivery};
 use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
+use super::import::{self, Imported};
 use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
 use super::passwords::NewPassword;
 use super::people::{AgentChange, NewAgent};
+use super::replay::{self, Replay};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
 use super::{
@@ -33,8 +35,13 @@ pub enum Cmd {
     DeferInbox { node: NodeId, id: InboxId, due_at: i64, reason: String, charge: bool },
     /// Applies a decision.
     Commit(Box<Changes>),
+    /// Keeps mails of an archive with what was decided of them, all or none. Every one was decided from the same facts:
+    /// the first one's guard stands for all.
+    Import(Vec<Imported>),
     /// Lets a held mail through, for the command line and the API; `door` says which, where no agent does.
     ReleaseInbox { id: InboxId, by: Option<PersonId>, door: &'static str, now: i64 },
+    /// Decides a held mail anew, or gives the message of a decided one its words of today; answers with how many changed.
+    Replay(Box<Replay>),
     /// Takes mails to send.
     ClaimOutbox { node: NodeId, now: i64, limit: usize },
     /// Keeps the composed bytes of a claimed mail.
@@ -145,7 +152,9 @@ impl Cmd {
             Self::ClaimInbox { node, now, limit } => claim::run(conn, *node, *now, *limit).await,
             Self::DeferInbox { node, id, due_at, reason, charge } => claim::defer(conn, *node, *id, *due_at, reason, *charge).await,
             Self::Commit(changes) => commit::run(conn, changes).await,
+            Self::Import(mails) => import::run(conn, mails).await,
             Self::ReleaseInbox { id, by, door, now } => claim::release(conn, *id, *by, door, *now).await,
+            Self::Replay(replay) => replay::run(conn, replay).await,
             Self::ClaimOutbox { node, now, limit } => outbox::claim(conn, *node, *now, *limit).await,
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
             Self::Settle(settlement) => outbox::settle(conn, settlement).await,
@@ -187,6 +196,7 @@ impl Cmd {
     pub(super) fn octets(&self) -> usize {
         match self {
             Self::Accept(mail) => mail.blob.octets(),
+            Self::Import(mails) => mails.iter().map(Imported::octets).sum(),
             Self::Composed { blob, .. } => blob.octets(),
             Self::WriteArticles(cmd) => cmd.articles.iter().map(|a| 1024 + a.body().len()).sum(),
             Self::FanOut(fan) => fan.deliveries.iter().map(|d| 256 + d.body.len()).sum(),
@@ -197,7 +207,7 @@ impl Cmd {
     /// Whether it may give the pipeline something to do.
     pub(super) fn fills_inbox(&self) -> bool {
         match self {
-            Self::Accept(_) | Self::ReleaseInbox { .. } => true,
+            Self::Accept(_) | Self::ReleaseInbox { .. } | Self::Replay(_) => true,
             Self::Commit(changes) => !changes.released.is_empty(),
             _ => false,
         }
@@ -208,7 +218,7 @@ impl Cmd {
         match self {
             Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty(),
             Self::Settle(settlement) => !settlement.changes.events.is_empty(),
-            Self::ReleaseInbox { .. } | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
+            Self::ReleaseInbox { .. } | Self::Import(_) | Self::Replay(_) | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
             _ => false,
         }
     }

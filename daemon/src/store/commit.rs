@@ -12,7 +12,11 @@ use super::{StoreError, facts};
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
     check(conn, changes).await?;
-    let mut made = Made::default();
+    write(conn, changes, Made::default()).await
+}
+
+/// Writes what was checked; `made` knows the mail that was kept just now, if one was.
+pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes, mut made: Made) -> Result<Outcome, StoreError> {
     insert::persons(conn, changes, &mut made).await?;
     insert::tickets(conn, changes, &mut made).await?;
     insert::updates(conn, changes).await?;
@@ -21,7 +25,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcom
     insert::participants(conn, changes, &made).await?;
     insert::events(conn, changes, &made).await?;
     insert::outbox(conn, changes, &made).await?;
-    insert::told(conn, changes).await?;
+    insert::told(conn, changes, &made).await?;
     insert::timers(conn, changes, &made).await?;
     insert::people(conn, changes).await?;
     insert::said(conn, changes, &made).await?;
@@ -29,7 +33,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcom
     Ok(Outcome::Made(made.messages))
 }
 
-async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
     let guard = &changes.guard;
     conn.lock_keys(keys(guard)).await?;
     conn.lock_mails(guard.inbox.iter().map(|(id, _)| *id).chain(guard.held.iter().copied())).await?;

@@ -2,7 +2,7 @@
 
 use crate::model::address::{fold, split};
 use crate::model::changes::{Changes, Fate, MessageRef};
-use crate::model::{MessageId, PersonId, TicketId};
+use crate::model::{InboxId, MessageId, PersonId, TicketId};
 
 use super::StoreError;
 use super::commit::dangling;
@@ -12,6 +12,8 @@ use super::value::{Value, json};
 /// Ids that this commit has made so far.
 #[derive(Default)]
 pub(super) struct Made {
+    /// The row of the mail that was kept in this commit: its decision knew no number of it.
+    pub(super) mail: Option<InboxId>,
     /// Of `Changes::persons`.
     pub(super) persons: Vec<PersonId>,
     /// Of `Changes::tickets`.
@@ -21,6 +23,10 @@ pub(super) struct Made {
 }
 
 impl Made {
+    fn inbox(&self, id: InboxId) -> InboxId {
+        self.mail.unwrap_or(id)
+    }
+
     fn message(&self, message: MessageRef) -> Result<MessageId, StoreError> {
         match message {
             MessageRef::Id(id) => Ok(id),
@@ -110,7 +116,7 @@ pub(super) async fn messages(conn: &mut Conn<'_>, changes: &Changes, made: &mut 
             message.public.into(),
             message.author.map(|a| made.person(a)).transpose()?.into(),
             message.blob.clone().into(),
-            message.inbox.into(),
+            message.inbox.map(|id| made.inbox(id)).into(),
             message.message_id.as_ref().into(),
             (&message.subject).into(),
             message.automatic.as_ref().into(),
@@ -269,10 +275,10 @@ fn int(value: &Value) -> i64 {
 }
 
 /// Notes which held mails a person is told of.
-pub(super) async fn told(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+pub(super) async fn told(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
     if !changes.told.is_empty() {
         let sql = Sql::list("UPDATE inbox SET told = 1 WHERE id IN", 1, changes.told.len(), "");
-        conn.exec(sql, changes.told.iter().map(|id| Value::from(*id)).collect()).await?;
+        conn.exec(sql, changes.told.iter().map(|id| Value::from(made.inbox(*id))).collect()).await?;
     }
     Ok(())
 }
@@ -337,7 +343,7 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
     }
     let Some(fate) = &changes.inbox else { return Ok(()) };
     for (print, scope) in &fate.fingerprints {
-        conn.exec(FILE, vec![print.clone().into(), (*scope).into(), fate.id.into(), changes.at.into()]).await?;
+        conn.exec(FILE, vec![print.clone().into(), (*scope).into(), made.inbox(fate.id).into(), changes.at.into()]).await?;
     }
     let sql = "UPDATE inbox SET state = $1, fate = $2, ticket = $3, reason = $4, detail = $5, mid = $6, sender = $7, subject = $8,
         decided_from = $9, claimed_by = NULL, told = $10 WHERE id = $11";
@@ -352,7 +358,7 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
         (&fate.label.subject).into(),
         (&fate.decided_from).into(),
         changes.told.contains(&fate.id).into(),
-        fate.id.into(),
+        made.inbox(fate.id).into(),
     ];
     conn.exec(sql, args).await?;
     Ok(())

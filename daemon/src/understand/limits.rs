@@ -33,6 +33,8 @@ pub struct Limits {
     pub file_name: usize,
     /// Longest subject that is kept, in characters.
     pub subject: usize,
+    /// Whether the language is guessed, which takes a tenth of the time.
+    pub language: bool,
 }
 
 impl Default for Limits {
@@ -53,6 +55,7 @@ impl Default for Limits {
             message_id: 512,
             file_name: 128,
             subject: 998,
+            language: true,
         }
     }
 }

@@ -68,7 +68,7 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     classify(&mut out, tree, headers, &body, limits);
     let split = split(&out, &body);
     forward(&mut out, tree, &body, &split, limits);
-    finish(&mut out, body, split);
+    finish(&mut out, body, split, limits);
     out
 }
 
@@ -79,7 +79,7 @@ fn unread(raw: &[u8], limits: &Limits) -> Understood {
     let body = body::unread(raw.get(at..).unwrap_or_default(), limits);
     let split = split(&out, &body);
     out.facts.from_problem.get_or_insert_with(|| "the mail was not taken apart".to_owned());
-    finish(&mut out, body, split);
+    finish(&mut out, body, split, limits);
     out
 }
 
@@ -249,7 +249,7 @@ fn forward(out: &mut Understood, tree: &Tree, body: &Body, split: &Split, limits
     }
 }
 
-fn finish(out: &mut Understood, body: Body, split: Split) {
+fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits) {
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
@@ -257,8 +257,10 @@ fn finish(out: &mut Understood, body: Body, split: Split) {
     out.reply_text = split.reply;
     out.quoted_text = split.quoted;
     out.signature = split.signature;
-    let sample = if out.reply_text.len() >= 40 { &out.reply_text } else { &out.text };
-    out.language = language::language(sample);
+    if limits.language {
+        let sample = if out.reply_text.len() >= 40 { &out.reply_text } else { &out.text };
+        out.language = language::language(sample);
+    }
     let from = out.from.as_ref().map(|f| f.key()).unwrap_or_default();
     let hashes: Vec<String> = out.attachments.iter().map(|a| a.sha256.clone()).collect();
     let fields =

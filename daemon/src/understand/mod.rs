@@ -35,6 +35,7 @@ mod ses;
 mod signature;
 mod tnef;
 mod transfer;
+mod when;
 mod words;
 
 pub use glimpse::glimpse;
@@ -44,3 +45,4 @@ pub use message::{Part, parts, understand};
 pub use origin::{origin, scanned_origin};
 pub use prescan::{Refusal, Scan, prescan};
 pub use reply::MARKER;
+pub use when::{Kept, when};

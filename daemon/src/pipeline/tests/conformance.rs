@@ -7,7 +7,7 @@ use crate::config::{Database, Secret};
 use crate::desk::token::Purpose;
 use crate::desk::{delivery, timers};
 use crate::model::article::Article;
-use crate::model::changes::{Changes, NewParticipant, NewTimer, PersonRef, TicketRef};
+use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::outgoing::OutboxState;
 use crate::model::people::Settings;
@@ -17,8 +17,8 @@ use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
     Accepted, AgentChange, AppPassword, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected,
     FanOut, FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome, Queue,
-    RemoveArticle, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, WriteArticles, fresh_message, not_run,
-    postgres_for_tests, restore, walks,
+    RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, Words, WriteArticles,
+    fresh_message, not_run, postgres_for_tests, restore, walks,
 };
 
 const DAY: i64 = 86_400_000;
@@ -50,6 +50,7 @@ async fn story(mut w: World) -> World {
     tickets(&w).await;
     held(&w).await;
     reading(&store, w.opened.clock.now()).await;
+    replayed(&w).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
@@ -201,6 +202,26 @@ async fn tickets(w: &World) {
     let mut facts = Facts::default();
     store.facts(&mut facts, &Keys { tickets: [ticket].into(), ..Keys::default() }).await.unwrap();
     assert_eq!(facts.ticket(ticket).unwrap().continued_by, Some(TicketId(2)));
+}
+
+/// A mail that says something else today, and one that is held.
+async fn replayed(w: &World) {
+    let store = &w.opened.store;
+    let replay = |id: InboxId, text: &str| {
+        let words = Words { text: text.into(), reply_text: text.into(), html: None, attachments: "[]".into() };
+        store.run(Cmd::Replay(Box::new(Replay { id, words: Some(words), now: 1 })))
+    };
+    let mail = w.mail(ANN, SUPPORT, "", "It smokes.").await;
+    assert!(matches!(replay(mail.id, "It smoked.").await.unwrap(), Outcome::Id(1)));
+    assert!(matches!(replay(mail.id, "It smoked.").await.unwrap(), Outcome::Id(0)));
+    assert_eq!(w.messages(mail.ticket.unwrap().0).await[0].text, "It smoked.");
+    let held = w.mail(JANES, &w.address(Purpose::Answer, JANE, 2).await, "", "@nonsense\nHello.").await;
+    assert!(matches!(replay(held.id, "").await.unwrap(), Outcome::Done));
+    assert_eq!(store.inbox_item(held.id).await.unwrap().unwrap().fate, Fate::Waiting);
+    assert!(matches!(replay(held.id, "").await, Err(StoreError::Refused(_))));
+    w.decide_all().await;
+    assert_eq!(store.inbox_item(held.id).await.unwrap().unwrap().fate, Fate::Held);
+    assert!(matches!(replay(InboxId(9_999), "").await, Err(StoreError::NotFound(_))));
 }
 
 async fn held(w: &World) {
