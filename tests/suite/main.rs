@@ -27,6 +27,8 @@ mod signals;
 mod stops;
 mod story;
 mod submission;
+mod threats_pressure;
+mod threats_smtp;
 mod transcripts;
 mod verify;
 mod webhooks;
