@@ -20,6 +20,7 @@ mod layers;
 mod limits;
 mod load;
 mod nodes;
+mod peers;
 mod proxy;
 mod relay;
 mod search;
