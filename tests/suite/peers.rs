@@ -47,7 +47,7 @@ fn swaks(test: &str, desk: &Desk, arguments: &[&str]) -> Option<String> {
 fn swaks_delivers_over_starttls() {
     let desk = with_tls();
     let server = desk.ports().smtp.to_string();
-    let id = "Message-ID: <swaks@client.test>";
+    let id = "Message-Id: <swaks@client.test>";
     let arguments = ["--server", &server, "--tls", "--from", ANN, "--to", SUPPORT, "--header", id, "--body", "It does not print."];
     let Some(said) = swaks("swaks_delivers_over_starttls", &desk, &arguments) else { return };
     assert!(said.contains("=== TLS started"), "{said}");

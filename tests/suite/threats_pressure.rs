@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use ombud_tests::{Desk, Options, Smtp, wait_for, wait_until};
 
+use crate::threats_smtp::{STRANGER, balanced};
 use crate::{ANN, SUPPORT, from_ann};
 
 /// Ticks of the processor that the daemon has used (proc(5)); a hundred are a second.
@@ -137,4 +138,15 @@ fn a7_when_places_are_short_idlers_make_room() {
         smtp.line()
     });
     assert!(cut.filter(|line| line == "421 4.4.2 Timeout, closing").count() >= 1);
+}
+
+#[test]
+fn a7_when_places_are_short_nobody_waits_in_the_tarpit() {
+    let desk = balanced("connections = 4\nsoft_errors = 2");
+    let place = |client: &str| Smtp::greeted_as(desk.ports().smtp, client);
+    let mut clumsy = place(STRANGER);
+    assert_eq!(clumsy.ask("WHAT").code, 500);
+    let _others = ["192.0.2.1", "192.0.2.2", "192.0.2.3"].map(place);
+    assert_eq!(clumsy.ask("WHAT").line, "421 4.7.0 Too many errors, closing");
+    assert_eq!(clumsy.until_closed(), "");
 }

@@ -16,10 +16,10 @@ use ombud_tests::{Desk, Dns, Draft, Options, Say, Sink, Smtp, certificates, wait
 use crate::{ANN, JANE, SUPPORT, from_ann, ticket_of_ann};
 
 /// A stranger, as a load balancer names them.
-const STRANGER: &str = "192.0.2.66";
+pub(crate) const STRANGER: &str = "192.0.2.66";
 
 /// A desk whose clients are named by a load balancer on loopback, so that they count as strangers; with such limits.
-fn balanced(limits: &str) -> Desk {
+pub(crate) fn balanced(limits: &str) -> Desk {
     let desk = Desk::prepare(Options::default());
     let text = desk.configuration().replace("[lmtp]", "proxy = [\"127.0.0.1\"]\n[lmtp]");
     desk.configure(&format!("{text}[limits]\n{limits}\n"));

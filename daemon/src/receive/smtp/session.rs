@@ -224,14 +224,17 @@ impl<G: Gate, D: Door> Session<G, D> {
         (Instant::now() + self.config.limits.command_timeout).min(self.ends)
     }
 
-    /// Queues a reply. An outside client that makes one error after another waits longer for each, then is cut off.
+    /// Queues a reply. An outside client that makes one error after another waits longer for each, then is cut off; at
+    /// once when the place it would wait in is wanted by others.
     pub(in crate::receive) async fn say(&mut self, reply: &Reply) -> Result<(), End> {
         if reply.code >= 500 && !self.peer.exempt {
             self.errors += 1;
-            if self.errors >= self.config.limits.hard_errors {
+            let limits = &self.config.limits;
+            let late = (self.errors + 1).saturating_sub(limits.soft_errors);
+            if self.errors >= limits.hard_errors || (late > 0 && self.shared.caps.is_crowded(limits)) {
                 return Err(self.part(&TOO_MANY_ERRORS));
             }
-            let pause = self.tarpit * (self.errors + 1).saturating_sub(self.config.limits.soft_errors);
+            let pause = self.tarpit * late;
             if !pause.is_zero() {
                 tokio::select! {
                     () = sleep(pause) => {}
