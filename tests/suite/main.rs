@@ -28,6 +28,7 @@ mod signals;
 mod stops;
 mod story;
 mod submission;
+mod threats_lmtp;
 mod threats_pressure;
 mod threats_smtp;
 mod transcripts;
