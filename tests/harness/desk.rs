@@ -130,10 +130,29 @@ impl Desk {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&mut self, arguments: &[&str]) {
+        let mut command = self.command(&["serve"]);
+        command.args(arguments);
+        self.serve_by(command);
+    }
+
+    /// The same as a process that may open so many files.
+    pub fn serve_within(&mut self, files: usize) {
+        let serve = self.command(&["serve"]);
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={files}:{files}")).arg(serve.get_program()).args(serve.get_args());
+        for (name, value) in serve.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        self.serve_by(command);
+    }
+
+    fn serve_by(&mut self, mut command: Command) {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let mut command = self.command(&["serve"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let mut ready = String::new();
         lines.read_line(&mut ready).expect("it says something");

@@ -19,6 +19,7 @@ pub mod mail;
 pub mod maildir;
 pub mod options;
 pub mod places;
+pub mod postfix;
 pub mod postgres;
 pub mod program;
 pub mod receiver;

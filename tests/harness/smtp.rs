@@ -54,6 +54,29 @@ impl Smtp {
         smtp
     }
 
+    /// Connects through a load balancer that names this client; `more` comes in the same segment.
+    pub fn named(address: SocketAddr, client: &str, more: &str) -> Self {
+        let mut smtp = Self::open(address);
+        smtp.send(format!("PROXY TCP4 {client} 127.0.0.1 40000 25\r\n{more}").as_bytes());
+        smtp
+    }
+
+    /// The same, and greets.
+    pub fn greeted_as(address: SocketAddr, client: &str) -> Self {
+        let mut smtp = Self::named(address, client, "");
+        assert_eq!(smtp.reply().expect("a greeting").code, 220);
+        assert_eq!(smtp.ask("EHLO client.test").code, 250);
+        smtp
+    }
+
+    /// Connects to a listener for LMTP and greets.
+    pub fn lmtp(address: SocketAddr) -> Self {
+        let mut lmtp = Self::open(address);
+        assert_eq!(lmtp.reply().expect("a greeting").code, 220);
+        assert_eq!(lmtp.ask("LHLO mta.test").code, 250);
+        lmtp
+    }
+
     /// Connects with TLS from the first octet, and greets.
     pub fn over_tls(address: SocketAddr, authority: &Path) -> Self {
         let mut smtp = Self::open(address).secured(authority);
@@ -62,11 +85,17 @@ impl Smtp {
         smtp
     }
 
+    /// STARTTLS, without a word after it.
+    #[must_use]
+    pub fn secured_by_starttls(mut self, authority: &Path) -> Self {
+        assert_eq!(self.ask("STARTTLS").code, 220);
+        self.secured(authority)
+    }
+
     /// STARTTLS, and greets anew.
     #[must_use]
-    pub fn starttls(mut self, authority: &Path) -> Self {
-        assert_eq!(self.ask("STARTTLS").code, 220);
-        let mut smtp = self.secured(authority);
+    pub fn starttls(self, authority: &Path) -> Self {
+        let mut smtp = self.secured_by_starttls(authority);
         assert_eq!(smtp.ask("EHLO client.test").code, 250);
         smtp
     }

@@ -406,6 +406,12 @@ pub struct Limits {
     pub connections_per_minute: usize,
     /// Most octets of mail on one connection from outside (250 MiB).
     pub session_size: u64,
+    /// From this many errors on, each reply to a client from outside comes a second later than the last (10).
+    pub soft_errors: u32,
+    /// Errors that end a connection from outside (20).
+    pub hard_errors: u32,
+    /// Commands that move nothing on one connection, since its last mail, from outside (100).
+    pub junk_commands: u32,
     /// Unknown recipients on one connection, since its last mail, from outside (5).
     pub unknown_recipients: u32,
     /// Unknown recipients from one address in an hour, from outside (100); beyond it the first one ends a connection.
@@ -418,12 +424,18 @@ pub struct Limits {
     pub logins_per_day: u32,
     /// A command must be complete after this (60 s).
     pub command_timeout: Duration,
+    /// The same while more than three quarters of all connections are in use (10 s).
+    pub stress_timeout: Duration,
     /// A session ends after this (10 min; a trusted relay's after 30 min).
     pub session_time: Duration,
     /// DATA must be complete after this (10 min).
     pub data_timeout: Duration,
-    /// After 30 s DATA must come at this rate or faster, in octets a second (500).
+    /// After `data_grace` DATA must come at this rate or faster, in octets a second (500).
     pub data_rate: u64,
+    /// How long DATA may be slower (30 s).
+    pub data_grace: Duration,
+    /// Longest command line with its CRLF, in octets (2,048).
+    pub command_line: usize,
     /// Longest line of a mail, in octets (65,536).
     pub line: usize,
     /// Largest header block, in octets (256 KiB).

@@ -131,6 +131,7 @@ impl Read {
             understood: &self.understood,
             verdict: &self.verdict,
             passed: &[],
+            findings: &[],
         }
     }
 }
@@ -210,6 +211,7 @@ impl History {
                 helo: None,
                 mail_from: sender.filter(|s| crate::model::address::is_plain(s)).unwrap_or_default(),
                 recipients: vec![self.mailbox.clone()],
+                findings: Vec::new(),
                 tls: false,
                 auth_user: None,
                 outside: false,
@@ -350,6 +352,7 @@ mod tests {
             helo: None,
             mail_from: String::new(),
             recipients: Vec::new(),
+            findings: Vec::new(),
             tls: false,
             auth_user: None,
             outside: false,

@@ -59,7 +59,7 @@ impl Caps {
     /// A place for one more connection, or the 421 that says which cap is reached.
     pub(super) fn enter(self: &Arc<Self>, peer: &Peer, limits: &Limits, now: Instant) -> Result<Pass, Reply> {
         let mut state = self.lock();
-        if state.open >= limits.connections.min(self.ceiling) {
+        if state.open >= self.places(limits) {
             return Err(FULL);
         }
         let address = state.count(peer, limits, now)?;
@@ -71,6 +71,15 @@ impl Caps {
     pub(super) fn name(self: &Arc<Self>, pass: &mut Pass, peer: &Peer, limits: &Limits, now: Instant) -> Result<(), Reply> {
         pass.address = self.lock().count(peer, limits, now)?;
         Ok(())
+    }
+
+    /// Whether more than three quarters of all places are taken.
+    pub(super) fn is_crowded(&self, limits: &Limits) -> bool {
+        self.lock().open > self.places(limits) * 3 / 4
+    }
+
+    fn places(&self, limits: &Limits) -> usize {
+        limits.connections.min(self.ceiling)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -224,8 +233,10 @@ mod tests {
     fn the_global_cap_holds_for_everybody_and_leaves_descriptors() {
         let (caps, now) = (Arc::new(Caps::new(Some(4))), Instant::now());
         let _a = caps.enter(&peer("127.0.0.1"), &fakes::limits(), now).unwrap();
+        assert!(!caps.is_crowded(&fakes::limits()));
         let _b = caps.enter(&peer("192.0.2.1"), &fakes::limits(), now).unwrap();
         assert_eq!(caps.enter(&Peer::new(None, &[]), &fakes::limits(), now).unwrap_err(), FULL);
+        assert!(caps.is_crowded(&fakes::limits()));
     }
 
     #[test]

@@ -9,8 +9,6 @@ use super::reply;
 use crate::model::Reply;
 use crate::receive::listen::Stream;
 
-/// Longest command line with its CRLF. RFC 5321 §4.5.3.1.4 asks for 512; parameters and long reply addresses need more.
-const MAX_LINE: usize = 2048;
 /// Of a longer line this much is read to find its end and stay in step with the client.
 const MAX_SKIPPED: usize = 65_536;
 /// Size of one read.
@@ -24,6 +22,10 @@ pub(in crate::receive) struct Wire {
     input: Vec<u8>,
     used: usize,
     output: Vec<u8>,
+    /// Longest command line with its CRLF.
+    max_line: usize,
+    /// How much of a longer one was dropped so far.
+    skipped: usize,
 }
 
 /// Why there is nothing to read.
@@ -61,29 +63,30 @@ impl From<io::Error> for WireError {
 }
 
 impl Wire {
-    pub(in crate::receive) fn new(io: Box<dyn Stream>) -> Self {
-        Self { io, input: Vec::new(), used: 0, output: Vec::new() }
+    pub(in crate::receive) fn new(io: Box<dyn Stream>, max_line: usize) -> Self {
+        Self { io, input: Vec::new(), used: 0, output: Vec::new(), max_line, skipped: 0 }
     }
 
-    /// The next line without its CRLF. Queued replies leave before anything is waited for (RFC 2920 §3.2).
+    /// The next line without its CRLF. Queued replies leave before anything is waited for (RFC 2920 §3.2). What came of a
+    /// line is kept, so that this can be given up, or be late, and be called again.
     pub(super) async fn line(&mut self, deadline: Instant) -> Result<Vec<u8>, LineError> {
-        let mut skipped = 0;
         loop {
             match scan(self.buffered()) {
                 Scan::Line(length) => {
                     let line = self.buffered().get(..length).map(<[u8]>::to_vec).unwrap_or_default();
                     self.consume(length + 2);
-                    return if skipped + length + 2 > MAX_LINE { Err(LineError::Long) } else { Ok(line) };
+                    let whole = std::mem::take(&mut self.skipped) + length + 2;
+                    return if whole > self.max_line { Err(LineError::Long) } else { Ok(line) };
                 }
                 Scan::Stray => return Err(LineError::Stray),
-                Scan::More if skipped > MAX_SKIPPED => return Err(LineError::Endless),
+                Scan::More if self.skipped > MAX_SKIPPED => return Err(LineError::Endless),
                 Scan::More => {}
             }
-            if self.buffered().len() > MAX_LINE {
+            if self.buffered().len() > self.max_line {
                 // A CR at the very end may be half of the CRLF.
                 let drop = self.buffered().len() - usize::from(self.buffered().ends_with(b"\r"));
                 self.consume(drop);
-                skipped += drop;
+                self.skipped += drop;
             }
             self.fill(deadline).await?;
         }
@@ -105,8 +108,7 @@ impl Wire {
 
     /// Waits for more octets, after queued replies have left.
     pub(super) async fn fill(&mut self, deadline: Instant) -> Result<(), WireError> {
-        // A client that does not read our replies is as good as gone.
-        self.flush(deadline).await.map_err(|_| WireError::Gone)?;
+        self.flush(deadline).await?;
         self.input.drain(..self.used);
         self.used = 0;
         self.input.reserve(CHUNK);
@@ -156,7 +158,7 @@ impl Wire {
 
     /// Takes the connection out to wrap it (STARTTLS); `new` begins again with empty buffers.
     pub(super) fn take(&mut self) -> Box<dyn Stream> {
-        std::mem::replace(self, Self::new(Box::new(tokio::io::empty()))).io
+        std::mem::replace(self, Self::new(Box::new(tokio::io::empty()), self.max_line)).io
     }
 }
 
@@ -186,7 +188,7 @@ mod tests {
 
     /// Reads lines until the first error, from a client that has written everything and left.
     fn lines(input: &[u8]) -> (Vec<Vec<u8>>, LineError) {
-        let mut wire = Wire::new(Box::new(tokio::io::join(std::io::Cursor::new(input.to_vec()), tokio::io::sink())));
+        let mut wire = Wire::new(Box::new(tokio::io::join(std::io::Cursor::new(input.to_vec()), tokio::io::sink())), MAX_LINE);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async move {
             let mut lines = Vec::new();
@@ -200,6 +202,7 @@ mod tests {
         })
     }
 
+    const MAX_LINE: usize = 2048;
     const GONE: LineError = LineError::Wire(WireError::Gone);
 
     #[test]

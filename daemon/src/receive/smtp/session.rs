@@ -19,13 +19,7 @@ use crate::receive::gate::Gate;
 use crate::receive::listen::Stream;
 use crate::receive::peer::Peer;
 
-/// From this many errors on, an outside client is made to wait, one step longer each time.
-const SOFT_ERRORS: u32 = 10;
-/// With this many errors an outside client is cut off.
-const HARD_ERRORS: u32 = 20;
-/// How many commands that move nothing an outside client may send between two accepted mails.
-const MAX_JUNK: u32 = 100;
-/// One step of waiting.
+/// By this much longer an outside client waits for each error after the soft ones.
 const TARPIT: Duration = Duration::from_secs(1);
 /// How long a client may not talk before the greeting. Robots do; the near side of a loopback gets just long enough
 /// for octets that were sent with the connection to arrive.
@@ -109,13 +103,14 @@ impl<G: Gate, D: Door> Session<G, D> {
         cancel: CancellationToken,
     ) -> Self {
         let stay = config.limits.session_time * if peer.exempt { TRUSTED_STAY } else { 1 };
+        let wire = Wire::new(io, config.limits.command_line);
         Self {
             shared,
             config,
             protocol,
             peer,
             cancel,
-            wire: Wire::new(io),
+            wire,
             name: None,
             pipelining: protocol == Protocol::Lmtp,
             tls: false,
@@ -175,8 +170,11 @@ impl<G: Gate, D: Door> Session<G, D> {
         Ok(())
     }
 
-    /// The next command line. Here, between two commands, a session ends that must end.
+    /// The next command line. Here, between two commands, a session ends that must end. It has its time as a whole, not
+    /// its next octet; when almost all connections are in use, whoever lets us wait is soon sent away.
     pub(super) async fn line(&mut self) -> Result<Vec<u8>, End> {
+        let (time, look) = (self.config.limits.command_timeout, self.config.limits.stress_timeout);
+        let mut begun = Instant::now();
         loop {
             if self.cancel.is_cancelled() {
                 return Err(self.part(&SHUTTING_DOWN));
@@ -184,7 +182,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             if Instant::now() >= self.ends {
                 return Err(self.part(&SESSION_OVER));
             }
-            let deadline = self.deadline();
+            let deadline = (begun + time).min(Instant::now() + look).min(self.ends);
             let line = tokio::select! {
                 biased;
                 line = self.wire.line(deadline) => line,
@@ -192,10 +190,18 @@ impl<G: Gate, D: Door> Session<G, D> {
             };
             match line {
                 Ok(line) => return Ok(line),
-                Err(LineError::Long) => self.say(&LONG).await?,
+                Err(LineError::Long) => {
+                    self.say(&LONG).await?;
+                    begun = Instant::now();
+                }
                 Err(LineError::Stray) => return Err(self.part(&STRAY)),
                 Err(LineError::Endless) => return Err(self.part(&LONG)),
-                Err(LineError::Wire(WireError::Late)) => return Err(self.part(&TIMEOUT)),
+                Err(LineError::Wire(WireError::Late)) => {
+                    let now = Instant::now();
+                    if now < self.ends && (now >= begun + time || self.shared.caps.is_crowded(&self.config.limits)) {
+                        return Err(self.part(&TIMEOUT));
+                    }
+                }
                 Err(LineError::Wire(WireError::Gone)) => return Err(End::Lost),
             }
         }
@@ -218,14 +224,17 @@ impl<G: Gate, D: Door> Session<G, D> {
         (Instant::now() + self.config.limits.command_timeout).min(self.ends)
     }
 
-    /// Queues a reply. An outside client that makes one error after another waits longer for each, then is cut off.
+    /// Queues a reply. An outside client that makes one error after another waits longer for each, then is cut off; at
+    /// once when the place it would wait in is wanted by others.
     pub(in crate::receive) async fn say(&mut self, reply: &Reply) -> Result<(), End> {
         if reply.code >= 500 && !self.peer.exempt {
             self.errors += 1;
-            if self.errors >= HARD_ERRORS {
+            let limits = &self.config.limits;
+            let late = (self.errors + 1).saturating_sub(limits.soft_errors);
+            if self.errors >= limits.hard_errors || (late > 0 && self.shared.caps.is_crowded(limits)) {
                 return Err(self.part(&TOO_MANY_ERRORS));
             }
-            let pause = self.tarpit * self.errors.saturating_sub(SOFT_ERRORS - 1);
+            let pause = self.tarpit * late;
             if !pause.is_zero() {
                 tokio::select! {
                     () = sleep(pause) => {}
@@ -240,7 +249,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     /// Counts a command that moves nothing; an outside client may not send them for ever.
     pub(super) fn junk(&mut self) -> Result<(), End> {
         self.junk += 1;
-        if self.junk > MAX_JUNK && !self.peer.exempt { Err(self.part(&TOO_MUCH_JUNK)) } else { Ok(()) }
+        if self.junk > self.config.limits.junk_commands && !self.peer.exempt { Err(self.part(&TOO_MUCH_JUNK)) } else { Ok(()) }
     }
 
     /// Queues a reply that is no error of the client, or whose error is already counted.

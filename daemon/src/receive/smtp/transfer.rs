@@ -16,8 +16,6 @@ use crate::model::{Envelope, Reply};
 use crate::receive::door::Door;
 use crate::receive::gate::Gate;
 
-/// How long a slow client is not hurried.
-const RATE_GRACE: Duration = Duration::from_secs(30);
 /// What is left to a mail in hand when we shut down.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(7);
 
@@ -171,7 +169,7 @@ impl<M> Incoming<M> {
 /// When the next piece must be here: the mail as a whole has its time, and after a while a rate to keep.
 fn due(begun: Instant, size: u64, limits: &Limits) -> Instant {
     let seconds = size.checked_div(limits.data_rate).map_or(limits.data_timeout, Duration::from_secs);
-    begun + limits.data_timeout.min(RATE_GRACE.max(seconds))
+    begun + limits.data_timeout.min(limits.data_grace.max(seconds))
 }
 
 #[cfg(test)]

@@ -1,0 +1,128 @@
+//! A real mail server in front: a private Postfix on loopback that hands over everything by LMTP.
+
+use std::fs::{self, Permissions};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+use crate::smtp::Smtp;
+use crate::wait::wait_until;
+
+/// Every service that a mail needs on its way through; none runs in a cage.
+const SERVICES: &str = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
+    rewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\n\
+    trace unix - - n - 0 bounce\nverify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\n\
+    lmtp unix - - n - - lmtp\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
+    anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n";
+
+/// A Postfix, until it is dropped.
+pub struct Postfix {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Postfix {
+    /// Prepares one; why not, where that can't be done.
+    ///
+    /// # Errors
+    /// When there is no Postfix here, or no right to start it.
+    pub fn prepare() -> Result<Self, &'static str> {
+        if !Path::new("/usr/sbin/postfix").is_file() {
+            return Err("no Postfix here");
+        }
+        if fs::metadata("/proc/self").map_or(1, |own| own.uid()) != 0 {
+            return Err("only root may start a Postfix");
+        }
+        let (user, group) = postfix_user().ok_or("no user postfix")?;
+        let folder = tempfile::tempdir().expect("a folder for Postfix");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("its mode");
+        for part in ["etc", "queue", "data", "out"] {
+            fs::create_dir(folder.path().join(part)).expect("a folder");
+        }
+        chown(folder.path().join("data"), Some(user), None).expect("its owner");
+        // A socket in a folder with this bit belongs to the folder's group, and that is how Postfix may use it.
+        chown(folder.path().join("out"), None, Some(group)).expect("its group");
+        fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o2750)).expect("its mode");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
+        Ok(Self { folder, port })
+    }
+
+    /// A path for a unix socket that Postfix may use.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("out/lmtp")
+    }
+
+    /// Starts it; whatever comes in leaves for this place (`inet:HOST:PORT` or `unix:PATH`), bounces to nowhere.
+    pub fn start(&self, next: &str) {
+        let base = self.folder.path().display();
+        let smtpd = format!("127.0.0.1:{} inet n - n - - smtpd\n", self.port);
+        fs::write(self.path("etc/master.cf"), smtpd + SERVICES).expect("its services");
+        let main = format!(
+            "compatibility_level = 3.6\nmyhostname = mx.front.test\nmydestination =\nmynetworks = 127.0.0.0/8\ninet_protocols = ipv4\n\
+             inet_interfaces = loopback-only\nqueue_directory = {base}/queue\ndata_directory = {base}/data\nmail_owner = postfix\n\
+             setgid_group = postdrop\nalias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+             default_transport = lmtp:{next}\ntransport_maps = inline:{{ {{ customer.test = discard: }}, {{ mx.front.test = discard: }} }}\n\
+             maillog_file = {base}/log\nmaillog_file_prefixes = {base}\nmessage_size_limit = 52428800\nin_flow_delay = 0\n\
+             minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ndebugger_command =\n"
+        );
+        fs::write(self.path("etc/main.cf"), main).expect("its configuration");
+        for extra in ["dynamicmaps.cf", "dynamicmaps.cf.d"] {
+            // Where Debian keeps the paths of its map types; a build without them needs none.
+            let _ = std::os::unix::fs::symlink(Path::new("/etc/postfix").join(extra), self.path("etc").join(extra));
+        }
+        self.run("postfix", &["set-permissions", "create-missing"]);
+        let started = self.run("postfix", &["start"]);
+        assert!(started.status.success(), "Postfix does not start: {}\n{}", String::from_utf8_lossy(&started.stderr), self.log());
+        wait_until("Postfix to greet", || Smtp::try_open(self.address()).and_then(|mut smtp| smtp.reply()).is_some_and(|r| r.code == 220));
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], self.port))
+    }
+
+    /// Tries at once what it has put off.
+    pub fn flush(&self) {
+        self.run("postqueue", &["-f"]);
+    }
+
+    /// How many mails it still has.
+    pub fn queued(&self) -> usize {
+        let listed = self.run("postqueue", &["-j"]);
+        String::from_utf8_lossy(&listed.stdout).lines().count()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, program: &str, arguments: &[&str]) -> Output {
+        let mut command = Command::new(Path::new("/usr/sbin").join(program));
+        command.arg("-c").arg(self.path("etc")).args(arguments).output().expect("a program of Postfix")
+    }
+}
+
+impl Drop for Postfix {
+    fn drop(&mut self) {
+        self.run("postfix", &["abort"]);
+        if std::thread::panicking() {
+            eprintln!("what Postfix says:\n{}", self.log());
+        }
+    }
+}
+
+/// The user and the group that Postfix runs as.
+fn postfix_user() -> Option<(u32, u32)> {
+    let users = fs::read_to_string("/etc/passwd").ok()?;
+    let line = users.lines().find_map(|line| line.strip_prefix("postfix:"))?;
+    let mut fields = line.split(':').skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
