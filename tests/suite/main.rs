@@ -15,6 +15,7 @@ mod first_minutes;
 mod holds;
 mod imap;
 mod imap_lies;
+mod imap_oauth;
 mod kb;
 mod layers;
 mod limits;

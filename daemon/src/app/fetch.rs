@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{Config, Imap};
 use crate::inbox::Inbox;
-use crate::receive::imap::{self, Account};
+use crate::receive::imap::{self, Account, Tokens};
 use crate::store::{NodeId, Store};
 
 use super::gate::DeskGate;
@@ -81,6 +81,7 @@ impl Fetch {
     fn account(&self, mailbox: String, plan: Plan) -> Account<DeskGate> {
         Account {
             mailbox,
+            tokens: Tokens::of(&plan.imap, self.store.data()),
             imap: plan.imap,
             message_size: plan.message_size,
             store: self.store.clone(),
@@ -94,8 +95,6 @@ impl Fetch {
 
 fn plans(config: &Config) -> HashMap<String, Plan> {
     let message_size = config.limits.message_size;
-    // Without a password there is only OAuth, of which the configuration warns.
-    let fetched = |imap: &Imap| imap.password.is_some();
-    let mailboxes = config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.imap.clone().filter(fetched)?)));
+    let mailboxes = config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.imap.clone()?)));
     mailboxes.map(|(address, imap)| (address, Plan { imap, message_size })).collect()
 }

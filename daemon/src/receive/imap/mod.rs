@@ -9,7 +9,9 @@ mod connect;
 pub mod error;
 mod folder;
 mod leash;
+mod login;
 mod names;
+mod oauth;
 mod pace;
 mod response;
 mod session;
@@ -17,6 +19,7 @@ mod state;
 mod wait;
 mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +34,7 @@ use crate::store::{Cmd, FolderName, NodeId, Outcome, Store};
 
 pub use addressed::{Addresses, Ours};
 pub use error::Fault;
+pub use oauth::Tokens;
 
 use after::After;
 use folder::{Folder, Looked};
@@ -56,6 +60,8 @@ pub struct Account<G> {
     pub mailbox: String,
     /// Its `[mailboxes.imap]`.
     pub imap: Imap,
+    /// Where its tokens come from, if it logs in by token.
+    pub tokens: Option<Tokens>,
     /// Largest mail, in octets.
     pub message_size: u64,
     /// For cursors and states.
@@ -159,7 +165,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
             return Ok(ELSEWHERE);
         }
         self.pace.connects(Instant::now());
-        let mut session = connect::open(&self.account.imap).await?;
+        let mut session = connect::open(&self.account.imap, self.account.tokens.as_ref()).await?;
         loop {
             // Another node may have died, or its network may have.
             if self.some_are_elsewhere() && self.claimed_at.elapsed() >= ELSEWHERE && !self.claim().await? {
@@ -285,18 +291,20 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
     }
 }
 
-/// Whether mail could be fetched now: connects, logs in, and opens each folder read-only. The answer is one line.
+/// Whether mail could be fetched now: gets a token where one is used, connects, logs in, and opens each folder read-only. The
+/// answer is one line. `data` is the data folder.
 ///
 /// # Errors
 /// What is wrong, in a line for a person.
-pub async fn probe(imap: &Imap) -> Result<String, String> {
-    let tried = timeout(PROBE, Box::pin(try_all(imap))).await;
+pub async fn probe(imap: &Imap, data: &Path) -> Result<String, String> {
+    let tokens = Tokens::of(imap, data);
+    let tried = timeout(PROBE, Box::pin(try_all(imap, tokens.as_ref()))).await;
     tried.unwrap_or_else(|_| Err(format!("the server took longer than {} s", PROBE.as_secs())))
 }
 
-async fn try_all(imap: &Imap) -> Result<String, String> {
+async fn try_all(imap: &Imap, tokens: Option<&Tokens>) -> Result<String, String> {
     let line = |fault: Fault| fault.to_string();
-    let mut session = connect::open(imap).await.map_err(line)?;
+    let mut session = connect::open(imap, tokens).await.map_err(line)?;
     let target = match After::of(imap) {
         After::Move(folder) => Some(folder),
         _ => None,
@@ -307,5 +315,6 @@ async fn try_all(imap: &Imap) -> Result<String, String> {
     let waiting = if session.can("IDLE") { "IDLE" } else { "polling" };
     let tls = if session.tls { "TLS" } else { "clear text" };
     session.log_out().await;
-    Ok(format!("{} log-in, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
+    let token = if tokens.is_some() { " by token" } else { "" };
+    Ok(format!("{} log-in{token}, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
 }

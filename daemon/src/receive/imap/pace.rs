@@ -43,7 +43,7 @@ impl Pace {
 
     /// How long to wait after this.
     pub(super) fn failed(&mut self, fault: &Fault, now: Instant) -> Duration {
-        if let Fault::LoginRefused { .. } = fault {
+        if fault.is_refusal() {
             let wait = REFUSED.get(self.refusals).or(REFUSED.last()).copied().unwrap_or(LONGEST);
             self.refusals += 1;
             return wait;
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn a_refused_password_is_tried_seldom() {
         let (mut pace, now) = (Pace::new(Duration::from_secs(5)), Instant::now());
-        let refused = || Fault::LoginRefused { text: "no".into() };
+        let refused = || Fault::LoginRefused { text: "no".into(), advice: "" };
         let waits: Vec<u64> = (0..5).map(|_| pace.failed(&refused(), now).as_secs()).collect();
         assert_eq!(waits, [60, 300, 3600, 3600, 3600]);
     }
