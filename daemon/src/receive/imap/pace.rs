@@ -53,6 +53,11 @@ impl Pace {
         wait.max(self.until_next(now))
     }
 
+    /// Whether the log-in was refused so often that it is tried seldom.
+    pub(super) fn gave_up(&self) -> bool {
+        self.refusals >= REFUSED.len()
+    }
+
     /// How long to wait after a server has ended a session in which nothing was wrong. One that does so each time is asked as
     /// often as one that is polled.
     pub(super) fn hung_up(&mut self, poll: Duration, now: Instant) -> Duration {
@@ -96,6 +101,9 @@ mod tests {
         let refused = || Fault::LoginRefused { text: "no".into(), advice: "" };
         let waits: Vec<u64> = (0..5).map(|_| pace.failed(&refused(), now).as_secs()).collect();
         assert_eq!(waits, [60, 300, 3600, 3600, 3600]);
+        assert!(pace.gave_up());
+        pace.works();
+        assert!(!pace.gave_up());
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub(super) struct Selected {
     pub(super) uidvalidity: Option<u32>,
     pub(super) uidnext: Option<u32>,
     pub(super) exists: u32,
+    /// Nothing can be changed in it, although that was asked for.
+    pub(super) read_only: bool,
 }
 
 /// What became of a FETCH of a mail.
@@ -45,7 +47,9 @@ pub(super) enum Fetched {
 
 /// How a command ended.
 pub(super) enum Ended {
-    Ok,
+    Ok {
+        code: String,
+    },
     /// NO or BAD.
     No {
         code: String,
@@ -145,6 +149,7 @@ impl Session {
             Ok(())
         };
         let ended = self.run(when, line.as_bytes(), self.slow(CONTROL), None, read).await?;
+        found.read_only = matches!(&ended, Ended::Ok { code } if code.eq_ignore_ascii_case("READ-ONLY"));
         done(when, ended).map_err(|fault| named(fault, folder))?;
         // All mails that are there now will be looked for; of the folder before, news stay news.
         (self.exists, self.news) = (found.exists, news);
@@ -307,7 +312,7 @@ impl Session {
     ) -> Result<Result<Response, Ended>, Fault> {
         match self.wire.response(when, leash, sink).await? {
             Response::Status { tag: Some(found), status, code, text } if found == tag => Ok(Err(match status {
-                Status::Ok => Ended::Ok,
+                Status::Ok => Ended::Ok { code },
                 _ => Ended::No { code, text: shown(&text) },
             })),
             Response::Status { tag: Some(_), .. } => Err(Fault::Nonsense { when, what: "the server answers what was not asked" }),
@@ -365,7 +370,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// OK, or the server's words.
 pub(super) fn done(when: &'static str, ended: Ended) -> Result<(), Fault> {
     match ended {
-        Ended::Ok => Ok(()),
+        Ended::Ok { .. } => Ok(()),
         Ended::No { text, .. } => Err(Fault::Refused { when, text }),
     }
 }

@@ -18,7 +18,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
                 false => Default::default(),
             };
             tracing::info!(mailbox = self.folder.name.mailbox, folder = self.folder.name.folder, after = last_uid, "fetching begins");
-            FolderCursor { account, uidvalidity, last_uid, finished_uid: last_uid, first_day, left: Vec::new() }
+            FolderCursor { account, uidvalidity, last_uid, began_uid: last_uid, finished_uid: last_uid, first_day, left: Vec::new() }
         } else {
             let same = cursor.uidvalidity == uidvalidity && cursor.account == account;
             let first_day = if from_now { cursor.first_day.clone() } else { String::new() };
@@ -31,9 +31,10 @@ impl<G: Gate + Addresses> Look<'_, G> {
                 folder = self.folder.name.folder,
                 "the server counts its mails anew; all are fetched again and known ones recognised"
             );
-            FolderCursor { account, uidvalidity, last_uid, finished_uid: last_uid, first_day, left: Vec::new() }
+            FolderCursor { account, uidvalidity, last_uid, began_uid: last_uid, finished_uid: last_uid, first_day, left: Vec::new() }
         };
         self.folder.tries.clear();
+        self.folder.crashes.forget(&self.folder.name.folder);
         self.move_to(to).await
     }
 
