@@ -75,6 +75,13 @@ impl Liar {
         mails.push((uid, raw.to_vec()));
     }
 
+    /// Puts a mail into INBOX with this UID, which may be lower than others that were shown before.
+    pub fn deliver_late(&self, uid: u32, raw: &[u8]) {
+        let mut mails = self.shared.mails.lock().unwrap();
+        mails.push((uid, raw.to_vec()));
+        mails.sort_by_key(|(uid, _)| *uid);
+    }
+
     /// Loses its newest mails, as a server that is restored from a copy does.
     pub fn restore(&self, mails: usize) {
         self.shared.mails.lock().unwrap().truncate(mails);
@@ -214,7 +221,12 @@ fn honest(shared: &Shared, tag: &str, command: &str, told: &mut usize) -> Vec<u8
         }
         ["UID", "FETCH", "*", ..] => {
             if let Some((uid, _)) = mails.last() {
-                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:00 +0000\")", mails.len()));
+                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:{:02} +0000\")", mails.len(), uid % 60));
+            }
+        }
+        ["UID", "FETCH", set, "(UID", "INTERNALDATE)"] => {
+            for (number, (uid, _)) in mails.iter().enumerate().filter(|(_, (uid, _))| holds(set, *uid)) {
+                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:{:02} +0000\")", number + 1, uid % 60));
             }
         }
         ["UID", "FETCH", set, "(UID", what] => {

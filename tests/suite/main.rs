@@ -14,6 +14,7 @@ mod faults;
 mod first_minutes;
 mod holds;
 mod imap;
+mod imap_gaps;
 mod imap_lies;
 mod imap_oauth;
 mod kb;

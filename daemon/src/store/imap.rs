@@ -37,7 +37,8 @@ pub struct FolderCursor {
     pub began_uid: u32,
     /// Up to this UID, what is done after the fetch was done.
     pub finished_uid: u32,
-    /// Day of the newest mail that was there before we were (`21-Nov-2026`); empty: all mail is wanted.
+    /// Day of the newest mail that was there before we were, and its moment in seconds where that is known
+    /// (`21-Nov-2026 1795255200`); empty: all mail is wanted.
     pub first_day: String,
     /// Mails up to `last_uid` that are still on the server because they can't be taken.
     pub left: Vec<LeftBehind>,

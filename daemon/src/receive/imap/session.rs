@@ -205,13 +205,30 @@ impl Session {
         Ok((found, ended))
     }
 
-    /// UID and day of the newest mail.
+    /// UIDs and moments of mails, ascending by UID, as far as the server gives them; a moment is in seconds since 1970.
+    pub(super) async fn moments(&mut self, uids: &[u32]) -> Result<Vec<(u32, Option<i64>)>, Fault> {
+        let mut found = Vec::new();
+        let read = |data: &Data| {
+            if let Some(fetch) = data.fetch().filter(|_| data.name == "FETCH") {
+                found.extend(fetch.uid.filter(|uid| uids.contains(uid)).map(|uid| (uid, fetch.at)));
+            }
+            Ok(())
+        };
+        let leash = self.slow(CONTROL + SIZE_LINE * uids.len() as u64);
+        self.ok("FETCH of dates", &format!("UID FETCH {} (UID INTERNALDATE)", names::set(uids)), leash, read).await?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// UID and day of the newest mail, and its moment where the server gives it: `21-Nov-2026 1795255200`.
     pub(super) async fn newest(&mut self) -> Result<Option<(u32, String)>, Fault> {
         const WHEN: &str = "FETCH of the newest mail";
         let mut found = None;
         let read = |data: &Data| {
             if let Some(fetch) = data.fetch().filter(|_| data.name == "FETCH") {
-                found = fetch.uid.map(|uid| (uid, fetch.day.unwrap_or_default())).max(found.take());
+                let moment = fetch.at.map_or_else(String::new, |at| format!(" {at}"));
+                let day = fetch.day.map_or_else(String::new, |day| format!("{day}{moment}"));
+                found = fetch.uid.map(|uid| (uid, day)).max(found.take());
             }
             Ok(())
         };
