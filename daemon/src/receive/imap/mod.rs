@@ -336,3 +336,6 @@ async fn try_all(imap: &Imap, tokens: Option<&Tokens>) -> Result<String, String>
     let token = if tokens.is_some() { " by token" } else { "" };
     Ok(format!("{} log-in{token}, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
 }
+
+#[cfg(test)]
+mod tests;
