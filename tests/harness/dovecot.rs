@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::time::{Duration, SystemTime};
+
 use tempfile::TempDir;
 
 use crate::certificates;
@@ -90,6 +92,12 @@ impl Dovecot {
         self.own(&format!("home/Maildir/tmp/{name}"));
         fs::rename(&tmp, self.path(&format!("home/Maildir/{folder}/{place}"))).expect("it is delivered");
         name
+    }
+
+    /// Makes a mail of INBOX so many seconds older, before anybody has looked at it.
+    pub fn age(&self, name: &str, seconds: u64) {
+        let file = fs::File::open(self.path(&format!("home/Maildir/new/{name}"))).expect("the mail");
+        file.set_modified(SystemTime::now() - Duration::from_secs(seconds)).expect("its time");
     }
 
     /// The flags of a mail in INBOX (empty: none), or none when it is not there.

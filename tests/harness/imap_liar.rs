@@ -19,6 +19,8 @@ pub enum Act {
     Close(String),
     /// Says this again and again, as long as somebody reads.
     Flood(String),
+    /// Asks this (`+`), reads an answer, and ends the command with that; `TAG` becomes its tag.
+    Ask(String, String),
     /// Nothing, and keeps the connection.
     Hang,
 }
@@ -31,7 +33,9 @@ struct Shared {
     capabilities: String,
     mails: Mutex<Vec<(u32, Vec<u8>)>>,
     commands: Mutex<Vec<String>>,
+    lines: Mutex<Vec<String>>,
     connections: AtomicUsize,
+    streams: Mutex<Vec<TcpStream>>,
 }
 
 /// The server, until it is dropped.
@@ -50,7 +54,9 @@ impl Liar {
             capabilities: format!("IMAP4rev1 {capabilities}").trim().to_owned(),
             mails: Mutex::default(),
             commands: Mutex::default(),
+            lines: Mutex::default(),
             connections: AtomicUsize::new(0),
+            streams: Mutex::default(),
         });
         let inside = Arc::clone(&shared);
         let listening = Listening::on(0, move |stream| session(&inside, stream));
@@ -69,6 +75,13 @@ impl Liar {
         mails.push((uid, raw.to_vec()));
     }
 
+    /// Puts a mail into INBOX with this UID, which may be lower than others that were shown before.
+    pub fn deliver_late(&self, uid: u32, raw: &[u8]) {
+        let mut mails = self.shared.mails.lock().unwrap();
+        mails.push((uid, raw.to_vec()));
+        mails.sort_by_key(|(uid, _)| *uid);
+    }
+
     /// Loses its newest mails, as a server that is restored from a copy does.
     pub fn restore(&self, mails: usize) {
         self.shared.mails.lock().unwrap().truncate(mails);
@@ -77,6 +90,18 @@ impl Liar {
     /// Every command so far, upper case, without tags.
     pub fn commands(&self) -> Vec<String> {
         self.shared.commands.lock().unwrap().clone()
+    }
+
+    /// The same as they came, and what continued them in lines of their own.
+    pub fn lines(&self) -> Vec<String> {
+        self.shared.lines.lock().unwrap().clone()
+    }
+
+    /// Ends all connections without a word.
+    pub fn hang_up(&self) {
+        for stream in self.shared.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
     }
 
     /// How often somebody connected.
@@ -88,6 +113,7 @@ impl Liar {
 fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
     let number = shared.connections.fetch_add(1, Ordering::SeqCst);
     let mut out = stream.try_clone().ok()?;
+    shared.streams.lock().unwrap().push(stream.try_clone().ok()?);
     let mut lines = BufReader::new(stream);
     act(&mut out, (shared.rule)(number, ""), "*", b"* OK Hello\r\n")?;
     // How many mails this client has been told of: whatever comes in after that, also between two commands, is news.
@@ -98,10 +124,19 @@ fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
             return None;
         }
         let (tag, command) = line.trim_end().split_once(' ').unwrap_or((line.trim_end(), ""));
-        let command = command.to_uppercase();
+        shared.lines.lock().unwrap().push(command.to_owned());
+        let mut command = command.to_uppercase();
+        if command.starts_with("AUTHENTICATE ") && command.matches(' ').count() == 1 {
+            command = format!("{command} {}", asked(shared, &mut out, &mut lines, "")?.to_uppercase());
+        }
         shared.commands.lock().unwrap().push(command.clone());
         let honest = honest(shared, tag, &command, &mut told);
         let said = (shared.rule)(number, &command);
+        if let Act::Ask(question, end) = &said {
+            asked(shared, &mut out, &mut lines, question)?;
+            out.write_all(format!("{}\r\n", end.replace("TAG", tag)).as_bytes()).ok()?;
+            continue;
+        }
         let idles = command == "IDLE" && honest.starts_with(b"+") && matches!(said, Act::Honest);
         act(&mut out, said, tag, &honest)?;
         if idles {
@@ -111,6 +146,16 @@ fn session(shared: &Shared, stream: TcpStream) -> Option<()> {
             return None;
         }
     }
+}
+
+/// What a client says to a question in the middle of a command.
+fn asked(shared: &Shared, out: &mut TcpStream, lines: &mut BufReader<TcpStream>, question: &str) -> Option<String> {
+    out.write_all(format!("+ {question}\r\n").as_bytes()).ok()?;
+    let mut line = String::new();
+    lines.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let line = line.trim_end().to_owned();
+    shared.lines.lock().unwrap().push(line.clone());
+    Some(line)
 }
 
 fn act(out: &mut TcpStream, act: Act, tag: &str, honest: &[u8]) -> Option<()> {
@@ -127,7 +172,7 @@ fn act(out: &mut TcpStream, act: Act, tag: &str, honest: &[u8]) -> Option<()> {
             while out.write_all(block.as_bytes()).is_ok() {}
             None
         }
-        Act::Hang => Some(()),
+        Act::Hang | Act::Ask(..) => Some(()),
     }
 }
 
@@ -176,7 +221,12 @@ fn honest(shared: &Shared, tag: &str, command: &str, told: &mut usize) -> Vec<u8
         }
         ["UID", "FETCH", "*", ..] => {
             if let Some((uid, _)) = mails.last() {
-                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:00 +0000\")", mails.len()));
+                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:{:02} +0000\")", mails.len(), uid % 60));
+            }
+        }
+        ["UID", "FETCH", set, "(UID", "INTERNALDATE)"] => {
+            for (number, (uid, _)) in mails.iter().enumerate().filter(|(_, (uid, _))| holds(set, *uid)) {
+                say(format!("* {} FETCH (UID {uid} INTERNALDATE \"21-Nov-2026 10:00:{:02} +0000\")", number + 1, uid % 60));
             }
         }
         ["UID", "FETCH", set, "(UID", what] => {

@@ -1,4 +1,4 @@
-//! A receiver of webhooks, which answers as it is told.
+//! A web server that answers as it is told: a receiver of webhooks, or who gives tokens.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -18,6 +18,8 @@ use crate::wait::wait_for;
 pub enum Answer {
     /// This status.
     Status(u16),
+    /// This status with this body.
+    Json(u16, String),
     /// This status, after a while.
     Late(u16, Duration),
     /// A redirect to somewhere else.
@@ -131,6 +133,10 @@ fn request(shared: &Shared, stream: TcpStream) -> Option<()> {
     let answer = (shared.rule.lock().unwrap())(count, &hit);
     match answer {
         Answer::Status(status) => out.write_all(head(status, "content-length: 0\r\n").as_bytes()).ok(),
+        Answer::Json(status, body) => {
+            let fields = format!("content-type: application/json\r\ncontent-length: {}\r\n", body.len());
+            out.write_all(format!("{}{body}", head(status, &fields)).as_bytes()).ok()
+        }
         Answer::Late(status, pause) => {
             thread::sleep(pause);
             out.write_all(head(status, "content-length: 0\r\n").as_bytes()).ok()

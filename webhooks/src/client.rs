@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
@@ -50,9 +50,18 @@ pub struct Client {
     limits: Limits,
 }
 
+/// An answer with its body.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The status.
+    pub status: u16,
+    /// The body, which may hold secrets.
+    pub body: Vec<u8>,
+}
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
-#[error("TLS could not be set up for webhooks: {0}")]
+#[error("TLS could not be set up: {0}")]
 pub struct ClientError(#[from] rustls::Error);
 
 /// An answer whose body may still come; without the connection's task it would not.
@@ -68,6 +77,22 @@ impl Client {
     /// When the system has none and `roots` is empty, or one of `roots` is not a certificate.
     pub fn new(guard: Guard, limits: Limits, resolver: Arc<dyn Resolve>, roots: Vec<CertificateDer<'static>>) -> Result<Self, ClientError> {
         Ok(Self { connector: Connector::new(guard, resolver, roots)?, limits })
+    }
+
+    /// Posts a form and reads the answer, whatever its status: for the token endpoint of an OAuth server (RFC 6749 section 3.2).
+    /// Guarded and limited as a delivery is; redirects are not followed.
+    ///
+    /// # Errors
+    /// There is no answer, or its body has more than 64 KiB.
+    pub async fn post_form(&self, url: &str, fields: &[(&str, &str)]) -> Result<Reply, Reason> {
+        let target = self.connector.target(url)?;
+        let request = form(&target, fields)?;
+        let whole = async {
+            let mut answer = self.exchange(&target, request).await?;
+            let body = collected(answer.response.body_mut()).await?;
+            Ok(Reply { status: answer.response.status().as_u16(), body })
+        };
+        timeout(self.limits.whole, whole).await.unwrap_or(Err(Reason::Timeout))
     }
 
     /// Signs and sends one delivery. `now` is in seconds since 1970 and becomes `webhook-timestamp`.
@@ -91,9 +116,13 @@ impl Client {
     async fn answer(&self, delivery: &Claimed, now: i64) -> Result<Answer, Reason> {
         let target = self.connector.target(&delivery.url)?;
         let request = request(delivery, &target, now)?;
+        self.exchange(&target, request).await
+    }
+
+    async fn exchange(&self, target: &Target, request: Request<Full<Bytes>>) -> Result<Answer, Reason> {
         let by = Instant::now() + self.limits.connect;
-        let addresses = timeout_at(by, self.connector.addresses(&target)).await.unwrap_or(Err(Reason::Resolver))?;
-        let stream = timeout_at(by, self.connector.connect(&target, &addresses)).await.unwrap_or(Err(Reason::ConnectTimeout))?;
+        let addresses = timeout_at(by, self.connector.addresses(target)).await.unwrap_or(Err(Reason::Resolver))?;
+        let stream = timeout_at(by, self.connector.connect(target, &addresses)).await.unwrap_or(Err(Reason::ConnectTimeout))?;
         let (mut sender, connection) =
             http1::Builder::new().max_buf_size(ANSWER).handshake(TokioIo::new(stream)).await.map_err(|error| fault::exchange(&error))?;
         // Its error is the sender's error, too.
@@ -122,6 +151,20 @@ fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full
         .map_err(|_| Reason::Unsendable)
 }
 
+fn form(target: &Target, fields: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, Reason> {
+    let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+    Request::builder()
+        .method(Method::POST)
+        .uri(target.path.as_str())
+        .header(HOST, &target.authority)
+        .header(USER_AGENT, AGENT)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(ACCEPT, "application/json")
+        .header(CONNECTION, "close")
+        .body(Full::new(Bytes::from(body)))
+        .map_err(|_| Reason::Unsendable)
+}
+
 fn judged<B>(response: &Response<B>, now: i64) -> (Result<u16, Reason>, Option<Duration>) {
     let status = response.status();
     let result = match status.as_u16() {
@@ -143,4 +186,16 @@ async fn drain<B: Body<Data = Bytes> + Unpin>(body: &mut B) {
         let Some(rest) = left.checked_sub(frame.data_ref().map_or(0, Bytes::len)) else { return };
         left = rest;
     }
+}
+
+async fn collected(body: &mut hyper::body::Incoming) -> Result<Vec<u8>, Reason> {
+    let mut all = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| fault::exchange(&error))?;
+        all.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        if all.len() > ANSWER {
+            return Err(Reason::TooLarge);
+        }
+    }
+    Ok(all)
 }

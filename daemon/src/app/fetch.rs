@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::config::{Config, Imap};
 use crate::inbox::Inbox;
-use crate::receive::imap::{self, Account};
+use crate::receive::imap::{self, Account, Tokens};
 use crate::store::{NodeId, Store};
 
 use super::gate::DeskGate;
@@ -33,6 +33,7 @@ struct Plan {
 
 struct Fetching {
     plan: Plan,
+    again: Arc<Notify>,
     cancel: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -44,6 +45,7 @@ impl Fetch {
         loop {
             let plans = plans(&config.borrow_and_update().clone());
             self.end_changed(&mut running, &plans).await;
+            running.values().for_each(|fetching| fetching.again.notify_waiters());
             for (mailbox, plan) in plans {
                 running.entry(mailbox.clone()).or_insert_with(|| self.begin(mailbox, plan, &cancel));
             }
@@ -66,7 +68,7 @@ impl Fetch {
             fetching.cancel.cancel();
             let _ = fetching.task.await;
             // Folders that are fetched on are claimed again at once.
-            if let Err(error) = imap::release(&self.account(mailbox, fetching.plan)).await {
+            if let Err(error) = imap::release(&self.account(mailbox, fetching.plan, fetching.again)).await {
                 tracing::warn!(%error, "a folder that is fetched no more could not be given up");
             }
         }
@@ -74,13 +76,16 @@ impl Fetch {
 
     fn begin(&self, mailbox: String, plan: Plan, cancel: &CancellationToken) -> Fetching {
         let cancel = cancel.child_token();
-        let task = tokio::spawn(imap::run(self.account(mailbox, plan.clone()), cancel.clone()));
-        Fetching { plan, cancel, task }
+        let again = Arc::new(Notify::new());
+        let task = tokio::spawn(imap::run(self.account(mailbox, plan.clone(), again.clone()), cancel.clone()));
+        Fetching { plan, again, cancel, task }
     }
 
-    fn account(&self, mailbox: String, plan: Plan) -> Account<DeskGate> {
+    fn account(&self, mailbox: String, plan: Plan, again: Arc<Notify>) -> Account<DeskGate> {
         Account {
             mailbox,
+            again,
+            tokens: Tokens::of(&plan.imap, self.store.data()),
             imap: plan.imap,
             message_size: plan.message_size,
             store: self.store.clone(),
@@ -94,8 +99,6 @@ impl Fetch {
 
 fn plans(config: &Config) -> HashMap<String, Plan> {
     let message_size = config.limits.message_size;
-    // Without a password there is only OAuth, of which the configuration warns.
-    let fetched = |imap: &Imap| imap.password.is_some();
-    let mailboxes = config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.imap.clone().filter(fetched)?)));
+    let mailboxes = config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.imap.clone()?)));
     mailboxes.map(|(address, imap)| (address, Plan { imap, message_size })).collect()
 }

@@ -1,11 +1,9 @@
 //! `[mailboxes.imap]`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::reader::Section;
-use super::secret::Secret;
-use super::types::Imap;
+use super::types::{Imap, OAuth};
 use super::values;
 
 const POLL: Duration = Duration::from_secs(60);
@@ -13,6 +11,15 @@ const POLL: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const PAUSE: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3_600);
+/// To read the mail of who has signed in, and to be let in again tomorrow.
+const MICROSOFT_SCOPE: &str = "https://outlook.office.com/IMAP.AccessAsUser.All offline_access";
+
+/// Who gives tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Provider {
+    Google,
+    Microsoft,
+}
 
 /// Reads one `[mailboxes.imap]`.
 pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
@@ -26,14 +33,12 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
     }
     let with_password = s.has("password") || s.has("password_file");
     let password = s.secret("password", "password_file");
-    let oauth = s.section("oauth", "[mailboxes.imap.oauth]", oauth);
-    match (with_password, oauth.is_some()) {
+    let with_oauth = s.has("oauth");
+    let oauth = s.section("oauth", "[mailboxes.imap.oauth]", oauth).flatten();
+    match (with_password, with_oauth) {
         (false, false) => s.require("password_file", "password_file, password or oauth is needed to log in"),
         (true, true) => s.bad("oauth", "stands beside a password; keep one of the two"),
         _ => {}
-    }
-    if oauth.is_some() {
-        s.warn("oauth", "is not built yet; no mail is fetched");
     }
     let words = [("now", "now"), ("all", "all")];
     let imap = Imap {
@@ -42,7 +47,7 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         implicit_tls: true,
         user: String::new(),
         password,
-        oauth: oauth.unwrap_or_default(),
+        oauth,
         folders: folders(s),
         after: s.parsed("after", after).unwrap_or_else(|| "keep".to_owned()),
         start: s.word("start", &words).unwrap_or("now").to_owned(),
@@ -100,17 +105,48 @@ fn after(text: &str) -> Result<String, String> {
     }
 }
 
-fn oauth(s: &mut Section<'_>) -> BTreeMap<String, Secret> {
-    let provider = s.word("provider", &[("google", "google"), ("microsoft", "microsoft")]);
-    if provider.is_none() {
-        s.require("provider", "\"google\" or \"microsoft\"");
+fn oauth(s: &mut Section<'_>) -> Option<OAuth> {
+    let provider = s.word("provider", &[("google", Provider::Google), ("microsoft", Provider::Microsoft)]);
+    let tenant = s.parsed("tenant", values::tenant);
+    let own_url = s.parsed("token_url", values::token_url);
+    let own_scope = s.parsed("scope", values::one_line);
+    let client_id = s.parsed("client_id", values::one_line);
+    let client_secret = s.secret("client_secret", "client_secret_file");
+    let refresh_token = s.secret("refresh_token", "refresh_token_file");
+    if client_id.is_none() {
+        s.require("client_id", "the name of this program at the provider");
     }
-    let keys = [
-        ("provider", provider.map(Secret::new)),
-        ("tenant", s.parsed("tenant", values::one_line).map(Secret::new)),
-        ("client_id", s.parsed("client_id", values::one_line).map(Secret::new)),
-        ("client_secret", s.secret("client_secret", "client_secret_file")),
-        ("refresh_token", s.secret("refresh_token", "refresh_token_file")),
-    ];
-    keys.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+    if refresh_token.is_none() && !s.asked("refresh_token_file") {
+        s.require("refresh_token", "or refresh_token_file: what the provider gave when a person signed in");
+    }
+    if tenant.is_some() && provider == Some(Provider::Google) {
+        s.bad("tenant", "is for provider = \"microsoft\" alone");
+    }
+    let (token_url, scope) = match (provider, own_url) {
+        (Some(_), Some(_)) => {
+            s.bad("token_url", "stands beside provider, which has its own; keep one of the two");
+            return None;
+        }
+        (Some(Provider::Google), None) => {
+            if client_secret.is_none() && !s.asked("client_secret_file") {
+                s.require("client_secret", "or client_secret_file: Google wants it");
+            }
+            ("https://oauth2.googleapis.com/token".to_owned(), None)
+        }
+        (Some(Provider::Microsoft), None) => {
+            if tenant.is_none() {
+                s.require("tenant", "the directory's id or domain, or \"common\"");
+            }
+            (format!("https://login.microsoftonline.com/{}/oauth2/v2.0/token", tenant?), Some(MICROSOFT_SCOPE.to_owned()))
+        }
+        (None, Some(url)) => (url, None),
+        (None, None) => {
+            if !s.asked("provider") && !s.asked("token_url") {
+                s.require("provider", "\"google\" or \"microsoft\", or token_url for another one");
+            }
+            return None;
+        }
+    };
+    let scope = own_scope.or(scope);
+    Some(OAuth { token_url, scope, client_id: client_id?, client_secret, refresh_token: refresh_token? })
 }

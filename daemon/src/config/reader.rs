@@ -67,6 +67,11 @@ impl Section<'_> {
         self.table.contains_key(key)
     }
 
+    /// Whether the key was there when it was read.
+    pub(super) fn asked(&self, key: &str) -> bool {
+        self.asked.get(key).is_some_and(Option::is_some)
+    }
+
     /// Where the key stands, once it was read; the section where it is absent.
     pub(super) fn origin(&self, key: &str) -> Origin {
         self.asked.get(key).cloned().flatten().unwrap_or_else(|| self.origin.clone())

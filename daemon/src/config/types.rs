@@ -1,6 +1,5 @@
 //! The checked configuration: what the rooms read. Made only by `check`.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -358,8 +357,8 @@ pub struct Imap {
     pub user: String,
     /// Password, where no OAuth is used.
     pub password: Option<Secret>,
-    /// OAuth keys as written; some are secrets, so all are kept as such.
-    pub oauth: BTreeMap<String, Secret>,
+    /// Where a token in place of a password comes from.
+    pub oauth: Option<OAuth>,
     /// Folders.
     pub folders: Vec<String>,
     /// `keep`, `seen`, `move:FOLDER` or `delete`.
@@ -376,6 +375,21 @@ pub struct Imap {
     pub patience: Duration,
     /// Two log-ins are at least so far apart (5 s).
     pub pause: Duration,
+}
+
+/// `[mailboxes.imap.oauth]`: an access token is had for a refresh token (RFC 6749 section 6).
+#[derive(Clone, Debug, PartialEq)]
+pub struct OAuth {
+    /// The token endpoint: https, or http on this very machine.
+    pub token_url: String,
+    /// What is asked for, where the endpoint wants it said.
+    pub scope: Option<String>,
+    /// Who asks.
+    pub client_id: String,
+    /// Their secret, where they have one.
+    pub client_secret: Option<Secret>,
+    /// What a person's consent gave. A newer one may stand in the data folder.
+    pub refresh_token: Secret,
 }
 
 /// `[webhooks]`.

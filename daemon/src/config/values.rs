@@ -273,6 +273,28 @@ pub(super) fn imap_server(url: &str) -> Result<(String, u16, bool), String> {
     host_port(rest, port).map(|(host, port)| (host, port, implicit_tls))
 }
 
+/// `https://…`, or `http://` to this very machine: a token must not be read on the way.
+pub(super) fn token_url(url: &str) -> Result<String, String> {
+    let (rest, plain) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+        (Some(rest), _) => (rest, false),
+        (_, Some(rest)) => (rest, true),
+        _ => return Err("must begin with https://".to_owned()),
+    };
+    if rest.contains(['@', '#']) || !rest.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("must hold neither a user nor a fragment nor spaces".to_owned());
+    }
+    let server = rest.split(['/', '?']).next().unwrap_or_default();
+    let (host, _) = host_port(server, 443).map_err(|_| "must name a host, like https://login.example.com/token".to_owned())?;
+    let here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if plain && !here { Err("must begin with https://; http:// is for this very machine alone".to_owned()) } else { Ok(url.to_owned()) }
+}
+
+/// A directory of Microsoft's: its id, its domain, or a word like `common`.
+pub(super) fn tenant(text: &str) -> Result<String, String> {
+    let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    if fits { Ok(text.to_owned()) } else { Err("must be the directory's id or domain, or \"common\"".to_owned()) }
+}
+
 /// `host`, `host:port`, `[IPv6]`, `[IPv6]:port`, with at most a slash behind.
 fn host_port(text: &str, default_port: u16) -> Result<(String, u16), String> {
     let wrong = || "must name a host and perhaps a port, like smtp://relay.example.com:587".to_owned();
@@ -307,6 +329,32 @@ mod tests {
             Ok(Relay::Smtp(server)) => server,
             other => panic!("{url}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn tokens_are_had_over_tls_or_on_this_machine() {
+        for url in [
+            "https://login.example.com/a/token?b=c",
+            "https://[2001:db8::1]:8443/",
+            "http://127.0.0.1:81/t",
+            "http://localhost/t",
+            "http://[::1]:5/",
+        ] {
+            assert_eq!(token_url(url).as_deref(), Ok(url));
+        }
+        for url in [
+            "",
+            "ftp://a.example/",
+            "http://a.example/",
+            "http://127.0.0.1.example.com/",
+            "https://u@a.example/",
+            "https:///t",
+            "https://a.example/ b",
+            "https://a.example/#x",
+        ] {
+            assert!(token_url(url).is_err(), "{url}");
+        }
+        assert!(tenant("common").is_ok() && tenant("a/../b").is_err() && tenant("").is_err());
     }
 
     #[test]

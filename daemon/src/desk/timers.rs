@@ -1,7 +1,8 @@
-//! Things that happen by themselves: solved tickets close, admins hear of what is held and of webhooks that were disabled.
+//! Things that happen by themselves: solved tickets close, admins hear of what is held, of webhooks that were disabled and of
+//! mailboxes that can't be fetched.
 
 use crate::clock::millis;
-use crate::model::changes::{NewTimer, TicketRef, Timer, WEBHOOK_DISABLED};
+use crate::model::changes::{LOGIN_REFUSED, NewTimer, TicketRef, Timer, WEBHOOK_DISABLED};
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
@@ -31,6 +32,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
         "close" => close(&mut ledger, ticket),
         DIGEST => digest(&mut ledger, untold),
         WEBHOOK_DISABLED => webhook(&mut ledger, &timer.key),
+        LOGIN_REFUSED => login_refused(&mut ledger, &timer.key),
         // A kind of a newer program: it is gone, and that program will write it again.
         _ => {}
     }
@@ -69,5 +71,12 @@ fn webhook(ledger: &mut Ledger<'_>, key: &str) {
     let endpoint = key.parse().ok().map(EndpointId);
     for admin in audience::admins(ledger.facts) {
         ledger.send(MailKind::Webhook, admin, None, None, Params { endpoint, ..Params::default() });
+    }
+}
+
+/// The same; `mailbox` is the address of the one that can't be fetched.
+fn login_refused(ledger: &mut Ledger<'_>, mailbox: &str) {
+    for admin in audience::admins(ledger.facts) {
+        ledger.send(MailKind::Imap, admin, None, None, Params { mailbox: Some(mailbox.to_owned()), ..Params::default() });
     }
 }

@@ -278,10 +278,13 @@ pub struct Release {
 /// Kind of the timer that tells the admins that a webhook was disabled; its key is the webhook.
 pub const WEBHOOK_DISABLED: &str = "webhook";
 
+/// Kind of the timer that tells the admins that the log-in for fetching a mailbox is refused; its key is the mailbox's address.
+pub const LOGIN_REFUSED: &str = "imap";
+
 /// Something to do later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {
-    /// What: `close`, `digest`, `webhook`.
+    /// What: `close`, `digest`, `webhook`, `imap`.
     pub kind: &'static str,
     /// About which ticket; none for `digest`.
     pub ticket: Option<TicketRef>,

@@ -26,6 +26,8 @@ words!(
         Receipt = "receipt",
         /// A webhook was disabled (to admins).
         Webhook = "webhook",
+        /// The log-in for fetching a mailbox is refused (to admins).
+        Imap = "imap",
     }
 );
 
@@ -97,6 +99,9 @@ pub struct Params {
     /// The webhook that was disabled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointId>,
+    /// The mailbox that can't be fetched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mailbox: Option<String>,
     /// Who did it ("Bob has it").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<PersonId>,

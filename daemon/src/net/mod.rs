@@ -6,7 +6,7 @@ pub mod tls;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use dial::{DialError, dial};
-pub use tls::{Security, Tls, TlsError};
+pub use tls::{HandshakeError, Security, Tls, TlsError};
 
 /// TCP, or TLS over it.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

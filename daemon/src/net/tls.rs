@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -10,6 +11,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls_platform_verifier::Verifier;
+use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::Stream;
@@ -31,6 +33,27 @@ pub enum TlsError {
     /// No roots on this system, or the like.
     #[error("TLS: {0}")]
     Rustls(#[from] rustls::Error),
+}
+
+/// Why there is no TLS with a server now.
+#[derive(Debug, thiserror::Error)]
+pub enum HandshakeError {
+    /// It took too long.
+    #[error("TLS handshake with {host}: nothing within {} s", .limit.as_secs())]
+    Timeout {
+        /// The server.
+        host: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// The connection is lost, or the certificate is not believed.
+    #[error("TLS with {host}: {source}")]
+    Failed {
+        /// The server.
+        host: String,
+        /// Why not.
+        source: io::Error,
+    },
 }
 
 /// What a connection asks of TLS.
@@ -79,11 +102,17 @@ impl Tls {
         Ok(Self { name, verified, unverified: connector(&provider, any)? })
     }
 
-    /// The handshake. `Opportunistic` takes any certificate.
+    /// The handshake, which takes at most `limit`. `Opportunistic` takes any certificate.
     ///
     /// # Errors
-    /// The connection is lost, or the certificate is not believed.
-    pub async fn connect(&self, security: Security, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
+    /// The connection is lost or slow, or the certificate is not believed.
+    pub async fn handshake(&self, security: Security, stream: Box<dyn Stream>, limit: Duration) -> Result<Box<dyn Stream>, HandshakeError> {
+        let host = || self.name.to_str().into_owned();
+        let done = timeout(limit, self.connect(security, stream)).await;
+        done.map_err(|_| HandshakeError::Timeout { host: host(), limit })?.map_err(|source| HandshakeError::Failed { host: host(), source })
+    }
+
+    async fn connect(&self, security: Security, stream: Box<dyn Stream>) -> io::Result<Box<dyn Stream>> {
         let connector = match security {
             Security::Opportunistic => &self.unverified,
             Security::Implicit | Security::Required => self.verified.as_ref().ok_or_else(|| io::Error::other("no roots to verify with"))?,

@@ -103,6 +103,16 @@ pub(super) fn webhook(disabled: &Disabled<'_>) -> String {
     )
 }
 
+/// The log-in for fetching a mailbox is refused.
+pub(super) fn imap(mailbox: &str, since: &str, error: &str) -> String {
+    format!(
+        "The log-in for fetching mail is refused again and again, so it is tried only once an hour from now on.\n\n\
+         Mailbox: {mailbox}\nSince:   {since}\nReason:  {error}\n\n\
+         Nothing is lost: mail stays on the server and is fetched when the log-in works. Put the right password or refresh token\n\
+         into the configuration and reload (SIGHUP); it is tried at once then. `ombud check` tries it beforehand.\n"
+    )
+}
+
 /// One held mail in the digest.
 pub(super) struct Waiting {
     pub(super) sender: String,

@@ -32,6 +32,9 @@ pub(super) async fn run(conn: &mut Conn<'_>, mail: &Accepted) -> Result<Outcome,
     let sql = "INSERT INTO inbox(received_at, transport, envelope, blob, state, due_at, attempts, fate, reason, detail, subject, told, decided_from)
         VALUES ($1, $2, $3, $4, 'waiting', 0, 0, 'waiting', '', '', '', 0, '{}') RETURNING id";
     let args = vec![mail.received_at.into(), mail.envelope.transport.word().into(), json(&mail.envelope)?, mail.blob.sha.clone().into()];
-    let row = conn.one(sql, args).await?;
-    Ok(Outcome::Accepted(InboxId(row.int(0)?)))
+    let id = InboxId(conn.one(sql, args).await?.int(0)?);
+    if let Some(cursor) = &mail.cursor {
+        imap::keep(conn, cursor, id).await?;
+    }
+    Ok(Outcome::Accepted(id))
 }

@@ -10,7 +10,7 @@ use super::blobs::Prepared;
 use super::claim::ClaimedMail;
 use super::conn::Conn;
 use super::deliveries::{ClaimedDelivery, DeliveryEnd, FanOut, TestDelivery};
-use super::imap::{self, CursorMove, FolderCursor, FolderName, FolderReport};
+use super::imap::{self, Comparison, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::import::{self, Imported};
 use super::nodes::{NewNode, NodeId, Queue};
 use super::outbox::Settlement;
@@ -62,6 +62,10 @@ pub enum Cmd {
     MoveCursor(Box<CursorMove>),
     /// Says how it goes with a folder.
     FolderState(Box<FolderReport>),
+    /// Says what a comparison of a folder with what is kept has found.
+    ComparedFolder(Box<Comparison>),
+    /// The log-in of a mailbox is refused again and again: admins are told, once until it works.
+    LoginRefused { mailbox: String, node: NodeId, now: i64 },
     /// Registers this process and frees what dead ones held.
     StartNode(Box<NewNode>),
     /// A sign of life, and how far this process's index is; others that gave none for `silence` ms are dead, when it is given.
@@ -171,6 +175,8 @@ impl Cmd {
             Self::ReleaseFolder { folder, node } => imap::release(conn, folder, *node).await,
             Self::MoveCursor(cursor) => imap::move_cursor(conn, cursor).await.map(|()| Outcome::Done),
             Self::FolderState(report) => imap::report(conn, report).await,
+            Self::ComparedFolder(found) => imap::compared(conn, found).await,
+            Self::LoginRefused { mailbox, node, now } => imap::refused(conn, mailbox, *node, *now).await,
             Self::SyncMailboxes { addresses, now } => desk_rows::sync_mailboxes(conn, addresses, *now).await,
             Self::AddAgent(agent) => people::add(conn, agent).await,
             Self::ChangeAgent { address, change } => people::change(conn, address, change).await,

@@ -35,6 +35,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0007_app_passwords.sql"),
         include_str!("../../../migrations/postgres/0007_app_passwords.sql"),
     ),
+    (
+        10,
+        "imap_kept",
+        include_str!("../../../migrations/sqlite/0010_imap_kept.sql"),
+        include_str!("../../../migrations/postgres/0010_imap_kept.sql"),
+    ),
 ];
 
 /// The last one that this program knows.

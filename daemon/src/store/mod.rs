@@ -67,7 +67,7 @@ pub use conn::statements;
 pub use deliveries::{ClaimedDelivery, DeliveryEnd, Disabling, FanOut, NewDelivery, TestDelivery, Tried, fresh_message};
 pub use disk::free_space;
 pub use error::StoreError;
-pub use imap::{CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
+pub use imap::{Comparison, CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
 pub use import::Imported;
 pub use nodes::{NewNode, NodeId, Queue};
 pub use outbox::{Settled, Settlement};

@@ -18,7 +18,7 @@ use stage::Stage;
 /// Says that a restore has begun to move things into place and has not come to its end.
 const UNFINISHED: &str = "restore.unfinished";
 /// All tables of a desk. A database that holds another one is not ours alone.
-pub(super) const TABLES: [&str; 28] = [
+pub(super) const TABLES: [&str; 29] = [
     "_sqlx_migrations",
     "alias",
     "api_token",
@@ -34,6 +34,7 @@ pub(super) const TABLES: [&str; 28] = [
     "endpoint",
     "event",
     "imap_cursor",
+    "imap_kept",
     "inbox",
     "mailbox",
     "message",

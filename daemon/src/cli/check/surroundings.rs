@@ -159,9 +159,9 @@ pub(super) async fn filters(config: &Config, report: &mut Report) {
 /// Whether mail could be fetched now.
 pub(super) async fn imap(config: &Config, report: &mut Report) {
     for mailbox in &config.mailboxes {
-        let Some(imap) = mailbox.imap.as_ref().filter(|imap| imap.password.is_some()) else { continue };
+        let Some(imap) = mailbox.imap.as_ref() else { continue };
         let place = format!("{} at {}:{}", mailbox.address, imap.host, imap.port);
-        let found = Box::pin(imap::probe(imap)).await;
+        let found = Box::pin(imap::probe(imap, &config.desk.data)).await;
         report.judge("imap", found.map(|found| format!("{place}: {found}")).map_err(|why| format!("{place}: {why}")));
     }
 }

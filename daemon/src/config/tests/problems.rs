@@ -102,6 +102,41 @@ const WRONG: &[(&str, &str, &str)] = &[
         "server = \"imaps://h.example\"\nuser = \"u\"\npassword = \"p\"\nfolders = [\"A\", \"INBOX\", \"Inbox\"]",
         "twice",
     ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { provider = \"yahoo\", client_id = \"c\", refresh_token = \"r\" }",
+        "\"google\", \"microsoft\"",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { client_id = \"c\", refresh_token = \"r\" }",
+        "token_url for another one",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { provider = \"google\", client_id = \"c\", refresh_token = \"r\" }",
+        "Google wants it",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { provider = \"microsoft\", client_id = \"c\", refresh_token = \"r\" }",
+        "the directory's id",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { token_url = \"http://h.example/t\", client_id = \"c\", refresh_token = \"r\" }",
+        "for this very machine alone",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { token_url = \"https://h.example/t\", client_id = \"c\" }",
+        "when a person signed in",
+    ),
+    (
+        "[mailboxes.imap]",
+        "server = \"imaps://h.example\"\nuser = \"u\"\noauth = { token_url = \"https://h.example/t\", provider = \"google\", client_id = \"c\", refresh_token = \"r\" }",
+        "keep one of the two",
+    ),
     ("[webhooks]", "allow_networks = [\"local\"]", "is no network"),
     ("[limits]", "message_size = \"1 GB\"", "KiB, MiB or GiB"),
     ("[limits]", "message_size = \"1 GiB\"", "must be from 1 KiB to 100 MiB"),

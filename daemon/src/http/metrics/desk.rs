@@ -36,6 +36,9 @@ pub(super) fn folders(text: &mut Text, folders: &[ImapFolder], now: i64) {
     each("ombud_imap_failing_seconds", "How long it can't be; 0 while it can.", &since);
     let looked = |f: &ImapFolder| seconds(f.polled_at.unwrap_or(0));
     each("ombud_imap_last_look_timestamp_seconds", "When the folder was looked through last.", &looked);
+    let compared = |f: &ImapFolder| seconds(f.compared_at.unwrap_or(0));
+    each("ombud_imap_last_comparison_timestamp_seconds", "When it was compared with what is kept.", &compared);
+    each("ombud_imap_missed_mails", "Mails that this has found and that were fetched late.", &|f| f.missed.to_string());
 }
 
 /// Processes, the log and its readers.

@@ -166,7 +166,7 @@ mod tests {
             state: "failing".into(),
             since: 0,
             error: "NO ann@x.test has no ticket; /etc/ombud/ca.pem".into(),
-            polled_at: None,
+            ..ImapFolder::default()
         };
         let node = NodeItem { name: evil.into(), started_at: 0, beat_at: -1_000_000, dead: false };
         let held = vec![(evil.into(), Oldest { count: 1, since: None })];

@@ -7,6 +7,7 @@ use crate::store::read::{Counts, ImapFolder, NodeItem, Oldest, Stage, Totals};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
 
 /// What the process knows by itself. `counted`: the database has given numbers once.
 pub(super) fn of_machine(m: &Machine, counted: bool) -> Vec<Issue> {
@@ -68,6 +69,7 @@ pub(super) fn of_numbers(c: &Counts, t: &Totals, index: &(Health, Option<i64>), 
     let words = ["delivery to a webhook waits", "deliveries to webhooks wait"];
     say(pace(late, now, 5 * MINUTE, i64::MAX), late, words, When::Since, String::new());
     issues.extend(c.folders.iter().filter_map(|f| of_folder(f, m)));
+    issues.extend(c.folders.iter().filter_map(|f| passed_over(f, now)));
     issues.extend(c.nodes.iter().filter(|n| node(n, m).level > Level::Good).map(|n| Issue {
         level: Level::Look,
         text: format!("{} gives no sign of life", n.name),
@@ -90,10 +92,19 @@ fn of_folder(f: &ImapFolder, m: &Machine) -> Option<Issue> {
     // Why is in the server's words, or names files of this machine: nobody's business who only sees this page.
     let detail = match (level, f.error.is_empty()) {
         (_, true) => "",
+        (Level::Bad, _) if f.told_at.is_some() => "The log-in is refused. It is tried once an hour, and at a reload; the log says why.",
         (Level::Bad, _) => "The log says why; `ombud check` tries it.",
         _ => "The log says which and why.",
     };
     Some(Issue { level, text, detail: detail.into(), when: Some(When::Since(when)) })
+}
+
+/// Mail that was found late: worth a look for a day.
+fn passed_over(f: &ImapFolder, now: i64) -> Option<Issue> {
+    let at = f.missed_at.filter(|at| now - at < DAY)?;
+    let text = format!("Mail for {} ({}) had been passed over and was fetched late", f.mailbox, f.folder);
+    let detail = format!("{} so far; the log says which.", grouped(f.missed));
+    Some(Issue { level: Level::Look, text, detail, when: Some(When::Since(at)) })
 }
 
 fn of_index(health: &Health, behind: Option<i64>, now: i64) -> Option<Issue> {

@@ -12,14 +12,15 @@ use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::outgoing::OutboxState;
 use crate::model::people::Settings;
 use crate::model::ticket::Standing;
-use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, PersonId, TicketId};
+use crate::model::{DeliveryId, EndpointId, Envelope, InboxId, MessageId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    Accepted, AgentChange, AppPassword, BackupError, ClaimedDelivery, Cmd, CursorMove, DeliveryEnd, Disabling, EndpointChange, Expected,
-    FanOut, FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome, Queue,
+    Accepted, AgentChange, AppPassword, BackupError, ClaimedDelivery, Cmd, Comparison, CursorMove, DeliveryEnd, Disabling, EndpointChange,
+    Expected, FanOut, FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome, Queue,
     RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, Words, WriteArticles,
     fresh_message, not_run, postgres_for_tests, restore, walks,
 };
+use crate::verify;
 
 const DAY: i64 = 86_400_000;
 
@@ -290,13 +291,28 @@ async fn folders(w: &World) {
     let claim = Cmd::ClaimFolder { folder: folder.clone(), node: w.node, now: 1 };
     let Outcome::Folder(Some(from)) = store.run(claim).await.unwrap() else { panic!("not claimed") };
     let to = FolderCursor { uidvalidity: 7, last_uid: 3, ..from.clone() };
-    let first = CursorMove { folder: folder.clone(), node: w.node, from, to };
+    let first = CursorMove { folder: folder.clone(), node: w.node, from, to: to.clone(), kept: None };
     store.run(Cmd::MoveCursor(Box::new(first.clone()))).await.unwrap();
     assert!(matches!(store.run(Cmd::MoveCursor(Box::new(first))).await, Err(StoreError::Fenced)));
     let report = FolderReport { folder: folder.clone(), node: w.node, failing: true, error: "no".into(), looked: true, now: 5 };
     store.run(Cmd::FolderState(Box::new(report))).await.unwrap();
     let folders = store.imap_folders().await.unwrap();
     assert_eq!((folders[0].state.as_str(), folders[0].since, folders[0].polled_at), ("failing", 5, Some(5)));
+    let mut envelope: Envelope =
+        serde_json::from_str(r#"{"transport":"imap","mail_from":"","recipients":["support@desk.test"],"tls":true,"outside":false}"#)
+            .unwrap();
+    envelope.verdict = Some(verify::at_once(&w.opened.config).unwrap_or_default());
+    let cursor =
+        CursorMove { folder: folder.clone(), node: w.node, from: to.clone(), to: FolderCursor { last_uid: 4, ..to }, kept: Some(4) };
+    let blob = store.prepare(b"From: ann@customer.test\r\nSubject: Fetched\r\n\r\nhi\r\n").unwrap();
+    store.run(Cmd::Accept(Box::new(Accepted { received_at: 1, envelope, blob, cursor: Some(cursor) }))).await.unwrap();
+    w.decide_all().await;
+    assert_eq!(store.imap_kept(&folder, 3).await.unwrap(), [4]);
+    let found = Comparison { folder: folder.clone(), node: w.node, missed: 1, gone: vec![(1, 9)], now: 6 };
+    store.run(Cmd::ComparedFolder(Box::new(found))).await.unwrap();
+    assert!(store.imap_kept(&folder, 0).await.unwrap().is_empty());
+    store.run(Cmd::LoginRefused { mailbox: SUPPORT.into(), node: w.node, now: 6 }).await.unwrap();
+    assert_eq!(store.imap_folders().await.unwrap()[0].told_at, Some(6));
     store.run(Cmd::ReleaseFolder { folder, node: w.node }).await.unwrap();
     assert_eq!(store.imap_folders().await.unwrap().len(), 0);
 }

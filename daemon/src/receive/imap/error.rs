@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use super::oauth::TokenFault;
 use crate::model::Reply;
-use crate::net::{DialError, TlsError};
+use crate::net::{DialError, HandshakeError, TlsError};
 use crate::store::StoreError;
 
 /// Why a mailbox can't be fetched now. All of it may pass, so all of it is tried again; how soon is for `pace` to say.
@@ -17,13 +18,8 @@ pub enum Fault {
     #[error("{0}")]
     Roots(#[from] TlsError),
     /// The handshake, above all a certificate that is not believed.
-    #[error("TLS with {host}: {source}")]
-    Tls {
-        /// The server.
-        host: String,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error("{0}")]
+    Tls(#[from] HandshakeError),
     /// The server does not answer.
     #[error("{when}: the server said nothing within {} s", .limit.as_secs())]
     Silent {
@@ -81,11 +77,19 @@ pub enum Fault {
     /// Neither PLAIN nor LOGIN.
     #[error("the server offers no log-in by password (neither AUTH=PLAIN nor, for ASCII, LOGIN)")]
     NoLogin,
-    /// The server does not take user and password.
-    #[error("log-in refused: {}; check user and password of [mailboxes.imap]", .text.trim_end_matches('.'))]
+    /// No XOAUTH2.
+    #[error("the server offers no log-in by token (AUTH=XOAUTH2)")]
+    NoTokenLogin,
+    /// No token to log in with.
+    #[error("{0}")]
+    Token(#[from] TokenFault),
+    /// The server does not take user and password, or user and token.
+    #[error("log-in refused: {}; {advice}", .text.trim_end_matches('.'))]
     LoginRefused {
         /// Its words.
         text: String,
+        /// What to do.
+        advice: &'static str,
     },
     /// The server said no.
     #[error("{when}: {text}")]
@@ -121,6 +125,11 @@ impl Fault {
     /// Whether it is about the folder in hand, and the connection can be used for others.
     pub(super) fn is_about_folder(&self) -> bool {
         matches!(self, Self::Refused { .. } | Self::Withheld { .. } | Self::TooManyLeft(_))
+    }
+
+    /// Whether user and password, or the consent behind a token, are refused: to try again soon does no good, and may do harm.
+    pub(super) fn is_refusal(&self) -> bool {
+        matches!(self, Self::LoginRefused { .. } | Self::Token(TokenFault::Refused { .. }))
     }
 
     /// Whether it is our own trouble, which no mail and no server is to blame for.

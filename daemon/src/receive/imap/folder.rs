@@ -1,6 +1,7 @@
 //! One look into one folder: which mails are new, each fetched, kept and only then acted upon.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 
@@ -10,16 +11,18 @@ use crate::store::{Cmd, CursorMove, FolderCursor, FolderName, LeftBehind};
 use super::Account;
 use super::addressed::{self, Addresses};
 use super::after::After;
+use super::crash::{BROKE, Crashes};
 use super::error::Fault;
 use super::session::{Fetched, Selected, Session};
 
 mod acting;
+mod compare;
 mod left;
 mod listing;
 mod recount;
 
 use acting::Deferral;
-use left::left_behind;
+use left::{AGAIN, left_behind};
 use listing::Listed;
 
 /// Mails whose sizes are asked for at once, and after which what follows the fetch is done.
@@ -41,6 +44,9 @@ pub(super) struct Folder {
     again: HashMap<u32, Instant>,
     /// Mails that were left behind and are kept now, but not acted upon.
     late: Vec<u32>,
+    /// When it was compared with what is kept.
+    compared: Option<Instant>,
+    crashes: Arc<Crashes>,
     deferral: Deferral,
 }
 
@@ -56,14 +62,18 @@ pub(super) struct Looked {
 }
 
 impl Folder {
-    pub(super) fn new(name: FolderName) -> Self {
+    pub(super) fn new(name: FolderName, crashes: &Arc<Crashes>) -> Self {
+        let broken = crashes.of(&name.folder);
         Self {
             name,
             cursor: FolderCursor::default(),
-            tries: HashMap::new(),
+            tries: broken.iter().map(|(uid, (tries, _))| (*uid, (*tries, BROKE.to_owned()))).collect(),
             alone: 0,
-            again: HashMap::new(),
+            // One that was left behind is not to break the next task down at once.
+            again: broken.iter().map(|(uid, (_, at))| (*uid, *at + AGAIN)).collect(),
             late: Vec::new(),
+            compared: None,
+            crashes: crashes.clone(),
             deferral: Deferral::default(),
         }
     }
@@ -95,7 +105,10 @@ impl<G: Gate + Addresses> Look<'_, G> {
         let name = self.folder.name.folder.clone();
         let selected = self.session.select(&name, read_only).await?;
         self.settle(&selected).await?;
-        self.older_wait = self.waits() || self.folder.deferral.holds(Instant::now());
+        if !read_only && selected.read_only {
+            self.looked.unfinished = Some(self.unfinished("the server gives the folder read-only"));
+        }
+        self.older_wait = self.looked.unfinished.is_some() || self.waits() || self.folder.deferral.holds(Instant::now());
         let first = self.folder.cursor.last_uid.saturating_add(1);
         // `5:*` names the last mail even when its UID is lower.
         let mut new = self.session.search(&format!("UID {first}:*"), selected.exists).await?;
@@ -115,17 +128,18 @@ impl<G: Gate + Addresses> Look<'_, G> {
             taken?;
         }
         self.finish_what_waits().await?;
+        self.compare(selected.exists).await?;
         self.try_left_behind_again().await
     }
 
     async fn move_to(&mut self, to: FolderCursor) -> Result<(), Fault> {
-        self.account.store.run(Cmd::MoveCursor(Box::new(self.step(to.clone())))).await?;
+        self.account.store.run(Cmd::MoveCursor(Box::new(self.step(to.clone(), None)))).await?;
         self.folder.cursor = to;
         Ok(())
     }
 
-    fn step(&self, to: FolderCursor) -> CursorMove {
-        CursorMove { folder: self.folder.name.clone(), node: self.account.node, from: self.folder.cursor.clone(), to }
+    fn step(&self, to: FolderCursor, kept: Option<u32>) -> CursorMove {
+        CursorMove { folder: self.folder.name.clone(), node: self.account.node, from: self.folder.cursor.clone(), to, kept }
     }
 
     /// The cursor behind this mail.
@@ -158,6 +172,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
     /// Fetches and keeps one mail; says whether it was there.
     async fn take(&mut self, uid: u32, size: u64) -> Result<bool, Fault> {
         self.account.gate.ready().await.map_err(Fault::NotKept)?;
+        let _in_hand = self.folder.crashes.take(&self.folder.name.folder, uid);
         let mut draft = self.account.inbox.draft();
         // The size that the server gave is not what it sends: some count a mail as it is stored and not as it is encoded.
         let fetched = self.session.fetch(uid, self.account.message_size, &mut draft).await;
@@ -183,7 +198,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
         let mut envelope = addressed::envelope(mail.bytes(), &self.account.mailbox, self.session.tls, &*self.account.gate);
         self.account.gate.data(&mut envelope, mail.bytes()).await.map_err(Fault::NotKept)?;
         let to = self.behind(uid);
-        let receipt = self.account.inbox.accept_at(envelope, mail, self.step(to.clone())).await?;
+        let receipt = self.account.inbox.accept_at(envelope, mail, self.step(to.clone(), Some(uid))).await?;
         self.folder.cursor = to;
         self.folder.tries.remove(&uid);
         self.looked.kept += 1;

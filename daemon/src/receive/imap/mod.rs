@@ -6,10 +6,13 @@
 pub mod addressed;
 mod after;
 mod connect;
+mod crash;
 pub mod error;
 mod folder;
 mod leash;
+mod login;
 mod names;
+mod oauth;
 mod pace;
 mod response;
 mod session;
@@ -17,9 +20,11 @@ mod state;
 mod wait;
 mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +36,10 @@ use crate::store::{Cmd, FolderName, NodeId, Outcome, Store};
 
 pub use addressed::{Addresses, Ours};
 pub use error::Fault;
+pub use oauth::Tokens;
 
 use after::After;
+use crash::Crashes;
 use folder::{Folder, Looked};
 use pace::{Pace, spread};
 use session::Session;
@@ -46,7 +53,7 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
 /// How often a folder that another node polls is asked for.
 const ELSEWHERE: Duration = Duration::from_secs(30);
 /// After a fault of ours that ended an account's task, it begins anew.
-const MENDING: Duration = Duration::from_secs(60);
+const MENDING: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(60) };
 /// All that a probe does takes at most this long.
 const PROBE: Duration = Duration::from_secs(45);
 
@@ -56,6 +63,10 @@ pub struct Account<G> {
     pub mailbox: String,
     /// Its `[mailboxes.imap]`.
     pub imap: Imap,
+    /// Where its tokens come from, if it logs in by token.
+    pub tokens: Option<Tokens>,
+    /// Told when the configuration was read again: what failed is tried at once.
+    pub again: Arc<Notify>,
     /// Largest mail, in octets.
     pub message_size: u64,
     /// For cursors and states.
@@ -72,10 +83,10 @@ pub struct Account<G> {
 
 /// Fetches until it is cancelled. Mail in hand is dropped then; it is on the server still.
 pub async fn run<G: Gate + Addresses>(account: Account<G>, cancel: CancellationToken) {
-    let account = Arc::new(account);
+    let (account, crashes) = (Arc::new(account), Arc::new(Crashes::default()));
     loop {
-        let attended = account.clone();
-        let mut task = tokio::spawn(async move { Box::pin(attend(&attended)).await });
+        let (attended, crashed) = (account.clone(), crashes.clone());
+        let mut task = tokio::spawn(async move { Box::pin(attend(&attended, crashed)).await });
         tokio::select! {
             () = cancel.cancelled() => {
                 task.abort();
@@ -127,9 +138,10 @@ enum Next {
     Connect(Duration),
 }
 
-async fn attend<G: Gate + Addresses>(account: &Account<G>) {
+async fn attend<G: Gate + Addresses>(account: &Account<G>, crashes: Arc<Crashes>) {
     let mut attendant = Attendant {
-        folders: names(account).into_iter().map(Folder::new).collect(),
+        folders: names(account).into_iter().map(|name| Folder::new(name, &crashes)).collect(),
+        crashes,
         states: States::new(account.store.clone(), account.node, account.clock),
         pace: Pace::new(account.imap.pause),
         claimed_at: Instant::now(),
@@ -140,12 +152,16 @@ async fn attend<G: Gate + Addresses>(account: &Account<G>) {
             Ok(pause) => pause,
             Err(fault) => attendant.failed(&fault).await,
         };
-        sleep(pause).await;
+        tokio::select! {
+            () = sleep(pause) => {}
+            () = account.again.notified() => {}
+        }
     }
 }
 
 struct Attendant<'a, G> {
     account: &'a Account<G>,
+    crashes: Arc<Crashes>,
     folders: Vec<Folder>,
     states: States,
     pace: Pace,
@@ -159,7 +175,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
             return Ok(ELSEWHERE);
         }
         self.pace.connects(Instant::now());
-        let mut session = connect::open(&self.account.imap).await?;
+        let mut session = connect::open(&self.account.imap, self.account.tokens.as_ref()).await?;
         loop {
             // Another node may have died, or its network may have.
             if self.some_are_elsewhere() && self.claimed_at.elapsed() >= ELSEWHERE && !self.claim().await? {
@@ -198,7 +214,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
             let claim = Cmd::ClaimFolder { folder: name.clone(), node: self.account.node, now: self.account.clock.now() };
             let Outcome::Folder(Some(cursor)) = self.account.store.run(claim).await? else { continue };
             let known = self.folders.iter().position(|folder| folder.name == name).map(|at| self.folders.swap_remove(at));
-            let mut folder = known.unwrap_or_else(|| Folder::new(name));
+            let mut folder = known.unwrap_or_else(|| Folder::new(name, &self.crashes));
             folder.cursor = cursor;
             mine.push(folder);
         }
@@ -275,28 +291,38 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
 
     /// Writes down what went wrong; says when to try again.
     async fn failed(&mut self, fault: &Fault) -> Duration {
-        let now = Instant::now();
+        let pause = spread(self.pace.failed(fault, Instant::now()));
+        let gave_up = fault.is_refusal() && self.pace.gave_up();
+        let why = if gave_up { format!("{fault} (tried once an hour from now on, and at a reload)") } else { fault.to_string() };
         for folder in &self.folders {
-            if let Err(error) = self.states.fails(&folder.name, &fault.to_string()).await {
+            if let Err(error) = self.states.fails(&folder.name, &why).await {
                 tracing::warn!(%error, mailbox = folder.name.mailbox, "the state of a folder could not be written");
             }
         }
-        spread(self.pace.failed(fault, now))
+        if gave_up {
+            let tell = Cmd::LoginRefused { mailbox: self.account.mailbox.clone(), node: self.account.node, now: self.account.clock.now() };
+            if let Err(error) = self.account.store.run(tell).await {
+                tracing::warn!(%error, mailbox = self.account.mailbox, "admins could not be told that the log-in is refused");
+            }
+        }
+        pause
     }
 }
 
-/// Whether mail could be fetched now: connects, logs in, and opens each folder read-only. The answer is one line.
+/// Whether mail could be fetched now: gets a token where one is used, connects, logs in, and opens each folder read-only. The
+/// answer is one line. `data` is the data folder.
 ///
 /// # Errors
 /// What is wrong, in a line for a person.
-pub async fn probe(imap: &Imap) -> Result<String, String> {
-    let tried = timeout(PROBE, Box::pin(try_all(imap))).await;
+pub async fn probe(imap: &Imap, data: &Path) -> Result<String, String> {
+    let tokens = Tokens::of(imap, data);
+    let tried = timeout(PROBE, Box::pin(try_all(imap, tokens.as_ref()))).await;
     tried.unwrap_or_else(|_| Err(format!("the server took longer than {} s", PROBE.as_secs())))
 }
 
-async fn try_all(imap: &Imap) -> Result<String, String> {
+async fn try_all(imap: &Imap, tokens: Option<&Tokens>) -> Result<String, String> {
     let line = |fault: Fault| fault.to_string();
-    let mut session = connect::open(imap).await.map_err(line)?;
+    let mut session = connect::open(imap, tokens).await.map_err(line)?;
     let target = match After::of(imap) {
         After::Move(folder) => Some(folder),
         _ => None,
@@ -307,5 +333,9 @@ async fn try_all(imap: &Imap) -> Result<String, String> {
     let waiting = if session.can("IDLE") { "IDLE" } else { "polling" };
     let tls = if session.tls { "TLS" } else { "clear text" };
     session.log_out().await;
-    Ok(format!("{} log-in, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
+    let token = if tokens.is_some() { " by token" } else { "" };
+    Ok(format!("{} log-in{token}, {}; {tls}, {waiting}", imap.user, imap.folders.join(", ")))
 }
+
+#[cfg(test)]
+mod tests;

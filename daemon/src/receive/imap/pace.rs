@@ -43,7 +43,7 @@ impl Pace {
 
     /// How long to wait after this.
     pub(super) fn failed(&mut self, fault: &Fault, now: Instant) -> Duration {
-        if let Fault::LoginRefused { .. } = fault {
+        if fault.is_refusal() {
             let wait = REFUSED.get(self.refusals).or(REFUSED.last()).copied().unwrap_or(LONGEST);
             self.refusals += 1;
             return wait;
@@ -51,6 +51,11 @@ impl Pace {
         let wait = LONGEST.min(FIRST.min(self.between) * 2u32.saturating_pow(self.failures.min(16)));
         self.failures = self.failures.saturating_add(1);
         wait.max(self.until_next(now))
+    }
+
+    /// Whether the log-in was refused so often that it is tried seldom.
+    pub(super) fn gave_up(&self) -> bool {
+        self.refusals >= REFUSED.len()
     }
 
     /// How long to wait after a server has ended a session in which nothing was wrong. One that does so each time is asked as
@@ -93,9 +98,12 @@ mod tests {
     #[test]
     fn a_refused_password_is_tried_seldom() {
         let (mut pace, now) = (Pace::new(Duration::from_secs(5)), Instant::now());
-        let refused = || Fault::LoginRefused { text: "no".into() };
+        let refused = || Fault::LoginRefused { text: "no".into(), advice: "" };
         let waits: Vec<u64> = (0..5).map(|_| pace.failed(&refused(), now).as_secs()).collect();
         assert_eq!(waits, [60, 300, 3600, 3600, 3600]);
+        assert!(pace.gave_up());
+        pace.works();
+        assert!(!pace.gave_up());
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(super) struct Fetch {
     pub(super) size: Option<u64>,
     /// Day of INTERNALDATE, `21-Nov-2026`.
     pub(super) day: Option<String>,
+    /// All of INTERNALDATE, in seconds since 1970.
+    pub(super) at: Option<i64>,
     pub(super) body: Option<Body>,
 }
 
@@ -179,7 +181,7 @@ impl Data {
             match (name.as_slice(), &value) {
                 (b"UID", value) => fetch.uid = Some(value.number()?),
                 (b"RFC822.SIZE", Token::Atom(digits)) => fetch.size = Some(std::str::from_utf8(digits).ok()?.parse().ok()?),
-                (b"INTERNALDATE", Token::String(date)) => fetch.day = day(date),
+                (b"INTERNALDATE", Token::String(date)) => (fetch.day, fetch.at) = (day(date), moment(date)),
                 (b"BODY[]", value) => fetch.body = Some(value.body()?),
                 (_, Token::Open) => tokens.skip_list()?,
                 (_, Token::Close) => return None,
@@ -188,6 +190,12 @@ impl Data {
         }
         if tokens.next().is_some() { None } else { Some(fetch) }
     }
+}
+
+/// The second of an INTERNALDATE, `21-Nov-2026 10:00:00 +0100` (RFC 9051, `date-time`).
+fn moment(date: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(date).ok()?.trim();
+    jiff::fmt::strtime::parse("%d-%b-%Y %H:%M:%S %z", text).ok()?.to_timestamp().ok().map(jiff::Timestamp::as_second)
 }
 
 /// The day of an INTERNALDATE, in the form that SEARCH wants (RFC 9051, `date`).

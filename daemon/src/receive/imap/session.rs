@@ -30,6 +30,8 @@ pub(super) struct Selected {
     pub(super) uidvalidity: Option<u32>,
     pub(super) uidnext: Option<u32>,
     pub(super) exists: u32,
+    /// Nothing can be changed in it, although that was asked for.
+    pub(super) read_only: bool,
 }
 
 /// What became of a FETCH of a mail.
@@ -45,7 +47,9 @@ pub(super) enum Fetched {
 
 /// How a command ended.
 pub(super) enum Ended {
-    Ok,
+    Ok {
+        code: String,
+    },
     /// NO or BAD.
     No {
         code: String,
@@ -145,6 +149,7 @@ impl Session {
             Ok(())
         };
         let ended = self.run(when, line.as_bytes(), self.slow(CONTROL), None, read).await?;
+        found.read_only = matches!(&ended, Ended::Ok { code } if code.eq_ignore_ascii_case("READ-ONLY"));
         done(when, ended).map_err(|fault| named(fault, folder))?;
         // All mails that are there now will be looked for; of the folder before, news stay news.
         (self.exists, self.news) = (found.exists, news);
@@ -200,13 +205,30 @@ impl Session {
         Ok((found, ended))
     }
 
-    /// UID and day of the newest mail.
+    /// UIDs and moments of mails, ascending by UID, as far as the server gives them; a moment is in seconds since 1970.
+    pub(super) async fn moments(&mut self, uids: &[u32]) -> Result<Vec<(u32, Option<i64>)>, Fault> {
+        let mut found = Vec::new();
+        let read = |data: &Data| {
+            if let Some(fetch) = data.fetch().filter(|_| data.name == "FETCH") {
+                found.extend(fetch.uid.filter(|uid| uids.contains(uid)).map(|uid| (uid, fetch.at)));
+            }
+            Ok(())
+        };
+        let leash = self.slow(CONTROL + SIZE_LINE * uids.len() as u64);
+        self.ok("FETCH of dates", &format!("UID FETCH {} (UID INTERNALDATE)", names::set(uids)), leash, read).await?;
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// UID and day of the newest mail, and its moment where the server gives it: `21-Nov-2026 1795255200`.
     pub(super) async fn newest(&mut self) -> Result<Option<(u32, String)>, Fault> {
         const WHEN: &str = "FETCH of the newest mail";
         let mut found = None;
         let read = |data: &Data| {
             if let Some(fetch) = data.fetch().filter(|_| data.name == "FETCH") {
-                found = fetch.uid.map(|uid| (uid, fetch.day.unwrap_or_default())).max(found.take());
+                let moment = fetch.at.map_or_else(String::new, |at| format!(" {at}"));
+                let day = fetch.day.map_or_else(String::new, |day| format!("{day}{moment}"));
+                found = fetch.uid.map(|uid| (uid, day)).max(found.take());
             }
             Ok(())
         };
@@ -307,7 +329,7 @@ impl Session {
     ) -> Result<Result<Response, Ended>, Fault> {
         match self.wire.response(when, leash, sink).await? {
             Response::Status { tag: Some(found), status, code, text } if found == tag => Ok(Err(match status {
-                Status::Ok => Ended::Ok,
+                Status::Ok => Ended::Ok { code },
                 _ => Ended::No { code, text: shown(&text) },
             })),
             Response::Status { tag: Some(_), .. } => Err(Fault::Nonsense { when, what: "the server answers what was not asked" }),
@@ -365,7 +387,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 /// OK, or the server's words.
 pub(super) fn done(when: &'static str, ended: Ended) -> Result<(), Fault> {
     match ended {
-        Ended::Ok => Ok(()),
+        Ended::Ok { .. } => Ok(()),
         Ended::No { text, .. } => Err(Fault::Refused { when, text }),
     }
 }

@@ -30,7 +30,7 @@ pub(super) async fn idle(session: &mut Session, most: Duration) -> Result<Idled,
             Ok(Response::Continue) => break,
             Ok(_) => {}
             Err(Ended::No { .. }) => return Ok(Idled::Refused),
-            Err(Ended::Ok) => return Err(Fault::Nonsense { when: WHEN, what: "the server does not wait" }),
+            Err(Ended::Ok { .. }) => return Err(Fault::Nonsense { when: WHEN, what: "the server does not wait" }),
         }
     }
     let span = most.min(IDLE);

@@ -2,6 +2,7 @@
 
 mod agent;
 mod customer;
+mod imap;
 mod webhook;
 
 use std::sync::Arc;
@@ -78,6 +79,7 @@ impl Composer<'_> {
                 self.notice(&mut letter, &matter);
                 letter.text = wording::receipt(&row.params.lines);
             }
+            MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         let bytes = letter.bytes().map_err(StoreError::from)?;

@@ -2,8 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::time::timeout;
-
 use super::auth::{self, Login};
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
@@ -69,7 +67,7 @@ impl Session {
     /// The same on a stream that is already there.
     pub(super) async fn begin(plan: &Plan<'_>, stream: Box<dyn Stream>, loopback: bool) -> Result<Self, Fault> {
         let security = Security::of(plan.implicit_tls, plan.login.is_some(), loopback);
-        let stream = if security == Security::Implicit { handshake(plan, security, stream).await? } else { stream };
+        let stream = if security == Security::Implicit { plan.tls.handshake(security, stream, plan.timeouts.reply).await? } else { stream };
         let mut wire = Wire::new(stream, plan.timeouts);
         let greeting = wire.answer("greeting", plan.timeouts.reply).await?;
         if greeting.code != 220 {
@@ -95,7 +93,7 @@ impl Session {
         if answer.code != 220 {
             return if required { Err(Fault::refused("STARTTLS", &answer)) } else { Ok(self) };
         }
-        let stream = handshake(plan, security, self.wire.into_stream("STARTTLS")?).await?;
+        let stream = plan.tls.handshake(security, self.wire.into_stream("STARTTLS")?, plan.timeouts.reply).await?;
         let mut wire = Wire::new(stream, plan.timeouts);
         // RFC 3207 §4.2: what was offered in clear is forgotten.
         let offers = hello(&mut wire, plan.hostname).await?;
@@ -172,12 +170,6 @@ impl From<Fault> for Outcome {
     fn from(fault: Fault) -> Self {
         Self::Destination { reply: fault.to_string() }
     }
-}
-
-async fn handshake(plan: &Plan<'_>, security: Security, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Fault> {
-    let limit = plan.timeouts.reply;
-    let done = timeout(limit, plan.tls.connect(security, stream)).await.map_err(|_| Fault::Timeout { when: "TLS handshake", limit })?;
-    done.map_err(|source| Fault::Tls { host: plan.host.to_owned(), source })
 }
 
 /// EHLO, or HELO for a server that knows no extensions (RFC 5321 §3.2).

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Timeouts;
 use super::reply::{Answer, ReadError, Reader};
-use crate::net::{DialError, Stream};
+use crate::net::{DialError, HandshakeError, Stream};
 
 /// How much of a mail is written under one timeout, in octets.
 const BLOCK: usize = 64 * 1024;
@@ -32,8 +32,8 @@ pub(super) enum Fault {
     NoTls,
     #[error("no AUTH PLAIN or AUTH LOGIN offered, but a user is configured")]
     NoAuth,
-    #[error("TLS with {host}: {source}")]
-    Tls { host: String, source: io::Error },
+    #[error("{0}")]
+    Tls(#[from] HandshakeError),
 }
 
 impl Fault {

@@ -80,7 +80,7 @@ fn name() -> FolderName {
 
 fn step(node: NodeId, from: &FolderCursor, last_uid: u32) -> CursorMove {
     let to = FolderCursor { uidvalidity: 7, last_uid, ..from.clone() };
-    CursorMove { folder: name(), node, from: from.clone(), to }
+    CursorMove { folder: name(), node, from: from.clone(), to, kept: None }
 }
 
 #[tokio::test]
@@ -144,7 +144,7 @@ async fn what_was_left_behind_is_remembered() {
     let from = world.claim(node).await.unwrap();
     let to =
         FolderCursor { left: vec![LeftBehind { uid: 3, why: "it \"is\" too large".into(), large: true }], last_uid: 3, ..from.clone() };
-    let change = CursorMove { folder: name(), node, from, to: to.clone() };
+    let change = CursorMove { folder: name(), node, from, to: to.clone(), kept: None };
     world.store.run(Cmd::MoveCursor(Box::new(change))).await.unwrap();
     assert_eq!(world.claim(node).await, Some(to));
 }
@@ -165,4 +165,52 @@ async fn the_state_of_a_folder_says_since_when() {
     assert_eq!(say(false, "a note", 20).await, ("ok".into(), 10, "a note".into(), Some(20)));
     assert_eq!(say(true, "connection refused", 30).await, ("failing".into(), 30, "connection refused".into(), Some(20)));
     assert_eq!(say(true, "connection refused", 40).await, ("failing".into(), 30, "connection refused".into(), Some(20)));
+}
+
+#[tokio::test]
+async fn it_is_on_record_which_mails_were_kept_until_they_are_gone_or_counted_anew() {
+    let world = World::new().await;
+    let node = world.node().await;
+    let mut at = world.claim(node).await.unwrap();
+    for uid in [2, 5, 6, 9] {
+        let step = CursorMove { kept: Some(uid), ..step(node, &at, uid) };
+        at = step.to.clone();
+        world.accept(step).await.unwrap();
+    }
+    let kept = async |after| world.store.imap_kept(&name(), after).await.unwrap();
+    assert_eq!((kept(0).await, kept(5).await), (vec![2, 5, 6, 9], vec![6, 9]));
+    let found = |node, missed, now| Cmd::ComparedFolder(Box::new(Comparison { folder: name(), node, missed, gone: vec![(5, 6)], now }));
+    assert!(matches!(world.store.run(found(NodeId(99), 1, 5)).await, Err(StoreError::Fenced)));
+    world.store.run(found(node, 2, 10)).await.unwrap();
+    world.store.run(found(node, 0, 20)).await.unwrap();
+    let folder = world.store.imap_folders().await.unwrap().pop().unwrap();
+    assert_eq!((folder.compared_at, folder.missed, folder.missed_at), (Some(20), 2, Some(10)));
+    assert_eq!(kept(0).await, [2, 9]);
+    let anew = FolderCursor { uidvalidity: 8, last_uid: 9, ..at.clone() };
+    world.store.run(Cmd::MoveCursor(Box::new(CursorMove { folder: name(), node, from: at, to: anew, kept: None }))).await.unwrap();
+    assert!(kept(0).await.is_empty());
+}
+
+#[tokio::test]
+async fn admins_are_told_of_a_refused_log_in_once_until_it_works() {
+    let world = World::new().await;
+    let node = world.node().await;
+    world.claim(node).await.unwrap();
+    let told = async || {
+        let tell = Cmd::LoginRefused { mailbox: name().mailbox, node, now: 7 };
+        world.store.run(tell).await.unwrap();
+        let timers = world.store.due_timers(7, 9).await.unwrap();
+        let lite = rusqlite::Connection::open(world.folder.join("ombud.db")).unwrap();
+        lite.execute("DELETE FROM timer", []).unwrap();
+        timers.iter().filter(|timer| timer.kind == LOGIN_REFUSED && timer.key == name().mailbox).count()
+    };
+    let report = |failing| FolderReport { folder: name(), node, failing, error: String::new(), looked: !failing, now: 8 };
+    assert_eq!((told().await, told().await), (1, 0));
+    world.store.run(Cmd::FolderState(Box::new(report(true)))).await.unwrap();
+    assert_eq!(told().await, 0);
+    let second = world.second_node(node).await;
+    let claim = Cmd::ClaimFolder { folder: name(), node: second, now: 9 + FAILING };
+    assert!(matches!(world.store.run(claim).await.unwrap(), Outcome::Folder(None)), "another node has the same password");
+    world.store.run(Cmd::FolderState(Box::new(report(false)))).await.unwrap();
+    assert_eq!(told().await, 1);
 }

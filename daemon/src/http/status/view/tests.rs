@@ -103,6 +103,7 @@ fn folders_and_processes_that_fail_are_named() {
         since: 0,
         error: error.into(),
         polled_at,
+        ..ImapFolder::default()
     };
     let node = |beat_at, dead| NodeItem { name: "host/1".into(), started_at: 0, beat_at, dead };
     let now = 2 * HOUR;
@@ -126,6 +127,13 @@ fn folders_and_processes_that_fail_are_named() {
         "host/1 gives no sign of life since 01:59 UTC, 31 s ago",
     ];
     assert_eq!(said(&view), expected);
+    let refused = ImapFolder { told_at: Some(0), ..folder("failing", "no log-in", None) };
+    let late = ImapFolder { missed: 2, missed_at: Some(0), ..folder("ok", "", Some(now)) };
+    let view = at(now, Counts { folders: vec![refused, late.clone()], ..Counts::default() });
+    assert!(view.issues[0].detail.starts_with("The log-in is refused."), "{}", view.issues[0].detail);
+    assert_eq!(said(&view)[1], "Mail for a@x.test (INBOX) had been passed over and was fetched late since 00:00 UTC, 2 h ago");
+    let folders = vec![ImapFolder { polled_at: Some(25 * HOUR), ..late }];
+    assert!(said(&at(25 * HOUR, Counts { folders, ..Counts::default() })).is_empty());
 }
 
 #[test]

@@ -67,8 +67,11 @@ impl<G: Gate + Addresses> Look<'_, G> {
         }
         let FolderCursor { finished_uid, last_uid, .. } = self.folder.cursor;
         let mut uids = self.session.search(&format!("UID {}:{last_uid}", finished_uid.saturating_add(1)), last_uid - finished_uid).await?;
-        let left = &self.folder.cursor.left;
-        uids.retain(|uid| *uid > finished_uid && *uid <= last_uid && !left.iter().any(|l| l.uid == *uid));
+        let FolderCursor { began_uid, left, .. } = &self.folder.cursor;
+        let kept = self.account.store.imap_kept(&self.folder.name, finished_uid.max(*began_uid)).await?;
+        // What a server shows late was never kept: it must not be taken away.
+        let is_kept = |uid: &u32| uid <= began_uid || kept.binary_search(uid).is_ok();
+        uids.retain(|uid| *uid > finished_uid && *uid <= last_uid && is_kept(uid) && !left.iter().any(|l| l.uid == *uid));
         let mut refusals = 0;
         for uids in uids.chunks(ACTED) {
             match self.carry_out(uids).await? {
@@ -116,7 +119,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
         }
     }
 
-    fn unfinished(&self, why: &str) -> String {
+    pub(super) fn unfinished(&self, why: &str) -> String {
         format!("fetched mail could not be treated as `after = \"{}\"` says: {why}", self.account.imap.after)
     }
 

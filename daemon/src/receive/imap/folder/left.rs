@@ -10,10 +10,12 @@ use super::{Addresses, After, BATCH, Fault, Gate, LeftBehind, Look};
 const LEFT: usize = 100;
 /// Mails left behind for their size that are remembered. Anybody can send them, so they never stop a folder.
 const LARGE: usize = 1_000;
+/// More than all of them.
+pub(super) const LEFT_MOST: u32 = 10_000;
 /// Mails left behind that are named in a state.
 const NAMED: usize = 3;
 /// How often mails left behind are tried again.
-const AGAIN: Duration = Duration::from_secs(60 * 60);
+pub(super) const AGAIN: Duration = Duration::from_secs(60 * 60);
 
 impl<G: Gate + Addresses> Look<'_, G> {
     pub(super) fn too_large(&self, uid: u32, size: u64) -> LeftBehind {

@@ -50,7 +50,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
             // Which of them it is about is found out by asking for each.
             Ended::No { .. } if asked.len() > 1 && !withheld.is_empty() => self.folder.alone = asked.last().copied().unwrap_or_default(),
             Ended::No { text, .. } => withheld.iter().for_each(|uid| self.count(*uid, text.clone())),
-            Ended::Ok => withheld.iter().for_each(|uid| self.count(*uid, NO_SIZE.to_owned())),
+            Ended::Ok { .. } => withheld.iter().for_each(|uid| self.count(*uid, NO_SIZE.to_owned())),
         }
         Ok((sizes, withheld))
     }

@@ -49,6 +49,9 @@ fn a_fetch_is_read_in_any_order() {
     let sized = fetch("* 4 FETCH (FLAGS (\\Seen $x (odd)) RFC822.SIZE 812 UID 17)").unwrap();
     assert_eq!((sized.uid, sized.size, sized.body), (Some(17), Some(812), None));
     assert_eq!(fetch("* 4 FETCH (INTERNALDATE \" 1-nov-2026 09:00:00 +0000\")").unwrap().day.unwrap(), "1-Nov-2026");
+    let at = |date: &str| data(&format!("* 4 FETCH (INTERNALDATE \"{date}\")")).fetch().unwrap().at;
+    assert_eq!((at("21-Nov-2026 10:00:00 +0000"), at(" 1-nov-2026 09:00:00 +0130")), (Some(1_795_255_200), Some(1_793_518_200)));
+    assert_eq!((at("31-Feb-2026 10:00:00 +0000"), at("21-Nov-2026")), (None, None));
     assert_eq!(fetch("* 4 FETCH (INTERNALDATE NIL UID 1)").unwrap().day, None);
     assert_eq!(fetch("* 4 FETCH (BODY[] NIL UID 1)").unwrap().body, Some(Body::Nil));
     assert_eq!(fetch("* 4 FETCH (BODY[] \"a\\\"b\" UID 1)").unwrap().body, Some(Body::Here(b"a\"b".to_vec())));
