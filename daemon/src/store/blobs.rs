@@ -19,7 +19,7 @@ const IN_ROW: usize = 64 * 1024;
 /// Plain bytes of one blob are at most this; a guard against a damaged file.
 const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
-const YOUNG: i64 = 3_600_000;
+pub(super) const YOUNG: i64 = 3_600_000;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 

@@ -18,7 +18,8 @@ use super::people::{AgentChange, NewAgent};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
 use super::{
-    StoreError, accept, articles, claim, commit, deliveries, desk_rows, nodes, outbox, passwords, people, sequencer, tokens, webhooks,
+    StoreError, accept, articles, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, sequencer, tokens,
+    webhooks,
 };
 
 /// A change. It checks all it depends on before its first write.
@@ -47,6 +48,8 @@ pub enum Cmd {
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
+    /// Forgets fingerprints of mails that were filed too long ago for copies of them to come.
+    SweepCopies { now: i64, limit: i64 },
     /// Makes this node the one that polls a folder over IMAP.
     ClaimFolder { folder: FolderName, node: NodeId, now: i64 },
     /// Gives a folder up that is fetched no more.
@@ -152,6 +155,7 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
+            Self::SweepCopies { now, limit } => forget::copies(conn, *now, *limit).await,
             Self::StartNode(node) => nodes::start(conn, node).await,
             Self::Beat { node, now, silence, index_seq } => nodes::beat(conn, *node, *now, *silence, *index_seq).await,
             Self::EndNode { node, now } => nodes::end(conn, *node, *now).await,
