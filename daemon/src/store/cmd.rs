@@ -198,6 +198,19 @@ impl Cmd {
         }
     }
 
+    /// The points around its commit (`failpoint`); those of commands that are told apart by nobody have none.
+    pub(super) fn points(&self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Accept(_) => Some(["accept.before_commit", "accept.after_commit"]),
+            Self::Commit(_) => Some(["decide.before_commit", "decide.after_commit"]),
+            Self::Settle(_) => Some(["send.before_sent", "send.after_sent"]),
+            Self::Composed { .. } => Some(["compose.before_commit", "compose.after_commit"]),
+            Self::FanOut(_) => Some(["fan.before_commit", "fan.after_commit"]),
+            Self::SettleDelivery(_) => Some(["hook.before_sent", "hook.after_sent"]),
+            _ => None,
+        }
+    }
+
     /// Whether it may give the pipeline something to do.
     pub(super) fn fills_inbox(&self) -> bool {
         match self {
