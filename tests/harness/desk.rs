@@ -130,10 +130,36 @@ impl Desk {
 
     /// Starts the daemon and waits until it says that it is ready.
     pub fn serve(&mut self, arguments: &[&str]) {
+        let mut command = self.command(&["serve"]);
+        command.args(arguments);
+        let ready = self.started(command);
+        assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
+    }
+
+    /// The same with variables in its environment, and perhaps within another program (the words before its own); says
+    /// whether it came to be ready, for it may have been told to die before.
+    pub fn serve_under(&mut self, wrapper: &[&str], variables: &[(&str, &str)]) -> bool {
+        let bare = self.command(&["serve"]);
+        let mut command = match wrapper.split_first() {
+            None => bare,
+            Some((program, rest)) => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(bare.get_program()).args(bare.get_args()).stdin(Stdio::null());
+                for (name, _) in bare.get_envs().filter(|(_, value)| value.is_none()) {
+                    command.env_remove(name);
+                }
+                command
+            }
+        };
+        command.envs(variables.iter().copied());
+        self.started(command).starts_with("ready ")
+    }
+
+    /// Starts it; the line that it says first, and nothing when it has died before.
+    fn started(&mut self, mut command: Command) -> String {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
-        let mut command = self.command(&["serve"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output"));
         let mut ready = String::new();
         lines.read_line(&mut ready).expect("it says something");
@@ -144,8 +170,10 @@ impl Desk {
         let mut words = ready.split_whitespace().filter_map(|word| word.strip_prefix("submission=")?.parse().ok());
         let submission = [words.next(), words.next()];
         let ports = || Some(Ports { smtp: port("smtp=")?, lmtp: port("lmtp=")?, http: port("http=")?, submission });
-        assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
-        self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
+        if ready.starts_with("ready ") {
+            self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
+        }
+        ready
     }
 
     /// Runs a subcommand to its end.
@@ -156,6 +184,13 @@ impl Desk {
     /// The same with something on its standard input.
     pub fn cli_with(&self, arguments: &[&str], input: &[u8]) -> Ran {
         run(self.command(arguments), input)
+    }
+
+    /// The same with variables in its environment.
+    pub fn cli_under(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        run(command, b"")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
