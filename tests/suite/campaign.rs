@@ -9,6 +9,7 @@ use std::env;
 use std::os::unix::process::ExitStatusExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use ombud_tests::{Answer, Chance, Desk, Dovecot, Letter, Options, Receiver, Say, Sink, postgres};
@@ -74,6 +75,16 @@ struct Deaths {
     by_chance: usize,
     /// How long each start took until the desk was ready.
     starts: Vec<Duration>,
+    /// The last point.
+    point: String,
+}
+
+impl Drop for Deaths {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            println!("after {} kills; the last point was {}", self.count(), self.point);
+        }
+    }
 }
 
 impl Deaths {
@@ -170,6 +181,7 @@ fn started(desk: &mut Desk, load: &Load, deaths: &mut Deaths, variables: &[(&str
 /// Lets the desk die the `nth` time that it comes to a point.
 fn at_point(desk: &mut Desk, load: &Load, deaths: &mut Deaths, point: &str, nth: u64) {
     started(desk, load, deaths, &[("OMBUD_FAILPOINT", &format!("{point}:{nth}"))]);
+    deaths.point = format!("{point}:{nth}");
     let ended = desk.wait_for_end(SOON);
     assert_eq!(ended.signal(), Some(9), "at {point} it ended otherwise: {ended}");
     deaths.at_points += 1;
