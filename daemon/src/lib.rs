@@ -5,6 +5,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod desk;
+pub mod failpoint;
 pub mod feed;
 pub mod filter;
 pub mod http;

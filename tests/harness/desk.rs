@@ -132,24 +132,37 @@ impl Desk {
     pub fn serve(&mut self, arguments: &[&str]) {
         let mut command = self.command(&["serve"]);
         command.args(arguments);
-        self.serve_by(command);
+        let ready = self.started(command);
+        assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
+    }
+
+    /// The same with variables in its environment, and perhaps within another program (the words before its own); says
+    /// whether it came to be ready, for it may have been told to die before.
+    pub fn serve_under(&mut self, wrapper: &[&str], variables: &[(&str, &str)]) -> bool {
+        let bare = self.command(&["serve"]);
+        let mut command = match wrapper.split_first() {
+            None => bare,
+            Some((program, rest)) => {
+                let mut command = Command::new(program);
+                command.args(rest).arg(bare.get_program()).args(bare.get_args()).stdin(Stdio::null());
+                for (name, _) in bare.get_envs().filter(|(_, value)| value.is_none()) {
+                    command.env_remove(name);
+                }
+                command
+            }
+        };
+        command.envs(variables.iter().copied());
+        self.started(command).starts_with("ready ")
     }
 
     /// The same as a process that may open so many files.
     pub fn serve_within(&mut self, files: usize) {
-        let serve = self.command(&["serve"]);
-        let mut command = Command::new("prlimit");
-        command.arg(format!("--nofile={files}:{files}")).arg(serve.get_program()).args(serve.get_args());
-        for (name, value) in serve.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        self.serve_by(command);
+        let limit = format!("--nofile={files}:{files}");
+        assert!(self.serve_under(&["prlimit", &limit], &[]), "not ready\n{}", self.log());
     }
 
-    fn serve_by(&mut self, mut command: Command) {
+    /// Starts it; the line that it says first, and nothing when it has died before.
+    fn started(&mut self, mut command: Command) -> String {
         assert!(self.child.is_none(), "it runs already");
         let log = File::options().create(true).append(true).open(self.path("log")).expect("a log");
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the daemon starts");
@@ -163,8 +176,10 @@ impl Desk {
         let mut words = ready.split_whitespace().filter_map(|word| word.strip_prefix("submission=")?.parse().ok());
         let submission = [words.next(), words.next()];
         let ports = || Some(Ports { smtp: port("smtp=")?, lmtp: port("lmtp=")?, http: port("http=")?, submission });
-        assert!(ready.starts_with("ready "), "not ready but {ready:?}\n{}", self.log());
-        self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
+        if ready.starts_with("ready ") {
+            self.ports = Some(ports().unwrap_or_else(|| panic!("addresses are missing in {ready:?}")));
+        }
+        ready
     }
 
     /// Runs a subcommand to its end.
@@ -180,6 +195,13 @@ impl Desk {
     /// Starts a subcommand.
     pub fn spawn(&self, arguments: &[&str]) -> Child {
         self.command(arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
+    }
+
+    /// The same with variables in its environment.
+    pub fn cli_under(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        run(command, b"")
     }
 
     fn command(&self, arguments: &[&str]) -> Command {

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 use crate::listening::Listening;
 use crate::mail::{Letter, bare};
@@ -22,6 +24,8 @@ pub enum Say {
     Vanish,
     /// 250, as soon as the gate is open.
     Behind(Gate),
+    /// The mail is kept, and 250 comes after a while.
+    Late(Duration),
 }
 
 /// Keeps replies back until it is opened.
@@ -154,8 +158,10 @@ fn after_dot(shared: &Shared, sender: &str, recipients: &[(String, Say)], raw: &
         }
         let letter = Letter { sender: sender.to_owned(), recipient: recipient.clone(), raw: raw.to_vec() };
         shared.letters.lock().unwrap().push(letter);
-        if matches!(said, Say::Vanish) {
-            return None;
+        match said {
+            Say::Vanish => return None,
+            Say::Late(pause) => thread::sleep(*pause),
+            _ => {}
         }
     }
     Some("250 2.0.0 Taken".to_owned())

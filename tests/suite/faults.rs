@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -162,4 +163,42 @@ fn a_database_that_is_none_is_refused() {
     let ran = ombud_tests::program::ombud(folder.path(), &["serve", "--config", config.to_str().unwrap()], b"");
     assert!(ran.code != 0 && ran.code < 128, "{ran:?}");
     assert!(!ran.err.contains("panicked") && !ran.err.trim().is_empty(), "{ran:?}");
+}
+
+#[test]
+fn a_commit_that_fails_refuses_for_now_and_keeps_nothing() {
+    let mut desk = Desk::prepare(Options::default());
+    assert!(desk.serve_under(&[], &[("OMBUD_FAILPOINT", "accept.before_commit:1:err")]), "{}", desk.log());
+    let mail = from_ann("Not kept", "The first try fails.");
+    let reply = desk.send(&mail);
+    assert_eq!(reply.code, 451, "{}", reply.line);
+    assert!(desk.list("/api/v1/inbox").is_empty());
+    assert_eq!(desk.deliver(&mail)["kind"], "ticket");
+    assert_eq!(desk.fates(&mail.id).len(), 1);
+}
+
+#[test]
+fn killed_while_its_tables_are_made_it_begins_anew() {
+    let mut desk = Desk::prepare(Options::default());
+    fs::remove_dir_all(desk.path("data")).unwrap();
+    for step in ["migrate.step:1", "migrate.step:4"] {
+        assert!(!desk.serve_under(&[], &[("OMBUD_FAILPOINT", step)]), "it was to die at {step}");
+        assert_eq!(desk.wait_for_end(Duration::from_secs(20)).signal(), Some(9), "at {step}");
+    }
+    desk.serve(&[]);
+    assert!(desk.send(&from_ann("After all", "Hello?")).is_yes());
+}
+
+#[test]
+fn a_backup_that_is_killed_before_its_manifest_is_none() {
+    let desk = Desk::with_jane();
+    desk.deliver(&from_ann("Kept", "hello"));
+    let (half, whole) = (desk.path("half").display().to_string(), desk.path("whole").display().to_string());
+    let killed = desk.cli_under(&["backup", &half], &[("OMBUD_FAILPOINT", "backup.before_manifest:1")]);
+    assert_eq!(killed.code, 128 + 9, "{}", killed.err);
+    let again = desk.cli(&["backup", &half]);
+    assert!(again.code != 0 && again.err.contains("interrupted"), "{}", again.err);
+    let refused = Desk::prepare(Options::default()).cli(&["restore", &half]);
+    assert!(refused.code != 0 && !refused.err.contains("panicked"), "{}", refused.err);
+    assert_eq!(desk.cli(&["backup", &whole]).code, 0);
 }

@@ -8,9 +8,10 @@ use ombud_tests::places::root;
 
 /// A room, and the rooms that its row of the table names. Every room may use model, clock and config, and what the
 /// rooms that it uses are made of themselves.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("clock", &[]),
+    ("failpoint", &[]),
     ("config", &["model"]),
     ("net", &[]),
     ("store", &["model"]),
@@ -103,7 +104,7 @@ fn code(line: &str) -> &str {
 fn allowed() -> BTreeMap<&'static str, BTreeSet<&'static str>> {
     let mut allowed: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
     for (room, uses) in ROOMS {
-        let mut all: BTreeSet<&str> = ["model", "clock", "config", room].into();
+        let mut all: BTreeSet<&str> = ["model", "clock", "config", "failpoint", room].into();
         for used in uses {
             all.insert(used);
             all.extend(allowed.get(used).into_iter().flatten().copied());

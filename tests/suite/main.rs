@@ -3,12 +3,16 @@
 mod backup;
 mod bad_input;
 mod browser;
+mod campaign;
 mod cli;
+mod clock;
 mod commands;
 mod conversation;
+mod copies;
 mod corpora;
 mod crash;
 mod database_away;
+mod durable;
 mod events;
 mod faults;
 mod filters;

@@ -213,6 +213,7 @@ impl Running {
             self.tasks.spawn(tasks::number(store(), self.cancel.clone()));
         }
         self.tasks.spawn(tasks::sweep(store(), clock, self.cancel.clone()));
+        self.tasks.spawn(tasks::forget(store(), clock, self.cancel.clone()));
         self.tasks.spawn(tasks::fire(store(), desk(), clock, self.cancel.clone()));
     }
 

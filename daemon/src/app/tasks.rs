@@ -24,6 +24,8 @@ const DAY: i64 = 86_400_000;
 /// How long settled webhook deliveries are shown, in ms, and how many of each receiver.
 const SHOWN: i64 = 30 * DAY;
 const SHOWN_EACH: i64 = 10_000;
+/// Fingerprints that are forgotten at once.
+const COPIES: i64 = 2_000;
 /// Timers, and rows to sweep, of one look.
 const AT_ONCE: i64 = 200;
 
@@ -136,6 +138,33 @@ async fn swept(store: &Store, clock: Clock, files: &mut Vec<Vec<u8>>) -> Result<
         }
     }
     Ok(more)
+}
+
+/// Forgets, once a day, fingerprints that are old enough and files that a crash has left behind.
+pub(super) async fn forget(store: Store, clock: Clock, cancel: CancellationToken) {
+    loop {
+        if let Err(error) = forgotten(&store, clock.now()).await {
+            tracing::warn!(%error, "old fingerprints and left-over files could not be swept; it is tried again tomorrow");
+        }
+        tokio::select! {
+            () = cancel.cancelled() => return,
+            () = tokio::time::sleep(HOUR * 24) => {}
+        }
+    }
+}
+
+async fn forgotten(store: &Store, now: i64) -> Result<(), StoreError> {
+    loop {
+        match store.run(Cmd::SweepCopies { now, limit: COPIES }).await? {
+            Outcome::Swept { rows, .. } if i64::try_from(rows).is_ok_and(|rows| rows >= COPIES) => {}
+            _ => break,
+        }
+    }
+    let files = store.remove_strays(now).await?;
+    if files > 0 {
+        tracing::info!(files, "files that no mail needs were removed");
+    }
+    Ok(())
 }
 
 /// Fires timers that are due.

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 use super::problems::{Origin, Problem};
 use super::raw::{Item, Table, Value};
 
-/// Variables that begin with our prefix and are no keys.
+/// Variables that begin with our prefix and are no keys. A build that has failpoints has one more.
+#[cfg(not(debug_assertions))]
 const NO_KEYS: [&str; 2] = ["OMBUD_CONFIG", "OMBUD_LOG"];
+#[cfg(debug_assertions)]
+const NO_KEYS: [&str; 3] = ["OMBUD_CONFIG", "OMBUD_LOG", crate::failpoint::VARIABLE];
 const PREFIX: &str = "OMBUD_";
 /// `mailboxes.0.imap.oauth.client_id` is the longest path to a key.
 const LONGEST: usize = 5;

@@ -38,12 +38,16 @@ impl Addressed {
                 Recipient::BadToken | Recipient::Foreign => {}
             }
         }
-        // A relay may hand over one recipient at a time: the strongest visible address acts in each of the copies.
+        // A relay may hand over one recipient at a time: the strongest visible address acts in each of the copies, and of
+        // the mailboxes the first one, whichever copy comes first.
+        let is_for_mailbox = !plain.is_empty();
         for address in headers(mail) {
-            if let Recipient::Token(id, token) = desk.book.classify(address)
-                && matches!(token.purpose(), Purpose::Answer | Purpose::Note | Purpose::Customer)
-            {
-                to.take(id, token, now);
+            match desk.book.classify(address) {
+                Recipient::Token(id, token) if matches!(token.purpose(), Purpose::Answer | Purpose::Note | Purpose::Customer) => {
+                    to.take(id, token, now);
+                }
+                Recipient::Mailbox(id, None) if is_for_mailbox && plain.iter().all(|(known, _)| *known != id) => plain.push((id, None)),
+                _ => {}
             }
         }
         let first = |id: &MailboxId| headers(mail).position(|a| desk.book.classify(a) == Recipient::Mailbox(*id, None));

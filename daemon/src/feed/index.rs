@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::millis;
+use crate::failpoint;
 use crate::model::article::Visibility;
 use crate::model::{Address, TicketId};
 use crate::store::read::{ArticleText, EventItem, TicketText};
@@ -139,6 +140,7 @@ impl Feed for Log<'_> {
         }
         let tickets = self.store.ticket_texts(&tickets).await?;
         let articles = self.store.article_texts(&slugs).await?;
+        failpoint::reached("index.before_commit");
         Ok(tickets.into_iter().map(of_ticket).chain(articles.into_iter().map(of_article)).collect())
     }
 

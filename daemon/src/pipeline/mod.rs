@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
+use crate::failpoint;
 use crate::filter::{self, Filters};
 use crate::model::facts::Facts;
 use crate::model::finding::{Action, Finding};
@@ -144,7 +145,10 @@ impl Pipeline {
             self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Inbox(in_hand) }).await?;
         }
         match self.store.run(Cmd::ClaimInbox { node: self.node, now: self.clock.now(), limit: BATCH }).await? {
-            Outcome::Mails(mails) => Ok(mails),
+            Outcome::Mails(mails) => {
+                mails.iter().for_each(|_| failpoint::reached("claim.after_commit"));
+                Ok(mails)
+            }
             _ => Ok(Vec::new()),
         }
     }
@@ -199,6 +203,7 @@ impl Pipeline {
             true => (self.glimpsed(mail).await?, Verdict::default()),
             false => self.read(&desk, mail).await?,
         };
+        failpoint::reached("decide.understood");
         let view = Mail {
             id: mail.id,
             node: self.node.0,

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::desk::{Desk, delivery};
+use crate::failpoint;
 use crate::model::OutboxId;
 use crate::model::changes::Changes;
 use crate::model::facts::Facts;
@@ -123,7 +124,10 @@ impl Sender {
             self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Outbox(in_hand) }).await?;
         }
         match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit }).await? {
-            Done::Outbox(rows) => Ok(rows),
+            Done::Outbox(rows) => {
+                rows.iter().for_each(|_| failpoint::reached("send.claimed"));
+                Ok(rows)
+            }
             _ => Ok(Vec::new()),
         }
     }

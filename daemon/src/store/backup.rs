@@ -20,6 +20,7 @@ use super::conn::Conn;
 use super::lite::Lite;
 use super::{Base, Store, StoreError};
 use crate::config::{Database, Secret};
+use crate::failpoint;
 use files::Print;
 use manifest::{About, Entry, MANIFEST, UNFINISHED};
 use rest::Rest;
@@ -67,6 +68,7 @@ impl Store {
         })
         .await?;
         entries.extend(copied);
+        failpoint::reached("backup.before_manifest");
         Manifest::new(about, now, entries, missing).write(dir)
     }
 

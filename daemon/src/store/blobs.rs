@@ -13,13 +13,14 @@ use super::conn::Conn;
 use super::value::Value;
 use super::{Store, StoreError, parts};
 use crate::clock::since_1970;
+use crate::failpoint;
 
 /// Compressed bodies up to this size, in octets, stand in the row.
 const IN_ROW: usize = 64 * 1024;
 /// Plain bytes of one blob are at most this; a guard against a damaged file.
 const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
-const YOUNG: i64 = 3_600_000;
+pub(super) const YOUNG: i64 = 3_600_000;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 
@@ -158,7 +159,9 @@ fn write_file(data: &Path, path: &Path, body: &[u8]) -> Result<(), StoreError> {
     }
     let part = path.with_extension(format!("{}-{}.part", std::process::id(), PART.fetch_add(1, Ordering::Relaxed)));
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&part)?;
-    let written = file.write_all(body).and_then(|()| file.sync_all()).and_then(|()| std::fs::rename(&part, path));
+    let written = file.write_all(body).and_then(|()| file.sync_all());
+    failpoint::reached("blob.before_rename");
+    let written = written.and_then(|()| std::fs::rename(&part, path));
     if written.is_err() {
         // Best effort: what matters is the error that led here.
         let _ = std::fs::remove_file(&part);

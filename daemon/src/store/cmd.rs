@@ -20,7 +20,8 @@ use super::replay::{self, Replay};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
 use super::{
-    StoreError, accept, articles, claim, commit, deliveries, desk_rows, nodes, outbox, passwords, people, sequencer, tokens, webhooks,
+    StoreError, accept, articles, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, sequencer, tokens,
+    webhooks,
 };
 
 /// A change. It checks all it depends on before its first write.
@@ -54,6 +55,8 @@ pub enum Cmd {
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
+    /// Forgets fingerprints of mails that were filed too long ago for copies of them to come.
+    SweepCopies { now: i64, limit: i64 },
     /// Makes this node the one that polls a folder over IMAP.
     ClaimFolder { folder: FolderName, node: NodeId, now: i64 },
     /// Gives a folder up that is fetched no more.
@@ -165,6 +168,7 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
+            Self::SweepCopies { now, limit } => forget::copies(conn, *now, *limit).await,
             Self::StartNode(node) => nodes::start(conn, node).await,
             Self::Beat { node, now, silence, index_seq } => nodes::beat(conn, *node, *now, *silence, *index_seq).await,
             Self::EndNode { node, now } => nodes::end(conn, *node, *now).await,
@@ -207,6 +211,19 @@ impl Cmd {
             Self::WriteArticles(cmd) => cmd.articles.iter().map(|a| 1024 + a.body().len()).sum(),
             Self::FanOut(fan) => fan.deliveries.iter().map(|d| 256 + d.body.len()).sum(),
             _ => 1024,
+        }
+    }
+
+    /// The points around its commit (`failpoint`); those of commands that are told apart by nobody have none.
+    pub(super) fn points(&self) -> Option<[&'static str; 2]> {
+        match self {
+            Self::Accept(_) => Some(["accept.before_commit", "accept.after_commit"]),
+            Self::Commit(_) => Some(["decide.before_commit", "decide.after_commit"]),
+            Self::Settle(_) => Some(["send.before_sent", "send.after_sent"]),
+            Self::Composed { .. } => Some(["compose.before_commit", "compose.after_commit"]),
+            Self::FanOut(_) => Some(["fan.before_commit", "fan.after_commit"]),
+            Self::SettleDelivery(_) => Some(["hook.before_sent", "hook.after_sent"]),
+            _ => None,
         }
     }
 

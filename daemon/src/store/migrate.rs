@@ -10,6 +10,7 @@ use sqlx::postgres::PgConnection;
 use super::conn::Conn;
 use super::lite::Lite;
 use super::{StoreError, hex, random};
+use crate::failpoint;
 
 /// Number, name, and the text for either database, in order.
 const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
@@ -79,6 +80,7 @@ fn lite_missing(lite: &mut Lite) -> Result<(), StoreError> {
             }
             None => {
                 lite.batch(migration.sql.as_str())?;
+                failpoint::reached("migrate.step");
                 let sql = "INSERT INTO _sqlx_migrations(version, description, success, checksum, execution_time) VALUES ($1, $2, 1, $3, 0)";
                 let args = [migration.version.into(), migration.description.as_ref().into(), migration.checksum.to_vec().into()];
                 lite.exec(&sql.into(), &args)?;

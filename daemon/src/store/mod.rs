@@ -19,6 +19,7 @@ mod dialect;
 mod disk;
 mod error;
 mod facts;
+mod forget;
 mod imap;
 mod import;
 mod insert;

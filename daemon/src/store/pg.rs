@@ -16,6 +16,7 @@ use super::cmd::{Cmd, Outcome};
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
 use super::{Inner, StoreError, migrate};
+use crate::failpoint;
 
 /// Connections for commands, and for reading.
 const WRITERS: u32 = 16;
@@ -207,8 +208,10 @@ async fn once(pool: &PgPool, cmd: &Cmd) -> Result<Outcome, StoreError> {
 async fn in_transaction(conn: &mut PgConnection, cmd: &Cmd) -> Result<Outcome, StoreError> {
     let mut tx = conn.begin().await?;
     match cmd.run(&mut Conn::Pg(&mut tx)).await {
+        Ok(_) if cmd.points().is_some_and(|points| failpoint::fails(points[0])) => Err(StoreError::Busy),
         Ok(outcome) => {
             tx.commit().await?;
+            cmd.points().into_iter().for_each(|points| failpoint::reached(points[1]));
             Ok(outcome)
         }
         Err(error) => {

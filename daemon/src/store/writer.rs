@@ -12,6 +12,7 @@ use super::cmd::{Cmd, Outcome};
 use super::conn::Conn;
 use super::lite::Lite;
 use super::{Inner, StoreError};
+use crate::failpoint;
 
 /// Commands that may wait; sources bound their own work in flight below that.
 const QUEUE: usize = 1024;
@@ -154,14 +155,22 @@ async fn together(conn: &mut Lite, group: &[Job]) -> Result<Vec<Result<Outcome, 
     let conn = &mut Conn::Lite(conn);
     conn.control("BEGIN IMMEDIATE").await?;
     let done = match run_all(conn, group).await {
+        Ok(_) if passes(group, 0) => Err(StoreError::Busy),
         Ok(outcomes) => conn.control("COMMIT").await.map(|()| outcomes),
         Err(error) => Err(error),
     };
-    if done.is_err() {
+    if done.is_ok() {
+        passes(group, 1);
+    } else {
         // It fails when SQLite has rolled back already, which is as good.
         let _ = conn.control("ROLLBACK").await;
     }
     done
+}
+
+/// Passes the points of a group before (0) or after (1) its commit; says whether it is to fail there.
+fn passes(group: &[Job], side: usize) -> bool {
+    group.iter().filter_map(|job| job.cmd.points()).filter(|points| failpoint::fails(points[side])).count() > 0
 }
 
 async fn run_all(conn: &mut Conn<'_>, group: &[Job]) -> Result<Vec<Result<Outcome, StoreError>>, StoreError> {

@@ -21,6 +21,25 @@ pub fn fingerprint(fields: [&str; 4], text: &str, attachments: &[String]) -> [u8
     hash.finalize().into()
 }
 
+/// What tells an attached file from others: its SHA-256, which is `sha256`, but for line ends. A file that is not in base64
+/// has those of the way on which the mail came: CRLF on the wire, LF from a pipe.
+pub fn file(bytes: &[u8], sha256: &str) -> String {
+    let Some(first) = line_end(bytes) else { return sha256.to_owned() };
+    let (mut hash, mut rest, mut end) = (Sha256::new(), bytes, Some(first));
+    while let Some(at) = end {
+        hash.update(rest.get(..at).unwrap_or_default());
+        rest = rest.get(at + 1..).unwrap_or_default();
+        end = line_end(rest);
+    }
+    hash.update(rest);
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// Where the first CRLF is.
+fn line_end(bytes: &[u8]) -> Option<usize> {
+    bytes.windows(2).position(|pair| pair == b"\r\n")
+}
+
 /// Lower-case hexadecimal SHA-256 of `bytes`.
 pub fn sha256_hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(bytes))
@@ -29,6 +48,16 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_the_same_with_either_line_end() {
+        let of = |bytes: &[u8]| file(bytes, &sha256_hex(bytes));
+        assert_eq!(of(b"a\r\nb\r\n"), of(b"a\nb\n"));
+        assert_eq!(of(b"a\r\n\r\n"), sha256_hex(b"a\n\n"));
+        assert_eq!(of(b"a\r\r\n"), sha256_hex(b"a\r\n"));
+        assert_ne!(of(b"a\rb"), of(b"ab"));
+        assert_ne!(of(b"a\nb"), of(b"ab"));
+    }
 
     #[test]
     fn copies_agree_and_others_do_not() {

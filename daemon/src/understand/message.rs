@@ -3,7 +3,7 @@
 use super::automatic;
 use super::body::{self, Body};
 use super::bounce;
-use super::fingerprint::{fingerprint, sha256_hex};
+use super::fingerprint::{self, sha256_hex};
 use super::forwarded;
 use super::headers::{self, Headers};
 use super::html::SafeHtml;
@@ -63,12 +63,14 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     unpack_text(tree, &mut body, limits);
     let mut out = envelope(headers, limits);
     out.warnings.extend(tree.warnings.iter().cloned());
-    out.attachments = attachments(tree, &body, limits).into_iter().map(|part| part.meta).collect();
+    let parts = attachments(tree, &body, limits);
+    let files: Vec<String> = parts.iter().map(|part| fingerprint::file(&part.bytes, &part.meta.sha256)).collect();
+    out.attachments = parts.into_iter().map(|part| part.meta).collect();
     sanitize(&mut out, &body, limits);
     classify(&mut out, tree, headers, &body, limits);
     let split = split(&out, &body);
     forward(&mut out, tree, &body, &split, limits);
-    finish(&mut out, body, split, limits);
+    finish(&mut out, body, split, limits, &files);
     out
 }
 
@@ -79,7 +81,7 @@ fn unread(raw: &[u8], limits: &Limits) -> Understood {
     let body = body::unread(raw.get(at..).unwrap_or_default(), limits);
     let split = split(&out, &body);
     out.facts.from_problem.get_or_insert_with(|| "the mail was not taken apart".to_owned());
-    finish(&mut out, body, split, limits);
+    finish(&mut out, body, split, limits, &[]);
     out
 }
 
@@ -249,7 +251,8 @@ fn forward(out: &mut Understood, tree: &Tree, body: &Body, split: &Split, limits
     }
 }
 
-fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits) {
+/// `files` tells the attached files from others, as [`fingerprint::file`] does.
+fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits, files: &[String]) {
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
@@ -262,10 +265,9 @@ fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits) {
         out.language = language::language(sample);
     }
     let from = out.from.as_ref().map(|f| f.key()).unwrap_or_default();
-    let hashes: Vec<String> = out.attachments.iter().map(|a| a.sha256.clone()).collect();
     let fields =
         [from.as_str(), out.date.as_deref().unwrap_or_default(), out.message_id.as_deref().unwrap_or_default(), out.subject.as_str()];
-    out.facts.fingerprint = fingerprint(fields, &out.text, &hashes);
+    out.facts.fingerprint = fingerprint::fingerprint(fields, &out.text, files);
     out.facts.lines = split.lines;
     out.facts.html_text = body.html_text;
 }

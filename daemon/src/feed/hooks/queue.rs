@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::PER_ENDPOINT;
 use crate::clock::{Clock, millis, rfc3339};
 use crate::config::Config;
+use crate::failpoint;
 use crate::model::{DeliveryId, EndpointId};
 use crate::store::{self, ClaimedDelivery, Cmd, DeliveryEnd, Disabling, Endpoint, NodeId, Store, StoreError, Tried};
 
@@ -138,6 +139,7 @@ impl Queue for Hooks {
             Err(error) => return Err(error),
         };
         let claimed: Vec<Claimed> = claimed.into_iter().map(handed_over).collect();
+        claimed.iter().for_each(|_| failpoint::reached("hook.claimed"));
         let now = Instant::now();
         self.in_hand().extend(claimed.iter().map(|delivery| (delivery.id, now)));
         doubt.0 = None;
@@ -145,6 +147,7 @@ impl Queue for Hooks {
     }
 
     async fn settle(&self, delivery: Claimed, outcome: Outcome) -> Result<(), StoreError> {
+        failpoint::reached("hook.after_post");
         let settled = self.settled(&delivery, &outcome).await;
         self.in_hand().remove(&delivery.id);
         match settled {

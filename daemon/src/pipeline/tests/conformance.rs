@@ -156,6 +156,12 @@ async fn outbox(w: &World) {
         panic!("not swept")
     };
     assert!(rows > 0);
+    assert!(matches!(store.run(Cmd::SweepCopies { now, limit: 10 }).await.unwrap(), Outcome::Swept { rows: 0, .. }));
+    let stray = store.data().join("blobs/00").join(format!("{}.zst", "00".repeat(32)));
+    std::fs::create_dir_all(stray.parent().unwrap()).unwrap();
+    std::fs::write(&stray, "no mail").unwrap();
+    let gone = store.remove_strays(now + DAY).await.unwrap();
+    assert_eq!(gone, usize::from(!store.is_shared()), "bodies are files where one process has them");
 }
 
 /// Changes that no mail of the story makes.

@@ -7,6 +7,7 @@ use crate::config::Require;
 use crate::desk::token::Purpose;
 use crate::model::changes::Fate;
 use crate::model::ticket::{Priority, Status};
+use crate::store::{Cmd, Outcome};
 
 #[tokio::test]
 async fn a_mail_opens_a_ticket_is_acknowledged_once_and_told_to_agents() {
@@ -33,6 +34,19 @@ async fn the_same_mail_twice_is_one_message() {
     assert_eq!((item.fate, item.detail.as_str()), (Fate::Duplicate, "a copy of mail 1"));
     let other = b"From: eve@customer.test\r\nMessage-ID: <x@y.test>\r\nSubject: Hi\r\n\r\nSomething else\r\n";
     assert_eq!(w.raw("eve@customer.test", &[SUPPORT], other).await.fate, Fate::Ticket);
+}
+
+#[tokio::test]
+async fn a_copy_is_known_for_400_days() {
+    let w = World::new().await;
+    let raw = b"From: ann@customer.test\r\nMessage-ID: <x@y.test>\r\nSubject: Hi\r\n\r\nHello\r\n";
+    assert_eq!(w.raw("ann@customer.test", &[SUPPORT], raw).await.fate, Fate::Ticket);
+    for (days, forgotten, fate) in [(399, 0, Fate::Duplicate), (401, 1, Fate::Ticket)] {
+        let sweep = Cmd::SweepCopies { now: w.opened.clock.now() + days * 86_400_000, limit: 10 };
+        let Outcome::Swept { rows, .. } = w.opened.store.run(sweep).await.unwrap() else { panic!("not swept") };
+        let item = w.raw("ann@customer.test", &[SUPPORT], raw).await;
+        assert_eq!((rows, item.fate), (forgotten, fate), "after {days} days");
+    }
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::failpoint;
 use crate::receive::Gate;
 use crate::store::{Cmd, CursorMove, FolderCursor, FolderName, LeftBehind};
 
@@ -198,7 +199,9 @@ impl<G: Gate + Addresses> Look<'_, G> {
         let mut envelope = addressed::envelope(mail.bytes(), &self.account.mailbox, self.session.tls, &*self.account.gate);
         self.account.gate.data(&mut envelope, mail.bytes()).await.map_err(Fault::NotKept)?;
         let to = self.behind(uid);
+        failpoint::reached("imap.after_fetch");
         let receipt = self.account.inbox.accept_at(envelope, mail, self.step(to.clone(), Some(uid))).await?;
+        failpoint::reached("imap.after_commit");
         self.folder.cursor = to;
         self.folder.tries.remove(&uid);
         self.looked.kept += 1;

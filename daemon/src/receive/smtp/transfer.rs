@@ -12,6 +12,7 @@ use super::data::DataReader;
 use super::line::WireError;
 use super::session::{End, SHUTTING_DOWN, Session};
 use crate::config::Limits;
+use crate::failpoint;
 use crate::model::{Envelope, Reply};
 use crate::receive::door::Door;
 use crate::receive::gate::Gate;
@@ -77,6 +78,7 @@ impl<G: Gate, D: Door> Session<G, D> {
     /// The 250 that takes over responsibility (RFC 5321 §6.1). The receipt is the proof that the mail is on disk, and
     /// this is the only function that says so.
     async fn accepted(&mut self, receipt: &D::Receipt, recipients: usize) -> Result<(), End> {
+        failpoint::reached("receive.before_250");
         let id = D::id(receipt);
         self.shared.counters.accepted.fetch_add(1, Relaxed);
         (self.junk, self.misses) = (0, 0);
@@ -98,6 +100,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             let progress = mail.reader.feed(self.wire.buffered(), &mut mail.piece);
             self.wire.consume(progress.used);
             self.keep(&mut mail).await;
+            failpoint::reached("receive.data");
             if progress.ended {
                 self.octets += mail.reader.size();
                 return Ok(mail.judged());

@@ -6,6 +6,7 @@ use super::auth::{self, Login};
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use super::{Outcome, Timeouts, dot};
+use crate::failpoint;
 use crate::net::{Security, Stream, Tls, dial};
 
 /// What a connection needs to know.
@@ -133,8 +134,11 @@ impl Session {
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
     async fn write_mail(&mut self, stuffed: &[u8], past_dot: &AtomicBool) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
+        failpoint::reached("send.before_dot");
         past_dot.store(true, Ordering::Relaxed);
-        self.wire.write("final dot", dot::FINAL_DOT).await
+        self.wire.write("final dot", dot::FINAL_DOT).await?;
+        failpoint::reached("send.after_dot");
+        Ok(())
     }
 
     /// From here on silence means "it may have left": RFC 5321 §4.5.3.2.6 and RFC 1047.

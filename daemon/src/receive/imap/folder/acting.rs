@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Addresses, After, Fault, FolderCursor, Gate, Look};
+use crate::failpoint;
 use crate::receive::imap::names;
 
 /// Mails that are acted upon at once: a server that copies them is not to be busy for minutes.
@@ -103,6 +104,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
     async fn carry_out(&mut self, uids: &[u32]) -> Result<bool, Fault> {
         match self.after.carry_out(self.session, &names::set(uids)).await {
             Ok(note) => {
+                failpoint::reached("imap.after_flag");
                 self.folder.deferral = Deferral::default();
                 let note = note.filter(|note| !self.looked.notes.contains(note));
                 self.looked.notes.extend(note);
