@@ -45,7 +45,8 @@ impl Fetch {
         loop {
             let plans = plans(&config.borrow_and_update().clone());
             self.end_changed(&mut running, &plans).await;
-            running.values().for_each(|fetching| fetching.again.notify_waiters());
+            // One that comes while a try is under way is remembered.
+            running.values().for_each(|fetching| fetching.again.notify_one());
             for (mailbox, plan) in plans {
                 running.entry(mailbox.clone()).or_insert_with(|| self.begin(mailbox, plan, &cancel));
             }
