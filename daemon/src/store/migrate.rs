@@ -37,10 +37,10 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0007_app_passwords.sql"),
     ),
     (
-        10,
+        8,
         "imap_kept",
-        include_str!("../../../migrations/sqlite/0010_imap_kept.sql"),
-        include_str!("../../../migrations/postgres/0010_imap_kept.sql"),
+        include_str!("../../../migrations/sqlite/0008_imap_kept.sql"),
+        include_str!("../../../migrations/postgres/0008_imap_kept.sql"),
     ),
 ];
 
