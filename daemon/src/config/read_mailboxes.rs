@@ -53,8 +53,6 @@ fn warn_of_what_is_not_built(s: &mut Section<'_>, mailbox: &Mailbox) {
     let keys = [
         ("language", mailbox.language.as_deref().is_some_and(|language| language != "en"), "our own sentences stay English"),
         ("sla", mailbox.sla.is_some(), "no times are kept"),
-        ("forms", !mailbox.forms.is_empty(), "a form's mail stays a mail of the form's address"),
-        ("forms_ack", mailbox.forms_ack, "what comes from a form is acknowledged like any other mail"),
         ("separate", mailbox.separate, "a mail to two mailboxes makes one ticket"),
     ];
     for (key, set, instead) in keys {

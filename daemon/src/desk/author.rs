@@ -25,6 +25,8 @@ pub(super) struct Author {
     pub(super) own: bool,
     /// And a person has let it through.
     pub(super) own_passed: bool,
+    /// Whoever filled in a contact form.
+    pub(super) form: bool,
 }
 
 impl Author {
@@ -41,7 +43,7 @@ impl Author {
         let address = address.or_else(|| released.then(|| Address::bare(NOBODY)));
         let own = address.as_ref().is_some_and(|a| desk.book.is_own(&a.address));
         let own_passed = mail.has_passed("own");
-        Self { address, unproven, contradictory: several && !released, own, own_passed }
+        Self { address, unproven, contradictory: several && !released, own, own_passed, form: false }
     }
 
     /// Nobody that could be written to.

@@ -17,6 +17,7 @@ mod customer;
 pub mod delivery;
 mod draft;
 mod execute;
+mod form;
 mod history;
 mod hold;
 mod ledger;
@@ -101,7 +102,9 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
         return history::decide(Draft::new(desk, &history::dated(mail), facts, now), false);
     }
     let to = Addressed::read(desk, mail, now);
-    let author = Author::read(desk, mail);
+    let visitor = form::as_visitor(desk, mail, &to);
+    let mail = &visitor.as_ref().map_or(*mail, |understood| Mail { understood, ..*mail });
+    let author = Author { form: visitor.is_some(), unproven: visitor.is_some(), ..Author::read(desk, mail) };
     need(facts, first_keys(desk, mail, &to, &author, now))?;
     let draft = Draft::new(desk, mail, facts, now).addressed(to.scope());
     if let Some(first) = duplicate(mail, facts, &to) {

@@ -124,12 +124,14 @@ fn may_acknowledge(draft: &Draft<'_>, mailbox: Option<&Mailbox>, author: &Author
     let u = draft.mail.understood;
     let proven = role.verified && !author.unproven;
     let allowed = match mailbox.map(|m| m.auto_ack) {
+        Some(AutoAck::Never) | None => false,
+        Some(_) if author.form => mailbox.is_some_and(|m| m.forms_ack),
         Some(AutoAck::Always) => true,
         Some(AutoAck::Aligned) => proven || person.is_some_and(|p| p.answered && !p.is_staff()),
-        Some(AutoAck::Never) | None => false,
     };
     let within = caps(draft).iter().all(|(key, cap)| draft.facts.counts.get(key).is_some_and(|count| count < cap));
-    let person_wrote = u.automatic.is_none() && !u.facts.no_ack && !draft.mail.envelope.mail_from.is_empty();
+    let no_ack = u.facts.no_ack || draft.mail.envelope.mail_from.is_empty();
+    let person_wrote = u.automatic.is_none() && (author.form || !no_ack);
     allowed && within && person_wrote && !author.own && !author.nobody() && !person.is_some_and(Person::is_staff)
 }
 

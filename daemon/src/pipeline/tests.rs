@@ -5,6 +5,7 @@ mod agents;
 mod conformance;
 mod customers;
 mod filtered;
+mod forms;
 mod holds;
 mod hooks;
 mod ledger;
