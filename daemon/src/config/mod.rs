@@ -5,6 +5,7 @@
 
 mod check;
 mod env;
+mod limits;
 mod local;
 mod problems;
 mod raw;
@@ -27,6 +28,7 @@ mod tests;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+pub use limits::Limits;
 pub use problems::Problems;
 pub use secret::Secret;
 pub use types::*;

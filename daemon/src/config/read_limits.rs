@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::reader::Section;
-use super::types::Limits;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
