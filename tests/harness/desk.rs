@@ -251,10 +251,18 @@ impl Desk {
     /// # Panics
     /// When it does not.
     pub fn wait_for_end(&mut self, limit: Duration) -> ExitStatus {
+        self.ended_within(limit).unwrap_or_else(|| {
+            self.kill();
+            panic!("it did not end within {limit:?}\n{}", self.log())
+        })
+    }
+
+    /// The same, for one that may also go on.
+    pub fn ended_within(&mut self, limit: Duration) -> Option<ExitStatus> {
         let mut child = self.child.take().expect("it runs");
         let ended = found(limit, || child.try_wait().expect("its status"));
-        let _ = child.kill();
-        ended.unwrap_or_else(|| panic!("it did not end within {limit:?}\n{}", self.log()))
+        self.child = ended.is_none().then_some(child);
+        ended
     }
 
     /// The address of its database, when that is one on a server.
