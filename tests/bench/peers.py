@@ -90,8 +90,13 @@ class Desk:
         if not hasattr(self.connections, "http"):
             self.connections.http = http.client.HTTPConnection(self.http)
         while True:
-            self.connections.http.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
-            answer = self.connections.http.getresponse()
+            try:
+                self.connections.http.request("GET", path, headers={"Authorization": f"Bearer {self.token}"})
+                answer = self.connections.http.getresponse()
+            except http.client.RemoteDisconnected:
+                # It was idle for too long; the next request opens another.
+                self.connections.http.close()
+                continue
             body = answer.read()
             if answer.status == 200:
                 return json.loads(body)
