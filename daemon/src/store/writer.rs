@@ -2,7 +2,7 @@
 
 use std::sync::Weak;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -19,6 +19,8 @@ const QUEUE: usize = 1024;
 /// Commands and octets of one group.
 const GROUP: usize = 256;
 const GROUP_OCTETS: usize = 8 << 20;
+/// While mail rushes in, a group waits so long for more: a sync of the disk costs more than that.
+const GATHER: Duration = Duration::from_micros(300);
 /// How often foreign commits are looked for.
 const WATCH: Duration = Duration::from_millis(250);
 
@@ -100,6 +102,9 @@ async fn write(conn: &mut Lite, mut queue: mpsc::Receiver<Job>, store: Weak<Inne
         tokio::select! {
             first = queue.recv() => {
                 let Some(first) = first else { break };
+                if matches!(first.cmd, Cmd::Accept(_)) && store.upgrade().is_some_and(|store| store.nudges.rush.is_on(Instant::now())) {
+                    thread::sleep(GATHER);
+                }
                 let group = gather(first, &mut queue);
                 let done = run_group(conn, group).await;
                 if let Some(store) = store.upgrade() {
