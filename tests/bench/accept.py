@@ -4,6 +4,7 @@
     cargo build --release
     tests/bench/accept.py                 # 5,000 mails of 10 KiB on 1, 20 and 100 connections, by smtp-source and by our own client
     tests/bench/accept.py --syncs         # and how often the disk is synced for each mail (perf)
+    tests/bench/accept.py --memory        # only: what 2,000 idle sessions need, and 20 mails of 25 MiB at once
 
 Postfix and smtp-source are Debian's (`apt-get install postfix linux-perf`); Postfix is measured where we are root. CPU
 seconds are those of the daemon until the last `250`, whatever it did beside accepting.
@@ -11,6 +12,7 @@ seconds are those of the daemon until the last `250`, whatever it did beside acc
 
 import argparse
 import pathlib
+import resource
 import signal
 import subprocess
 import tempfile
@@ -100,6 +102,31 @@ def syncs(pour, n):
     return sum(int(count) for count in counts if count.isdigit()) / n
 
 
+def memory(binary):
+    """Resident MiB of a desk that does nothing, with 2,000 idle sessions, and at most while 20 mails of 25 MiB come in."""
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(binary, f"{folder}/desk", more="[limits]\nconnections = 10000\n")
+        try:
+            before = resident(desk.pid)
+            clients = [Client(desk) for _ in range(2_000)]
+            print(f"{len(clients)} idle sessions: {resident(desk.pid):.0f} MiB resident, {before:.0f} MiB before")
+            del clients
+            line = b"A" * 76 + b"\r\n"
+            mail = b"From: ann@customer.example\r\nSubject: large\r\n\r\n" + line * (25 * 1024 * 1024 // len(line)) + b".\r\n"
+            threads = [threading.Thread(target=lambda: Timed(desk).send("ann@customer.example", mail)) for _ in range(20)]
+            for thread in threads:
+                thread.start()
+            most = 0
+            while any(thread.is_alive() for thread in threads):
+                most = max(most, resident(desk.pid))
+                time.sleep(0.02)
+            print(f"20 mails of 25 MiB at once: {most:.0f} MiB resident at most until the last 250")
+        finally:
+            desk.stop()
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--mails", type=int, default=5_000)
@@ -108,7 +135,10 @@ def main():
     options.add_argument("--binary", default=ROOT / "target/release/ombud")
     options.add_argument("--syncs", action="store_true")
     options.add_argument("--alone", action="store_true", help="without Postfix")
+    options.add_argument("--memory", action="store_true")
     options = options.parse_args()
+    if options.memory:
+        return memory(options.binary)
     n = options.mails
     generator = Mails(Desk.to)
     with tempfile.TemporaryDirectory() as folder:
