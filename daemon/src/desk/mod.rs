@@ -104,7 +104,8 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     let to = Addressed::read(desk, mail, now);
     let visitor = form::as_visitor(desk, mail, &to);
     let mail = &visitor.as_ref().map_or(*mail, |understood| Mail { understood, ..*mail });
-    let author = Author { form: visitor.is_some(), unproven: visitor.is_some(), ..Author::read(desk, mail) };
+    let author = Author::read(desk, mail);
+    let author = if visitor.is_some() { Author { form: true, unproven: true, ..author } } else { author };
     need(facts, first_keys(desk, mail, &to, &author, now))?;
     let draft = Draft::new(desk, mail, facts, now).addressed(to.scope());
     if let Some(first) = duplicate(mail, facts, &to) {
