@@ -50,7 +50,7 @@ use wait::Idled;
 const KEPT_OPEN: Duration = Duration::from_secs(5 * 60);
 /// Two looks are at least so far apart, however often a server says that there is mail.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
-/// How often a folder that another node polls is asked for.
+/// A folder that another node polls is asked for at least so often.
 const ELSEWHERE: Duration = Duration::from_secs(30);
 /// After a fault of ours that ended an account's task, it begins anew.
 const MENDING: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(60) };
@@ -172,15 +172,15 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
     /// One connection from begin to end; says when to come again.
     async fn connected(&mut self) -> Result<Duration, Fault> {
         if !self.claim().await? {
-            return Ok(ELSEWHERE);
+            return Ok(self.elsewhere());
         }
         self.pace.connects(Instant::now());
         let mut session = connect::open(&self.account.imap, self.account.tokens.as_ref()).await?;
         loop {
             // Another node may have died, or its network may have.
-            if self.some_are_elsewhere() && self.claimed_at.elapsed() >= ELSEWHERE && !self.claim().await? {
+            if self.some_are_elsewhere() && self.claimed_at.elapsed() >= self.elsewhere() && !self.claim().await? {
                 session.log_out().await;
-                return Ok(ELSEWHERE);
+                return Ok(self.elsewhere());
             }
             let failed = self.look(&mut session).await?;
             let looked_at = Instant::now();
@@ -204,6 +204,11 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
                 Err(fault) => return Err(fault),
             }
         }
+    }
+
+    /// When to ask again for folders that another node polls: it may die at any time.
+    fn elsewhere(&self) -> Duration {
+        self.account.imap.poll.min(ELSEWHERE)
     }
 
     /// Takes the folders that no other node polls, and reads how far they are; false: there is none.
@@ -273,7 +278,7 @@ impl<G: Gate + Addresses> Attendant<'_, G> {
 
     async fn wait(&self, session: &mut Session) -> Result<Next, Fault> {
         let poll = match self.some_are_elsewhere() {
-            true => self.account.imap.poll.min(ELSEWHERE),
+            true => self.elsewhere(),
             false => self.account.imap.poll,
         };
         if session.news {
