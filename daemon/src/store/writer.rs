@@ -98,14 +98,17 @@ async fn write(conn: &mut Lite, mut queue: mpsc::Receiver<Job>, store: Weak<Inne
     let mut watch = tokio::time::interval(WATCH);
     watch.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut version = None;
+    // One client alone waits for its own commit: nothing more would come.
+    let mut crowd = false;
     loop {
         tokio::select! {
             first = queue.recv() => {
                 let Some(first) = first else { break };
-                if matches!(first.cmd, Cmd::Accept(_)) && store.upgrade().is_some_and(|store| store.nudges.rush.is_on(Instant::now())) {
+                if crowd && matches!(first.cmd, Cmd::Accept(_)) && store.upgrade().is_some_and(|store| store.nudges.rush.is_on(Instant::now())) {
                     thread::sleep(GATHER);
                 }
                 let group = gather(first, &mut queue);
+                crowd = group.len() > 1;
                 let done = run_group(conn, group).await;
                 if let Some(store) = store.upgrade() {
                     done.iter().for_each(|cmd| store.nudges.wrote(cmd));
