@@ -98,7 +98,8 @@ def probe(desk, n):
     head = f"From: probe@customer.example\r\nMessage-ID: <{word}@customer.example>\r\nSubject: {word}\r\n"
     Client(desk).send("probe@customer.example", f"{head}\r\nHello\r\n".encode())
     start = time.monotonic()
-    wait_for(lambda: desk.get(f"/api/v1/inbox?message_id={word}@customer.example")["items"][0]["fate"]["kind"] != "waiting")
+    # Its Message-ID is known when it is understood.
+    wait_for(lambda: [mail for mail in desk.get(f"/api/v1/inbox?message_id={word}@customer.example")["items"] if mail["fate"]["ticket"]])
     decided = time.monotonic()
     wait_for(lambda: desk.get(f"/api/v1/search?q={word}")["items"])
     return decided - start, time.monotonic() - decided
