@@ -66,20 +66,8 @@ async fn deliver(args: Args, opened: &Opened, place: &Place, json: bool) -> Done
     let mail = inbox.admit(message.draft).await.map_err(refused)?;
     // Whoever pipes it here has answered for it already: what would be refused on the line is held for a person.
     let malformed = prescan(mail.bytes(), &Limits::from(&opened.config.limits)).err().map(|refusal| refusal.reply().text.into_owned());
-    let envelope = Envelope {
-        transport: Transport::Pipe,
-        peer: None,
-        helo: None,
-        mail_from: from.or(message.mbox_sender).unwrap_or_default(),
-        recipients,
-        tls: false,
-        auth_user: None,
-        outside: false,
-        malformed,
-        account: None,
-        verdict: None,
-        findings: Vec::new(),
-    };
+    let sender = from.or(message.mbox_sender).unwrap_or_default();
+    let envelope = Envelope { malformed, ..Envelope::without_client(Transport::Pipe, sender, recipients) };
     let receipt = inbox.accept(envelope, mail).await.map_err(refused)?;
     Answer::of(json, &json!({ "id": receipt.id() }), || format!("accepted as {}", receipt.id()))
 }

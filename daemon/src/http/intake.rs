@@ -64,21 +64,9 @@ fn envelope(desk: &Desk, uri: &Uri) -> Answer<Envelope> {
         Recipient::Mailbox(..) | Recipient::Role(_) | Recipient::Token(..) => vec![to],
         Recipient::BadToken | Recipient::Foreign => return Err(Problem::missing("`to` is no address of this desk.")),
     };
-    Ok(Envelope {
-        transport: Transport::Http,
-        peer: None,
-        helo: None,
-        // Without it nobody knows where an automatic answer may go, and none is sent.
-        mail_from: address(&params, "from")?.unwrap_or_default(),
-        recipients,
-        tls: false,
-        auth_user: None,
-        outside: false,
-        malformed: None,
-        account: None,
-        verdict: None,
-        findings: Vec::new(),
-    })
+    // Without it nobody knows where an automatic answer may go, and none is sent.
+    let mail_from = address(&params, "from")?.unwrap_or_default();
+    Ok(Envelope::without_client(Transport::Http, mail_from, recipients))
 }
 
 fn address(params: &Params, name: &str) -> Answer<Option<String>> {

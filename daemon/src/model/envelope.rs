@@ -74,3 +74,23 @@ pub struct Envelope {
     #[serde(default)]
     pub findings: Vec<Finding>,
 }
+
+impl Envelope {
+    /// Of a mail that no client has brought over a connection, and of which nothing is known beside this.
+    pub fn without_client(transport: Transport, mail_from: String, recipients: Vec<String>) -> Self {
+        Self {
+            transport,
+            peer: None,
+            helo: None,
+            mail_from,
+            recipients,
+            tls: false,
+            auth_user: None,
+            outside: false,
+            malformed: None,
+            account: None,
+            verdict: None,
+            findings: Vec::new(),
+        }
+    }
+}

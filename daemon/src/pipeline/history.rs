@@ -205,20 +205,9 @@ impl History {
                 Ok(understood) => (understood, malformed),
                 Err(_) => (Understood::default(), Some("it could not be understood; the raw mail is kept".to_owned())),
             };
-            let envelope = Envelope {
-                transport: Transport::Import,
-                peer: None,
-                helo: None,
-                mail_from: sender.filter(|s| crate::model::address::is_plain(s)).unwrap_or_default(),
-                recipients: vec![self.mailbox.clone()],
-                findings: Vec::new(),
-                tls: false,
-                auth_user: None,
-                outside: false,
-                malformed,
-                account: None,
-                verdict: None,
-            };
+            let sender = sender.filter(|s| crate::model::address::is_plain(s)).unwrap_or_default();
+            let envelope = Envelope::without_client(Transport::Import, sender, vec![self.mailbox.clone()]);
+            let envelope = Envelope { malformed, ..envelope };
             let octets = bytes.len() as u64;
             let (sha, body) = match bytes.len() <= SMALL {
                 true => {
@@ -346,20 +335,7 @@ mod tests {
     use super::*;
 
     fn read(n: usize, ties: &[u64]) -> Read {
-        let envelope = Envelope {
-            transport: Transport::Import,
-            peer: None,
-            helo: None,
-            mail_from: String::new(),
-            recipients: Vec::new(),
-            findings: Vec::new(),
-            tls: false,
-            auth_user: None,
-            outside: false,
-            malformed: None,
-            account: None,
-            verdict: None,
-        };
+        let envelope = Envelope::without_client(Transport::Import, String::new(), Vec::new());
         let (understood, verdict) = (Understood::default(), Verdict::default());
         let body = Body::Plain(Vec::new());
         Read { n, at: 0, sha: Vec::new(), body, octets: 1, envelope, understood, verdict, ties: ties.to_vec() }

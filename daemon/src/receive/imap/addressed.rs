@@ -51,20 +51,8 @@ pub(super) fn envelope(raw: &[u8], mailbox: &str, tls: bool, desk: &impl Address
         }
     }
     let sender = of(&["return-path"]).next().and_then(|value| addresses(value).next());
-    Envelope {
-        transport: Transport::Imap,
-        peer: None,
-        helo: None,
-        mail_from: sender.unwrap_or_default(),
-        recipients: recipients.0,
-        tls,
-        auth_user: None,
-        outside: false,
-        malformed: None,
-        account: Some(mailbox.to_owned()),
-        verdict: None,
-        findings: Vec::new(),
-    }
+    let envelope = Envelope::without_client(Transport::Imap, sender.unwrap_or_default(), recipients.0);
+    Envelope { tls, account: Some(mailbox.to_owned()), ..envelope }
 }
 
 #[derive(Default)]
