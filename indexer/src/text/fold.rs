@@ -25,19 +25,15 @@ pub(super) fn word(raw: &str, out: &mut String) {
             word.make_ascii_lowercase();
         }
     } else if raw.chars().all(is_simple) {
-        let table = TABLE.get_or_init(|| (0..LETTERS).map(|c| char::from_u32(c).map_or_else(String::new, alone)).collect());
-        let mut room = MAX_TERM;
-        for c in raw.chars() {
-            if room == 0 {
-                break;
-            }
-            match table.get(c as usize) {
-                None => room = push(c, room, out),
-                Some(folded) => room = folded.chars().fold(room, |room, c| push(c, room, out)),
-            }
-        }
+        let table = TABLE.get_or_init(|| (0..LETTERS).filter_map(char::from_u32).map(alone).collect());
+        let folded = raw.chars().flat_map(|c| {
+            let known = table.get(c as usize);
+            // What is not in the table is simple as it is.
+            known.into_iter().flat_map(|word| word.chars()).chain(known.is_none().then_some(c))
+        });
+        out.extend(folded.take(MAX_TERM));
     } else {
-        out.extend(folded(raw).filter(|&c| c.is_alphanumeric() || continues(c)).take(MAX_TERM));
+        out.extend(letters(raw).take(MAX_TERM));
     }
 }
 
@@ -53,14 +49,11 @@ fn is_same(c: char) -> bool {
 
 /// One character, folded by itself.
 fn alone(c: char) -> String {
-    folded(c.encode_utf8(&mut [0; 4])).filter(|&c| c.is_alphanumeric() || continues(c)).collect()
+    letters(c.encode_utf8(&mut [0; 4])).collect()
 }
 
-fn push(c: char, room: usize, out: &mut String) -> usize {
-    if room > 0 {
-        out.push(c);
-    }
-    room.saturating_sub(1)
+fn letters(raw: &str) -> impl Iterator<Item = char> {
+    folded(raw).filter(|&c| c.is_alphanumeric() || continues(c))
 }
 
 /// A value that is compared as a whole, as a tag or an address: folded like a word, with its punctuation; runs of
