@@ -7,6 +7,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, USER_AGENT};
+use hyper::http::request;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::CertificateDer;
@@ -132,18 +133,22 @@ impl Client {
     }
 }
 
-fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full<Bytes>>, Reason> {
-    // A dot would let the end of the id be taken for the time: it is what separates them in what is signed.
-    if delivery.secrets.is_empty() || delivery.message.is_empty() || delivery.message.contains('.') {
-        return Err(Reason::Unsendable);
-    }
+fn post(target: &Target, content_type: &str) -> request::Builder {
     Request::builder()
         .method(Method::POST)
         .uri(target.path.as_str())
         .header(HOST, &target.authority)
         .header(USER_AGENT, AGENT)
-        .header(CONTENT_TYPE, "application/json")
+        .header(CONTENT_TYPE, content_type)
         .header(CONNECTION, "close")
+}
+
+fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full<Bytes>>, Reason> {
+    // A dot would let the end of the id be taken for the time: it is what separates them in what is signed.
+    if delivery.secrets.is_empty() || delivery.message.is_empty() || delivery.message.contains('.') {
+        return Err(Reason::Unsendable);
+    }
+    post(target, "application/json")
         .header("webhook-id", &delivery.message)
         .header("webhook-timestamp", now)
         .header("webhook-signature", sign(&delivery.secrets, &delivery.message, now, delivery.body.as_bytes()))
@@ -153,14 +158,8 @@ fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full
 
 fn form(target: &Target, fields: &[(&str, &str)]) -> Result<Request<Full<Bytes>>, Reason> {
     let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-    Request::builder()
-        .method(Method::POST)
-        .uri(target.path.as_str())
-        .header(HOST, &target.authority)
-        .header(USER_AGENT, AGENT)
-        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+    post(target, "application/x-www-form-urlencoded")
         .header(ACCEPT, "application/json")
-        .header(CONNECTION, "close")
         .body(Full::new(Bytes::from(body)))
         .map_err(|_| Reason::Unsendable)
 }
