@@ -11,8 +11,7 @@ use crate::clock::millis;
 use crate::model::changes::{Changes, Fate, NewTicket, PersonRef, TicketRef};
 use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::people::Person;
-use crate::model::text::one_line;
-use crate::model::ticket::{MessageKind, Priority, Standing, Status, Ticket};
+use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 use crate::model::understood::Automatic;
 use crate::model::{Address, MailboxId, PersonId, TicketId};
 
@@ -21,7 +20,7 @@ use super::author::Author;
 use super::customer::copies;
 use super::draft::Draft;
 use super::message_id::hash;
-use super::{Desk, Known, Mail, need, thread};
+use super::{Desk, Known, Mail, need, opening, thread};
 
 /// Actor of what an import does.
 const ACTOR: &str = "import";
@@ -262,28 +261,12 @@ fn begin(mut draft: Draft<'_>, mailbox: MailboxId, requester: &Address, ours: Op
     let (u, at) = (draft.mail.understood, draft.mail.received_at);
     let kind = if ours.is_some() { MessageKind::Agent } else { MessageKind::Customer };
     let person = draft.person(requester);
-    let subject = one_line(&u.subject, 250);
     let status = status(&draft, kind, open);
     let row = Ticket {
-        id: TicketId(0),
-        version: 1,
-        turn: 1,
         status,
-        priority: if u.automatic == Some(Automatic::Bulk) { Priority::Low } else { Priority::Normal },
-        subject: if subject.is_empty() { "(no subject)".into() } else { subject },
-        mailbox,
-        requester: PersonId(0),
-        assignee: None,
-        assigned_turn: 0,
-        assigned_by: None,
         team: draft.desk.book.mailbox(mailbox).and_then(|m| m.team.clone()),
-        tags: Vec::new(),
-        merged_into: None,
-        continues: None,
-        messages: 1,
         solved_at: (status == Status::Closed).then_some(at),
-        created_at: at,
-        updated_at: at,
+        ..opening::blank(u, mailbox, None, at)
     };
     let id = TicketRef::New(draft.changes.tickets.len());
     draft.changes.tickets.push(NewTicket { row, requester: person });

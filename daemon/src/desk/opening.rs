@@ -8,7 +8,7 @@ use crate::model::people::Person;
 use crate::model::text::{bare_subject, one_line};
 use crate::model::ticket::{MessageKind, Priority, Standing, Status, Ticket};
 use crate::model::understood::Automatic;
-use crate::model::{MailboxId, PersonId, TicketId};
+use crate::model::{MailboxId, PersonId, TicketId, Understood};
 
 use super::author::Author;
 use super::customer::{As, flags, join_copies, mailbox as settings_of, name};
@@ -90,32 +90,36 @@ pub(super) fn open(
 }
 
 fn row(draft: &Draft<'_>, to: &Addressed, team: Option<String>, mailbox: MailboxId, continues: Option<TicketId>, flood: bool) -> Ticket {
-    let bulk = draft.mail.understood.automatic == Some(Automatic::Bulk);
     let mut tags: Vec<String> = to.tag.iter().map(|t| one_line(t, 40)).collect();
     tags.extend(flood.then(|| FLOOD.to_owned()));
     tags.sort();
-    let subject = one_line(&draft.mail.understood.subject, 250);
+    Ticket { team, tags, ..blank(draft.mail.understood, mailbox, continues, draft.now) }
+}
+
+/// An open ticket with this as its first message, of nobody yet. `at` in ms.
+pub(super) fn blank(u: &Understood, mailbox: MailboxId, continues: Option<TicketId>, at: i64) -> Ticket {
+    let subject = one_line(&u.subject, 250);
     let subject = if continues.is_some() { bare_subject(&subject).to_owned() } else { subject };
     Ticket {
         id: TicketId(0),
         version: 1,
         turn: 1,
         status: Status::Open,
-        priority: if bulk { Priority::Low } else { Priority::Normal },
+        priority: if u.automatic == Some(Automatic::Bulk) { Priority::Low } else { Priority::Normal },
         subject: if subject.is_empty() { "(no subject)".into() } else { subject },
         mailbox,
         requester: PersonId(0),
         assignee: None,
         assigned_turn: 0,
         assigned_by: None,
-        team,
-        tags,
+        team: None,
+        tags: Vec::new(),
         merged_into: None,
         continues,
         messages: 1,
         solved_at: None,
-        created_at: draft.now,
-        updated_at: draft.now,
+        created_at: at,
+        updated_at: at,
     }
 }
 

@@ -6,11 +6,10 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{OAuth, Secret};
-use crate::store::sha256;
+use crate::store::{hex, sha256};
 
 const FOLDER: &str = "oauth";
 /// Octets of the file.
@@ -33,7 +32,7 @@ struct Content {
 
 impl Kept {
     pub(super) fn new(data: &Path, oauth: &OAuth, user: &str) -> Self {
-        let of = |text: &str| HEXLOWER.encode(&sha256(text.as_bytes()));
+        let of = |text: &str| hex(&sha256(text.as_bytes()));
         let name: String = of(&format!("{}\0{}\0{user}", oauth.token_url, oauth.client_id)).chars().take(16).collect();
         let folder = data.join(FOLDER);
         Self { path: folder.join(format!("{name}.json")), folder, name, from: of(oauth.refresh_token.reveal()) }
