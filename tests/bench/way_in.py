@@ -52,11 +52,17 @@ class Client:
                 return line
 
     def send(self, sender, mail):
+        self.hand(sender, stuffed(mail))
+
+    def hand(self, sender, content):
+        """The same of what is stuffed already; seconds from the final dot to the 250."""
         self.socket.sendall(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{self.to}>\r\nDATA\r\n".encode())
         for wanted in (b"250", b"250", b"354"):
             self.reply(wanted)
-        self.socket.sendall(stuffed(mail))
+        self.socket.sendall(content)
+        start = time.monotonic()
         self.reply(b"250")
+        return time.monotonic() - start
 
 
 def pour(peer, mails, connections):

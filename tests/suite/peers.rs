@@ -6,9 +6,13 @@ use std::process::{Command, Output};
 
 use ombud_tests::places::skip;
 use ombud_tests::postfix::Postfix;
-use ombud_tests::{Desk, Draft, Options, Smtp, certificates, wait_until};
+use ombud_tests::{Desk, Draft, Options, Smtp, wait_until};
 
+use crate::threats_smtp::with_tls;
 use crate::{ANN, JANE, SUPPORT, answers_to_ann, from_ann, ticket_of_ann};
+
+/// Where agents log in: over TLS from the first octet, and by STARTTLS.
+const LOGINS: &str = "\"tls:127.0.0.1:0\", \"starttls:127.0.0.1:0\"";
 
 /// Runs a client to its end; none where it is not installed.
 fn client(test: &str, program: &str, arguments: &[&str]) -> Option<Output> {
@@ -20,17 +24,6 @@ fn client(test: &str, program: &str, arguments: &[&str]) -> Option<Output> {
         }
         Err(error) => panic!("{program}: {error}"),
     }
-}
-
-/// A desk with TLS on the port for servers, and where agents log in.
-fn with_tls() -> Desk {
-    let desk = Desk::prepare(Options::default());
-    certificates::make(&desk.path(""));
-    let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
-    let more = format!("{tls}\n[submission]\nlisten = [\"tls:127.0.0.1:0\", \"starttls:127.0.0.1:0\"]\n[lmtp]");
-    desk.configure(&desk.configuration().replace("[lmtp]", &more));
-    desk.agent(JANE, "Jane Doe", "admin");
-    desk.running()
 }
 
 /// swaks, which believes our authority alone; its words.
@@ -45,7 +38,7 @@ fn swaks(test: &str, desk: &Desk, arguments: &[&str]) -> Option<String> {
 
 #[test]
 fn swaks_delivers_over_starttls() {
-    let desk = with_tls();
+    let desk = with_tls(LOGINS);
     let server = desk.ports().smtp.to_string();
     let id = "Message-Id: <swaks@client.test>";
     let arguments = ["--server", &server, "--tls", "--from", ANN, "--to", SUPPORT, "--header", id, "--body", "It does not print."];
@@ -56,7 +49,7 @@ fn swaks_delivers_over_starttls() {
 
 #[test]
 fn swaks_submits_an_answer_with_a_password() {
-    let desk = with_tls();
+    let desk = with_tls(LOGINS);
     let (_, notice) = ticket_of_ann(&desk, "By swaks");
     let made = desk.cli(&["agent", "app-password", JANE]);
     assert_eq!(made.code, 0, "{}", made.err);

@@ -22,12 +22,12 @@ pub(crate) fn balanced(limits: &str) -> Desk {
     desk.running()
 }
 
-/// A desk that offers TLS on the port for servers and where agents log in.
-fn with_tls() -> Desk {
+/// A desk that offers TLS on the port for servers and on these, where agents log in.
+pub(crate) fn with_tls(logins: &str) -> Desk {
     let desk = Desk::prepare(Options::default());
     certificates::make(&desk.path(""));
     let tls = "tls = { cert = \"cert.pem\", key = \"key.pem\" }";
-    let more = format!("{tls}\n[submission]\nlisten = [\"starttls:127.0.0.1:0\"]\n[lmtp]");
+    let more = format!("{tls}\n[submission]\nlisten = [{logins}]\n[lmtp]");
     desk.configure(&desk.configuration().replace("[lmtp]", &more));
     desk.agent(JANE, "Jane Doe", "admin");
     desk.running()
@@ -98,7 +98,7 @@ fn a2_nothing_is_smuggled_through_us() {
 
 #[test]
 fn a3_nothing_said_in_the_clear_counts_after_starttls() {
-    let desk = with_tls();
+    let desk = with_tls("\"starttls:127.0.0.1:0\"");
     let mut smtp = Smtp::greeted(desk.ports().smtp);
     smtp.send(format!("STARTTLS\r\nMAIL FROM:<{ANN}>\r\nRCPT TO:<{SUPPORT}>\r\n").as_bytes());
     let said = smtp.until_closed();
@@ -376,7 +376,7 @@ fn a13_the_51st_hop_is_a_loop() {
 
 #[test]
 fn a14_passwords_go_over_tls_alone_and_tls_is_new() {
-    let desk = with_tls();
+    let desk = with_tls("\"starttls:127.0.0.1:0\"");
     let submission = desk.ports().submission[0].expect("a listener");
     assert!(Smtp::greeted(submission).log_in(JANE, "secret").line.starts_with("538 5.7.11 "));
     assert_eq!(Smtp::greeted(desk.ports().smtp).log_in(JANE, "secret").code, 502);
@@ -391,7 +391,7 @@ fn a14_passwords_go_over_tls_alone_and_tls_is_new() {
 
 #[test]
 fn a14_a_renewed_certificate_drops_no_session() {
-    let desk = with_tls();
+    let desk = with_tls("\"starttls:127.0.0.1:0\"");
     let (clear, secured) = (Smtp::greeted(desk.ports().smtp), Smtp::greeted(desk.ports().smtp));
     let mut secured = secured.starttls(&desk.path("ca.pem"));
     let old = secured.certificate().expect("a certificate");
