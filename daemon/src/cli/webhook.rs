@@ -153,9 +153,8 @@ async fn test(opened: &Opened, json: bool, id: EndpointId) -> Done {
         return Err(Failure::bug("the test has no number"));
     };
     let delivery = opened.store.delivery(DeliveryId(delivery)).await?.ok_or_else(|| Failure::bug("the test is gone"))?;
-    let tries = opened.store.delivery_tries(&[delivery.id]).await?;
     let took = Duration::from_millis(tried.ms.unsigned_abs());
-    let answer = Answer::of(json, &DeliveryView::of(&delivery, &tries), || match tried.is_success() {
+    let answer = Answer::of(json, &DeliveryView::of(&delivery), || match tried.is_success() {
         true => format!("webhook {id} took the test event: status {} after {took:?}", tried.status.unwrap_or(0)),
         false => String::new(),
     })?;
@@ -166,9 +165,7 @@ async fn test(opened: &Opened, json: bool, id: EndpointId) -> Done {
 async fn deliveries(opened: &Opened, json: bool, id: EndpointId, paging: &Paging) -> Done {
     find(opened, id).await?;
     let page = opened.store.deliveries(id, paging.cursor(1)?, paging.limit()).await?;
-    let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
-    let tries = if json { opened.store.delivery_tries(&ids).await? } else { Vec::new() };
-    Answer::of(json, &List::page(&page, |delivery| DeliveryView::of(delivery, &tries)), || {
+    Answer::of(json, &List::page(&page, DeliveryView::of), || {
         if page.items.is_empty() {
             return "There are no deliveries".to_owned();
         }
@@ -202,7 +199,7 @@ async fn redeliver(opened: &Opened, json: bool, ids: &[i64]) -> Done {
         opened.store.run(Cmd::Redeliver { id, now: opened.clock.now() }).await?;
         found.extend(opened.store.delivery(id).await?);
     }
-    let views = List::all(found.iter().map(|delivery| DeliveryView::of(delivery, &[])).collect());
+    let views = List::all(found.iter().map(DeliveryView::of).collect());
     let lines = || found.iter().map(|delivery| format!("delivery {} is sent again", delivery.id)).collect::<Vec<_>>().join("\n");
     let answer = Answer::of(json, &views, lines)?;
     match opened.store.is_shared() || is_served(&opened.config.desk.data) {

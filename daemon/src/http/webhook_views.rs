@@ -86,15 +86,10 @@ pub struct DeliveryView<'a> {
 }
 
 impl<'a> DeliveryView<'a> {
-    /// A delivery; its tries are looked for in `tries`.
-    pub fn of(delivery: &'a DeliveryItem, tries: &'a [(DeliveryId, i64, Tried)]) -> Self {
+    /// A delivery and what became of it.
+    pub fn of(delivery: &'a DeliveryItem) -> Self {
         let last = delivery.last.as_ref().map(|(_, tried)| tried);
-        let tried = |(_, at, tried): &'a (DeliveryId, i64, Tried)| TryView {
-            at: time(*at),
-            status: tried.status,
-            reason: reason(tried),
-            ms: tried.ms,
-        };
+        let tried = |(at, tried): &'a (i64, Tried)| TryView { at: time(*at), status: tried.status, reason: reason(tried), ms: tried.ms };
         Self {
             id: delivery.id,
             webhook: delivery.endpoint,
@@ -107,7 +102,7 @@ impl<'a> DeliveryView<'a> {
             next_attempt_at: (delivery.state == DeliveryState::Waiting).then(|| time(delivery.due_at)),
             status: last.and_then(|tried| tried.status),
             reason: last.and_then(reason),
-            tries: tries.iter().filter(|(of, _, _)| *of == delivery.id).map(tried).collect(),
+            tries: delivery.tries.iter().map(tried).collect(),
         }
     }
 }

@@ -93,9 +93,7 @@ pub(super) async fn deliveries(Shared(app): Shared<App>, Id(id): Id, uri: Uri) -
     let (cursor, limit) = (params.cursor(1)?, params.limit()?);
     find(&app, EndpointId(id)).await?;
     let page = app.state.store.deliveries(EndpointId(id), cursor, limit).await?;
-    let ids: Vec<_> = page.items.iter().map(|delivery| delivery.id).collect();
-    let tries = app.state.store.delivery_tries(&ids).await?;
-    Ok(page::list(&page, |delivery| DeliveryView::of(delivery, &tries)))
+    Ok(page::list(&page, DeliveryView::of))
 }
 
 /// Makes a delivery again, whatever became of it, with the same `webhook-id`.
@@ -104,8 +102,7 @@ pub(super) async fn redeliver(Shared(app): Shared<App>, Id(id): Id, uri: Uri) ->
     let id = DeliveryId(id);
     app.state.store.run(Cmd::Redeliver { id, now: app.now() }).await?;
     let found = app.state.store.delivery(id).await?.ok_or_else(|| Problem::missing("The delivery is gone."))?;
-    let tries = app.state.store.delivery_tries(&[id]).await?;
-    Ok((StatusCode::ACCEPTED, Json(DeliveryView::of(&found, &tries))).into_response())
+    Ok((StatusCode::ACCEPTED, Json(DeliveryView::of(&found))).into_response())
 }
 
 async fn find(app: &App, id: EndpointId) -> Answer<Endpoint> {

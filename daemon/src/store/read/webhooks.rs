@@ -5,9 +5,9 @@ use crate::model::ticket::words;
 use crate::model::{DeliveryId, EndpointId};
 
 use super::Page;
-use crate::store::conn::Sql;
+use crate::store::conn::{Conn, Sql};
 use crate::store::deliveries::{CURSOR, Tried};
-use crate::store::value::Row;
+use crate::store::value::{Row, Value};
 use crate::store::webhooks::{COLUMNS, Endpoint, endpoint};
 use crate::store::{Store, StoreError};
 
@@ -46,6 +46,8 @@ pub struct DeliveryItem {
     pub attempts: i64,
     /// When it was last tried, in ms, and what that came to.
     pub last: Option<(i64, Tried)>,
+    /// Its newest tries, oldest first: when (ms), and what each came to.
+    pub tries: Vec<(i64, Tried)>,
 }
 
 const SELECT: &str = "SELECT id, message, endpoint, event, type, state, created_at, due_at, attempts, last_at, last_status, last_reason, last_ms FROM delivery";
@@ -85,27 +87,31 @@ impl Store {
         let before = cursor.and_then(|c| c.parse().ok()).unwrap_or(i64::MAX);
         let more = i64::try_from(limit).unwrap_or(200).saturating_add(1);
         let sql = Sql::Made(format!("{SELECT} WHERE endpoint = $1 AND id < $2 ORDER BY id DESC LIMIT $3"));
-        let mut read = self.read().await?;
-        let rows = read.conn().all(sql, vec![endpoint.into(), i64::into(before), more.into()]).await?;
-        let items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+        let items = self.with_tries(sql, vec![endpoint.into(), i64::into(before), more.into()]).await?;
         Ok(Page::cut(items, limit, |delivery| delivery.id.to_string()))
     }
 
     /// One delivery.
     pub async fn delivery(&self, id: DeliveryId) -> Result<Option<DeliveryItem>, StoreError> {
-        let mut read = self.read().await?;
-        read.conn().opt(Sql::Made(format!("{SELECT} WHERE id = $1")), vec![id.into()]).await?.as_ref().map(item).transpose()
+        Ok(self.with_tries(Sql::Made(format!("{SELECT} WHERE id = $1")), vec![id.into()]).await?.pop())
     }
 
-    /// The newest tries of deliveries, oldest first: of which, when (ms), and what each came to.
-    pub async fn delivery_tries(&self, ids: &[DeliveryId]) -> Result<Vec<(DeliveryId, i64, Tried)>, StoreError> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let sql = Sql::list("SELECT delivery, at, status, reason, ms FROM delivery_try WHERE delivery IN", 1, ids.len(), "ORDER BY id");
-        let mut read = self.read().await?;
-        let rows = read.conn().all(sql, ids.iter().map(|id| (*id).into()).collect()).await?;
-        rows.iter().map(|row| Ok((DeliveryId(row.int(0)?), row.int(1)?, tried(row, 2)?))).collect()
+    /// Deliveries and what became of each, as both stood at one moment.
+    async fn with_tries(&self, sql: Sql, values: Vec<Value>) -> Result<Vec<DeliveryItem>, StoreError> {
+        let found = async |conn: &mut Conn<'_>| {
+            let mut items = conn.all(sql, values).await?.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+            if !items.is_empty() {
+                let ids = items.iter().map(|item| item.id.into()).collect();
+                let sql =
+                    Sql::list("SELECT delivery, at, status, reason, ms FROM delivery_try WHERE delivery IN", 1, items.len(), "ORDER BY id");
+                for row in conn.all(sql, ids).await? {
+                    let (of, one) = (DeliveryId(row.int(0)?), (row.int(1)?, tried(&row, 2)?));
+                    items.iter_mut().filter(|item| item.id == of).for_each(|item| item.tries.push(one.clone()));
+                }
+            }
+            Ok(items)
+        };
+        self.read().await?.snapshot(found).await
     }
 }
 
@@ -122,6 +128,7 @@ fn item(row: &Row) -> Result<DeliveryItem, StoreError> {
         due_at: row.int(7)?,
         attempts: row.int(8)?,
         last: row.opt_int(9)?.map(|at| Ok::<_, StoreError>((at, tried(row, 10)?))).transpose()?,
+        tries: Vec::new(),
     })
 }
 
