@@ -2,9 +2,12 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use tempfile::TempDir;
+
+use crate::site::Site;
 use crate::wait::found;
 
 /// How long one start may take.
@@ -53,6 +56,22 @@ pub fn dom(url: &str) -> Dom {
     Dom { html, console }
 }
 
+/// Stays on the page of a site of the test until that has told something. Of the hosts that anybody names there those
+/// below `test` are the site as well, and no other is found.
+///
+/// # Panics
+/// When there is no Chromium, or nothing is told in time.
+pub fn told(site: &Site) -> String {
+    let rules = format!("--host-resolver-rules=MAP *.test {}, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", site.address);
+    let url = format!("http://{}/", site.address);
+    // With a port for its debugger it stays until it is told to go.
+    let mut run = Run::start(&["--remote-debugging-port=0", &rules, &url]);
+    let told = found(PATIENCE, || site.told());
+    let _ = run.child.kill();
+    let _ = run.child.wait();
+    told.unwrap_or_else(|| panic!("the page has told nothing: {}", run.said()))
+}
+
 /// Takes a picture of the upper part of a page into `target/…/pictures/NAME.png`.
 ///
 /// # Panics
@@ -74,26 +93,51 @@ pub fn picture(url: &str, name: &str, (width, height): (u32, u32), scheme: Schem
     read(path)
 }
 
+/// A browser that runs, with a folder of its own.
+struct Run {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Run {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the browser");
+        let file = |name| File::create(folder.path().join(name)).expect("a file");
+        let mut command = Command::new("chromium");
+        command.args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+        ]);
+        command.args(["--disable-component-update", "--disable-sync"]);
+        command.arg(format!("--user-data-dir={}", folder.path().join("data").display()));
+        command.args(arguments).stdin(Stdio::null()).stdout(file("out")).stderr(file("err"));
+        Self { child: command.spawn().expect("chromium starts (tests/run installs it)"), folder }
+    }
+
+    fn read(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap_or_default()).into_owned()
+    }
+
+    /// What it complained of.
+    fn said(&self) -> String {
+        self.read("err")
+    }
+}
+
 /// Runs it to its end; its output and what it complained of.
 fn chromium(arguments: &[&str]) -> (String, String) {
-    let profile = tempfile::tempdir().expect("a folder for the browser");
-    let (out, err) = (profile.path().join("out"), profile.path().join("err"));
-    let mut command = Command::new("chromium");
-    command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]);
-    command
-        .args(["--disable-component-update", "--disable-sync"])
-        .arg(format!("--user-data-dir={}", profile.path().join("data").display()));
-    command.args(arguments).stdin(Stdio::null()).stdout(File::create(&out).expect("a file")).stderr(File::create(&err).expect("a file"));
-    let mut child = command.spawn().expect("chromium starts (tests/run installs it)");
-    let ended = found(PATIENCE, || child.try_wait().expect("its status"));
+    let mut run = Run::start(arguments);
+    let ended = found(PATIENCE, || run.child.try_wait().expect("its status"));
     if ended.is_none() {
-        let _ = child.kill();
-        let _ = child.wait();
+        let _ = run.child.kill();
+        let _ = run.child.wait();
     }
-    let read = |path: &Path| String::from_utf8_lossy(&fs::read(path).unwrap_or_default()).into_owned();
-    let said = read(&err);
-    assert!(ended.is_some_and(|status| status.success()), "chromium ended as {ended:?}: {said}");
-    (read(&out), said)
+    assert!(ended.is_some_and(|status| status.success()), "chromium ended as {ended:?}: {}", run.said());
+    (run.read("out"), run.said())
 }
 
 fn read(path: PathBuf) -> Picture {

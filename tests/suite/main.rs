@@ -42,6 +42,7 @@ mod threats_smtp;
 mod transcripts;
 mod verify;
 mod webhooks;
+mod xss;
 
 use ombud_tests::mail::tokens;
 use ombud_tests::{Desk, Draft, Letter};
