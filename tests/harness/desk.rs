@@ -239,6 +239,22 @@ impl Desk {
         self.child.as_ref().expect("it runs").id()
     }
 
+    /// The memory it has, in octets (proc(5)).
+    pub fn memory(&self) -> usize {
+        self.state_of_memory("VmRSS:")
+    }
+
+    /// The most it ever had since it started, in octets.
+    pub fn memory_peak(&self) -> usize {
+        self.state_of_memory("VmHWM:")
+    }
+
+    fn state_of_memory(&self, name: &str) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("its state");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
+    }
+
     /// `kill -9`, in the middle of whatever it does.
     pub fn kill(&mut self) {
         let mut child = self.child.take().expect("it runs");

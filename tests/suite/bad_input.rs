@@ -2,11 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
 use ombud_tests::smtp::crlf;
 use ombud_tests::{Desk, Reply, Smtp};
 
 use crate::{SUPPORT, from_ann};
 
+/// What the largest of them may cost in memory, in octets.
+const CHEAP: usize = 100 << 20;
 /// How long one mail may take to be taken or refused.
 const QUICK: Duration = Duration::from_secs(20);
 
@@ -121,6 +124,67 @@ fn html_half_a_mebibyte_deep() {
         &html((0..20_000).map(|n| format!("<b a{n}>\r\n")).collect::<String>() + &"</p><p>x\r\n".repeat(5_000)),
     );
     survives(&desk, "entities@client.test", &html("&amp\r\n".repeat(90_000)));
+}
+
+/// Whatever it is made of.
+#[test]
+fn hostile_mail_is_cheap() {
+    let desk = Desk::with_jane();
+    let attached = |kind: &str, body: &str| {
+        format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: {kind}\r\n{body}\r\n--b--\r\n")
+    };
+    let folded = |text: &str| text.as_bytes().chunks(76).map(|line| format!("{}\r\n", String::from_utf8_lossy(line))).collect::<String>();
+    let mut within = "Hello\r\n".to_owned();
+    for _ in 0..12 {
+        within = format!(
+            "Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+            folded(&BASE64.encode(within.as_bytes()))
+        );
+    }
+    let words = |n: usize| (0..n).map(|i| format!("=?utf-8?B?w7w{i}=?=\r\n ")).collect::<String>();
+    let cases = [
+        ("base64-in-base64", within),
+        ("words", format!("Subject: {}\r\n\r\nx\r\n", words(400))),
+        ("many-words", format!("Subject: {}\r\n\r\nx\r\n", words(3_000))),
+        ("fields", format!("{}\r\nx\r\n", "X-A: b\r\n".repeat(900))),
+        ("parameters", attached(&format!("text/plain{}", ";\r\n a=\"b\"".repeat(5_000)), "\r\nx\r\n")),
+        ("pieces", attached(&format!("text/plain{}", (0..5_000).map(|n| format!(";\r\n name*{n}*=%41")).collect::<String>()), "\r\nx\r\n")),
+        ("comments", format!("Cc: {}\r\n\r\nx\r\n", "(\r\n ".repeat(10_000))),
+        ("people", format!("Cc: {}\r\n\r\nx\r\n", (0..3_000).map(|n| format!("a{n}@b.test,\r\n ")).collect::<String>())),
+        ("quotes", format!("\r\n{}", "> > > > > > > > x\r\n".repeat(200_000))),
+        ("attributions", format!("\r\n{}", "On Sat, Ann <ann@customer.test> wrote:\r\n> x\r\n".repeat(50_000))),
+        ("headers-in-text", format!("\r\n{}", "From: Ann\r\nSent: today\r\nTo: x\r\nSubject: y\r\n\r\n".repeat(50_000))),
+        ("links", attached("text/html", &format!("\r\n{}", "<a href=\"https://x.test/\">x</a>\r\n".repeat(30_000)))),
+        ("tables", attached("text/html", &format!("\r\n{}", "<table><tr><td>\r\n".repeat(20_000)))),
+        ("rtf", attached("application/ms-tnef", &format!("\r\n{}", "x\r\n".repeat(500_000)))),
+        ("uuencode", format!("\r\n{}", "begin 644 a\r\n#0V%T\r\n`\r\nend\r\n".repeat(50_000))),
+        (
+            "calendar",
+            attached("text/calendar", &format!("\r\nBEGIN:VCALENDAR\r\n{}", "BEGIN:VEVENT\r\nRRULE:FREQ=SECONDLY\r\n".repeat(50_000))),
+        ),
+        (
+            "report",
+            attached(
+                "message/delivery-status",
+                &format!("\r\n{}", "Final-Recipient: rfc822;a@b.test\r\nStatus: 5.1.1\r\n\r\n".repeat(30_000)),
+            ),
+        ),
+        (
+            "wide",
+            format!(
+                "Content-Type: text/plain; charset=utf-16\r\nContent-Transfer-Encoding: base64\r\n\r\n{}",
+                folded(&"AGEA".repeat(500_000))
+            ),
+        ),
+        ("lines", format!("\r\n{}", "\r\n".repeat(2_000_000))),
+    ];
+    for (name, content) in cases {
+        let before = desk.memory();
+        survives(&desk, &format!("{name}@cheap.test"), &content);
+        let cost = desk.memory_peak().saturating_sub(before);
+        println!("{name}: {} octets, {} MiB more", content.len(), cost >> 20);
+        assert!(cost < CHEAP, "{name}: {} MiB more", cost >> 20);
+    }
 }
 
 #[test]

@@ -332,14 +332,14 @@ fn a12_a_size_is_what_was_read_not_what_was_said() {
     assert_eq!(smtp.ask("MAIL FROM:<>").line, "421 4.7.0 Enough octets on this connection, open another");
 
     // Who sends without end is cut, and nothing of it stays.
-    let before = resident(&desk);
+    let before = desk.memory();
     let mut endless = Smtp::greeted_as(desk.ports().smtp, STRANGER);
     to_data(&mut endless, &[SUPPORT]);
     let start = Instant::now();
     let mebibyte = lines(1);
     (0..64).for_each(|_| endless.send(mebibyte.as_bytes()));
     assert_eq!(endless.until_closed().lines().next().map(|line| &line[..9]), Some("552 5.3.4"), "after {:?}", start.elapsed());
-    let grown = resident(&desk).saturating_sub(before);
+    let grown = desk.memory().saturating_sub(before);
     assert!(grown < 16 << 20, "{grown} octets more");
     assert!(desk.list("/api/v1/inbox").is_empty());
     let left: u64 =
@@ -348,13 +348,6 @@ fn a12_a_size_is_what_was_read_not_what_was_said() {
     let mail = from_ann("Honest", "small");
     let reply = Smtp::greeted_as(desk.ports().smtp, STRANGER).mail(ANN, &[SUPPORT], &mail.bytes()).expect("a reply");
     assert_eq!(reply.code, 250, "{}", reply.line);
-}
-
-/// Memory of the daemon, in octets (proc(5)).
-fn resident(desk: &Desk) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", desk.pid())).expect("its status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-    line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") << 10
 }
 
 #[test]
