@@ -8,6 +8,8 @@ pub mod desk;
 pub mod failpoint;
 pub mod feed;
 pub mod filter;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod http;
 pub mod inbox;
 pub mod model;

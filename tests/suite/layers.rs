@@ -8,7 +8,7 @@ use ombud_tests::places::root;
 
 /// A room, and the rooms that its row of the table names. Every room may use model, clock and config, and what the
 /// rooms that it uses are made of themselves.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("clock", &[]),
     ("failpoint", &[]),
@@ -25,6 +25,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("send", &["store", "desk", "net"]),
     ("feed", &["store"]),
     ("http", &["receive", "store", "filter", "desk", "feed"]),
+    ("fuzz", ALL),
     ("app", ALL),
     ("cli", ALL),
     ("main", ALL),
