@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""How fast a mail is understood on one core: Ombud beside Python's email package with talon or email_reply_parser, and
+beside a bare MIME parser that knows nothing of replies, signatures and safe HTML.
+
+    tests/bench/understand.py [--mails 2000] [--folder DIR] [--python-mails 300]
+
+Needs `cargo build --release -p ombud --example understand`, and for its peers `pip install talon email_reply_parser` in a
+venv (it says what is missing). --folder takes mails from there, a file a mail, instead of making them.
+"""
+
+import argparse
+import email
+import email.policy
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+from mails import Mails
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def reply_readers():
+    """What Python's help desks use, as far as it is installed: name and a function from text or HTML to the reply."""
+    readers = {}
+    try:
+        import talon
+        from talon import quotations, signature
+
+        talon.init()
+
+        def by_talon(plain, html, sender):
+            reply = quotations.extract_from_html(html) if html else quotations.extract_from_plain(plain)
+            return signature.extract(plain or reply, sender=sender)
+
+        readers["email + talon"] = by_talon
+    except ImportError as missing:
+        print(f"talon is not here ({missing})", file=sys.stderr)
+    try:
+        from email_reply_parser import EmailReplyParser
+
+        readers["email + email_reply_parser"] = lambda plain, html, sender: EmailReplyParser.parse_reply(plain or html)
+    except ImportError as missing:
+        print(f"email_reply_parser is not here ({missing})", file=sys.stderr)
+    return readers
+
+
+def by_python(mails, reader):
+    """CPU seconds for headers, both bodies, attachments and the reply of each."""
+    start = time.process_time()
+    for raw in mails:
+        mail = email.message_from_bytes(raw, policy=email.policy.default)
+        bodies = {kind: mail.get_body((kind,)) for kind in ("plain", "html")}
+        plain, html = (bodies[kind].get_content() if bodies[kind] else "" for kind in ("plain", "html"))
+        for name in ("From", "To", "Subject", "Message-ID", "Date"):
+            str(mail[name])
+        for part in mail.iter_attachments():
+            part.get_filename(), part.get_payload(decode=True)
+        reader(plain, html, str(mail["From"]))
+    return time.process_time() - start
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mails", type=int, default=2_000)
+    parser.add_argument("--folder", type=pathlib.Path)
+    parser.add_argument("--python-mails", type=int, default=300, help="so many of them are read by Python, which is slow")
+    args = parser.parse_args()
+    program = ROOT / "target/release/examples/understand"
+    with tempfile.TemporaryDirectory() as made:
+        folder = args.folder or pathlib.Path(made)
+        if not args.folder:
+            maker = Mails("support@desk.example")
+            for n in range(args.mails):
+                (folder / f"{n}.eml").write_bytes(maker.next()[1])
+        ours = json.loads(subprocess.run(["taskset", "-c", "0", program, folder], check=True, stdout=subprocess.PIPE).stdout)
+        paths = sorted(folder.iterdir())
+        few = [path.read_bytes() for path in paths[:: max(1, len(paths) // args.python_mails)]]
+    megabytes = ours["octets"] / 1e6
+    us = 1e6 * ours["seconds"] / ours["mails"]
+    print(f"{ours['mails']} mails, {megabytes:.1f} MB")
+    print(f"{'ombud':28} {us:8.0f} µs a mail  {megabytes / ours['seconds']:7.1f} MB/s")
+    print(f"{'a bare parser':28} {1e6 * ours['bare_seconds'] / ours['mails']:8.0f} µs a mail  {megabytes / ours['bare_seconds']:7.1f} MB/s"
+          f"  ombud reaches {ours['bare_seconds'] / ours['seconds']:.2f} of it")
+    for name, reader in reply_readers().items():
+        theirs = 1e6 * by_python(few, reader) / len(few)
+        print(f"{name:28} {theirs:8.0f} µs a mail  ombud is {theirs / us:.0f} times as fast")
+
+
+if __name__ == "__main__":
+    main()
