@@ -286,7 +286,17 @@ impl Desk {
     /// # Panics
     /// When it is a file.
     pub fn database(&self) -> String {
-        self.options.database.clone().expect("a database on a server")
+        self.server().expect("a database on a server").to_owned()
+    }
+
+    /// The same; none when it is a file.
+    pub fn server(&self) -> Option<&str> {
+        self.options.database.as_deref()
+    }
+
+    /// Whether it was started, and nobody has noticed that it ended.
+    pub fn runs(&self) -> bool {
+        self.child.is_some()
     }
 
     /// Sends a signal by name.

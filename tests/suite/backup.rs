@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use ombud_tests::places::skip;
-use ombud_tests::program::bare_command;
+use ombud_tests::program::{self, bare_command};
 use ombud_tests::{Desk, Draft, Options, Ran, Smtp, postgres, wait_until};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -66,13 +66,22 @@ impl Place {
         if postgres::is_meant() {
             options.database = Some(postgres::fresh());
         }
-        let folder = tempfile::tempdir().expect("a folder for the test");
-        fs::write(folder.path().join("ombud.toml"), options.configuration(folder.path())).expect("the configuration is written");
-        Self { folder, options }
+        let place = Self { folder: tempfile::tempdir().expect("a folder for the test"), options };
+        place.configure();
+        place
+    }
+
+    fn configure(&self) {
+        let folder = self.folder.path();
+        fs::write(folder.join("ombud.toml"), self.options.configuration(folder)).expect("the configuration is written");
+    }
+
+    fn ombud(&self, arguments: &[&str]) -> Ran {
+        program::ombud(self.folder.path(), arguments, b"")
     }
 
     fn restore(&self, dir: &Path) -> Ran {
-        ombud_tests::program::ombud(self.folder.path(), &["restore", text(dir)], b"")
+        self.ombud(&["restore", text(dir)])
     }
 
     /// Nothing of a desk is here.
@@ -353,7 +362,7 @@ fn a_restore_that_was_cut_off_is_done_again() {
         fs::write(data.join("ombud.db.restore.part"), "half").unwrap();
     }
     fs::write(data.join("restore.unfinished"), "").unwrap();
-    let list = || ombud_tests::program::ombud(place.folder.path(), &["ticket", "list", "--json"], b"");
+    let list = || place.ombud(&["ticket", "list", "--json"]);
     let unfinished = list();
     assert_eq!((unfinished.code, unfinished.err.contains("run `ombud restore` again")), (78, true), "{}", unfinished.err);
     let ran = place.restore(&dir);
@@ -361,6 +370,32 @@ fn a_restore_that_was_cut_off_is_done_again() {
     assert!(list().out.contains("\"Here\""));
     let left: Vec<_> = fs::read_dir(data).unwrap().flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
     assert!(left.iter().all(|name| !name.contains("restore")), "{left:?}");
+}
+
+#[test]
+fn a_restore_that_was_killed_is_done_again_and_nobody_opens_what_it_has_left() {
+    let old = desk(quiet());
+    ticket_of_ann(&old, "Here");
+    let dir = old.path("backup");
+    back_up(&old, &dir);
+    let place = Place::new(quiet());
+    let mut restore = bare_command();
+    restore.current_dir(place.folder.path()).args(["restore", text(&dir)]).env("OMBUD_FAILPOINT", "restore.loaded:1");
+    let killed = program::run(restore, b"");
+    assert_eq!(killed.code, 128 + 9, "{}", killed.err);
+    // Also one from elsewhere, who shares nothing but a database on a server: mail waits in it that may have left.
+    let elsewhere = Place { folder: tempfile::tempdir().expect("a folder for the test"), options: place.options.clone() };
+    elsewhere.configure();
+    for place in [Some(&place), postgres::is_meant().then_some(&elsewhere)].into_iter().flatten() {
+        let ran = place.ombud(&["ticket", "list"]);
+        assert_eq!((ran.code, ran.err.contains("run `ombud restore` again")), (78, true), "{}", ran.err);
+    }
+    let again = place.restore(&dir);
+    assert_eq!(again.code, 0, "{}", again.err);
+    assert!(place.ombud(&["ticket", "list", "--json"]).out.contains("\"Here\""));
+    if let Some(database) = &place.options.database {
+        assert_eq!(postgres::sql(database, "SELECT to_regclass('restore_unfinished') IS NULL"), "t");
+    }
 }
 
 #[test]

@@ -5,16 +5,17 @@ use std::time::{Duration, Instant};
 use ombud_tests::{Act, Chance, Desk, Dovecot, Draft, Liar, Options, places, postgres, wait_for, wait_until};
 
 use crate::load::{Load, once_at_the_customer, once_in_the_inbox};
-use crate::{JANE, answers_to_ann, from_ann, ticket_of_ann};
+use crate::{JANE, answers_to_ann, campaign, from_ann, ticket_of_ann};
 
 /// At least so many kills.
 const KILLS: usize = 36;
 const CLIENTS: usize = 4;
+const NO_SERVER: &str = "no OMBUD_TEST_POSTGRES, which tests/run sets";
 
 /// A desk on a fresh database of the server, with Jane, not running yet; nothing where there is no server.
 fn prepared(test: &str, options: Options) -> Option<Desk> {
     if postgres::server().is_none() {
-        places::skip(test, "no OMBUD_TEST_POSTGRES, which tests/run sets");
+        places::skip(test, NO_SERVER);
         return None;
     }
     let desk = Desk::prepare(Options { database: Some(postgres::fresh()), ..options });
@@ -59,6 +60,14 @@ fn either_is_killed_and_nothing_is_lost_or_twice() {
     once_at_the_customer(&desks[1], &sent);
     let dense = || postgres::sql(&desks[0].database(), "SELECT COUNT(*) = MAX(seq) AND COUNT(*) = COUNT(seq) FROM event") == "t";
     wait_until("every event has its place", dense);
+}
+
+#[test]
+fn one_dies_at_a_time_at_every_point_and_the_other_carries_on() {
+    if postgres::server().is_none() {
+        return places::skip("one_dies_at_a_time_at_every_point_and_the_other_carries_on", NO_SERVER);
+    }
+    campaign::with_two_desks(postgres::fresh());
 }
 
 #[test]

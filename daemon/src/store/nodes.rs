@@ -139,23 +139,16 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
 pub(super) async fn free(conn: &mut Conn<'_>, node: NodeId, in_hand: &Queue) -> Result<Outcome, StoreError> {
     // A claim whose answer was lost may still be on its way: it holds on to its node, and this waits for its end.
     conn.lock("SELECT id FROM node WHERE id = $1", vec![node.0.into()]).await?;
-    let (sql, ids): (&'static str, Vec<i64>) = match in_hand {
-        Queue::Inbox(ids) => (
-            "UPDATE inbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND id NOT IN",
-            ids.iter().map(|id| id.0).collect(),
-        ),
-        Queue::Outbox(ids) => (
-            "UPDATE outbox SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND id NOT IN",
-            ids.iter().map(|id| id.0).collect(),
-        ),
-        Queue::Deliveries(ids) => (
-            "UPDATE delivery SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1 WHERE state = 'claimed' AND claimed_by = $1 AND id NOT IN",
-            ids.iter().map(|id| id.0).collect(),
-        ),
+    let (update, ids): (&'static str, Vec<i64>) = match in_hand {
+        Queue::Inbox(ids) => ("UPDATE inbox", ids.iter().map(|id| id.0).collect()),
+        Queue::Outbox(ids) => ("UPDATE outbox", ids.iter().map(|id| id.0).collect()),
+        Queue::Deliveries(ids) => ("UPDATE delivery", ids.iter().map(|id| id.0).collect()),
     };
     // No row has the id 0: the list is never empty.
     let args: Vec<Value> = [node.0, 0].into_iter().chain(ids).map(Value::Int).collect();
-    conn.exec(Sql::list(sql, 2, args.len() - 1, ""), args).await?;
+    let set = "SET state = 'waiting', claimed_by = NULL, attempts = attempts - 1
+        WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND id NOT IN";
+    conn.exec(Sql::list(set, 2, args.len() - 1, "").behind(update), args).await?;
     Ok(Outcome::Done)
 }
 

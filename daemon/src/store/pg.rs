@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::cmd::{Cmd, Outcome};
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
-use super::{Inner, StoreError, migrate};
+use super::{Inner, StoreError, backup, migrate, restore};
 use crate::failpoint;
 
 /// Connections for commands, and for reading.
@@ -57,6 +57,9 @@ pub(super) async fn open(url: &str) -> Result<Pg, StoreError> {
     let options = options(url)?;
     let mut conn = alone(url).await?;
     agree(&mut conn, "SELECT pg_advisory_lock_shared($1)", "a restore into it is under way").await?;
+    if backup::pg::is_unfinished(&mut Conn::Pg(&mut conn)).await? {
+        return Err(restore::unfinished());
+    }
     migrate::pg(&mut conn).await?;
     conn.close().await?;
     let pool = |size| {

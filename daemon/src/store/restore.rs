@@ -13,6 +13,7 @@ use super::backup::{BackupError, Kind, Manifest, Tell, blocking, files, lite, pg
 use super::conn::Conn;
 use super::{StoreError, migrate};
 use crate::config::{Database, Secret};
+use crate::failpoint;
 use stage::Stage;
 
 /// Says that a restore has begun to move things into place and has not come to its end.
@@ -122,6 +123,9 @@ pub async fn restore(task: &Restore, tell: Tell) -> Result<Restored, BackupError
         }
     };
     restored.old_keys = stage.end()?;
+    if let Database::Postgres(url) = &task.database {
+        pg::finish(url.reveal()).await?;
+    }
     // Best effort: all is done, and the lock goes with the connection.
     drop(alone);
     Ok(restored)
@@ -130,11 +134,17 @@ pub async fn restore(task: &Restore, tell: Tell) -> Result<Restored, BackupError
 /// Refuses to open a desk that a restore has left half done.
 pub(super) fn is_whole(data: &Path) -> Result<(), StoreError> {
     match data.join(UNFINISHED).exists() {
-        true => Err(StoreError::Refused(
-            "a restore into this desk did not come to its end: empty the database and run `ombud restore` again".into(),
-        )),
+        true => Err(unfinished()),
         false => Ok(()),
     }
+}
+
+/// What whoever opens a desk is told that a restore has left half done.
+pub(super) fn unfinished() -> StoreError {
+    StoreError::Refused(
+        "a restore into this desk did not come to its end: run `ombud restore` again, and if that finds the database in use, empty it first"
+            .into(),
+    )
 }
 
 /// Whether a database with these tables is empty or a desk that never had mail.
@@ -226,6 +236,7 @@ async fn into_place(task: &Restore, manifest: Manifest, stage: &Stage, tell: Tel
             match done {
                 Ok(done) => {
                     mark(stage)?;
+                    failpoint::reached("restore.loaded");
                     stage.put_files()?;
                     stage.put_database(path)?;
                     done
@@ -244,6 +255,7 @@ async fn into_place(task: &Restore, manifest: Manifest, stage: &Stage, tell: Tel
                 }
                 return Err(error);
             }
+            failpoint::reached("restore.loaded");
             let done = restored::pg(url.reveal(), task, &manifest).await?;
             stage.put_files()?;
             done
@@ -272,7 +284,7 @@ async fn load(url: &Secret, dump: PathBuf) -> Result<(), (BackupError, bool)> {
     match blocking(move || pg::restore(address.reveal(), &dump)).await {
         Ok(()) => Ok(()),
         // All or nothing; but a connection that broke at the commit leaves open which of them.
-        Err(error) => Err((error, pg::tables(url.reveal()).await.is_ok_and(|tables| tables.is_empty()))),
+        Err(error) => Err((error, pg::undo(url.reveal()).await.unwrap_or(false))),
     }
 }
 

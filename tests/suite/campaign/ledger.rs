@@ -52,7 +52,8 @@ pub(super) struct Entry {
 }
 
 struct Shared {
-    ports: Mutex<Option<Ports>>,
+    /// Where each desk listens, or did before it died.
+    ports: Mutex<Vec<Option<Ports>>>,
     over: AtomicBool,
     entries: Mutex<Vec<Entry>>,
     notices: Vec<Letter>,
@@ -65,9 +66,10 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// One client for each way.
-    pub(super) fn start(dovecot: &Arc<Dovecot>, notices: &[Letter]) -> Self {
-        let shared = Shared { ports: Mutex::default(), over: AtomicBool::new(false), entries: Mutex::default(), notices: notices.to_vec() };
+    /// One client for each way, who tries so many desks in turn.
+    pub(super) fn start(desks: usize, dovecot: &Arc<Dovecot>, notices: &[Letter]) -> Self {
+        let ports = Mutex::new(vec![None; desks]);
+        let shared = Shared { ports, over: AtomicBool::new(false), entries: Mutex::default(), notices: notices.to_vec() };
         let shared = Arc::new(shared);
         let clients = [Way::Smtp, Way::Lmtp, Way::Imap].map(|way| {
             let (shared, dovecot) = (Arc::clone(&shared), Arc::clone(dovecot));
@@ -76,9 +78,9 @@ impl Load {
         Self { shared, clients: clients.into() }
     }
 
-    /// Where the desk listens now.
-    pub(super) fn goes_to(&self, ports: Ports) {
-        *self.shared.ports.lock().unwrap() = Some(ports);
+    /// Where one of the desks listens now.
+    pub(super) fn goes_to(&self, who: usize, ports: Ports) {
+        self.shared.ports.lock().unwrap()[who] = Some(ports);
     }
 
     /// Lets all clients finish what they have begun; their ledger.
@@ -99,13 +101,13 @@ fn client(shared: &Shared, dovecot: &Dovecot, way: Way) {
         let marker = format!("marker{way:?}{count}e").to_lowercase();
         let (kind, draft) = mail(shared, &marker, way, count);
         let mut entry = Entry { id: draft.id.clone(), marker, way, kind, tries: 0, unanswered: 0, reply: String::new(), taken: false };
-        loop {
+        for turn in count.. {
             match way {
                 Way::Imap => {
                     dovecot.deliver(&draft.bytes(), None);
                     (entry.tries, entry.taken) = (1, true);
                 }
-                Way::Smtp | Way::Lmtp => hand_over(shared, way, &draft, &mut entry),
+                Way::Smtp | Way::Lmtp => hand_over(shared, way, turn, &draft, &mut entry),
             }
             if entry.taken || (count % IMPATIENT == 5 && entry.tries > 0) {
                 break;
@@ -138,8 +140,12 @@ fn mail(shared: &Shared, marker: &str, way: Way, count: usize) -> (Kind, Draft) 
     (kind, draft)
 }
 
-fn hand_over(shared: &Shared, way: Way, draft: &Draft, entry: &mut Entry) {
-    let Some(ports) = *shared.ports.lock().unwrap() else { return };
+fn hand_over(shared: &Shared, way: Way, turn: usize, draft: &Draft, entry: &mut Entry) {
+    let desk = {
+        let ports = shared.ports.lock().unwrap();
+        ports[turn % ports.len()]
+    };
+    let Some(ports) = desk else { return };
     let (address, hello) = if way == Way::Smtp { (ports.smtp, "EHLO") } else { (ports.lmtp, "LHLO") };
     let Some(mut smtp) = Smtp::try_open(address) else { return };
     if smtp.reply().is_none_or(|reply| reply.code != 220) {

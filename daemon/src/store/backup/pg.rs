@@ -13,6 +13,10 @@ use crate::store::conn::{Conn, Sql};
 use crate::store::restore::TABLES;
 use crate::store::{Reading, StoreError, pg};
 
+/// A table that says that a restore has begun to fill this database and has not come to its end, whatever data folder it
+/// was begun from.
+const UNFINISHED: &str = "restore_unfinished";
+
 /// Dumps the database as it is at one moment into a new file; what is counted is of that moment, too.
 pub(in crate::store) async fn dump(mut read: Reading, url: &str, path: &Path) -> Result<(About, Print), BackupError> {
     let (url, path) = (url.to_owned(), path.to_owned());
@@ -74,13 +78,16 @@ pub(in crate::store) fn restore(url: &str, path: &Path) -> Result<(), BackupErro
     }
 }
 
-/// Whether a restore may empty a database: it has no tables, or is a desk without mail on which no daemon works.
+/// Whether a restore may empty a database: it has no tables, or is a desk without mail on which no daemon works, or what a
+/// restore has left half done, which nobody could open.
 pub(in crate::store) async fn is_fresh(url: &str) -> Result<bool, StoreError> {
     let mut connection = pg::alone(url).await?;
     let conn = &mut Conn::Pg(&mut connection);
     let tables = tables_of(conn).await?;
-    let mut fresh = super::super::restore::is_fresh(conn, &tables).await?;
-    if fresh && !tables.is_empty() {
+    let ours = |table: &String| table == UNFINISHED || TABLES.contains(&table.as_str());
+    let left = tables.iter().any(|table| table == UNFINISHED) && tables.iter().all(ours);
+    let mut fresh = left || super::super::restore::is_fresh(conn, &tables).await?;
+    if fresh && !left && !tables.is_empty() {
         let minute_ago = conn.time(0).await? - 60_000;
         let alive = conn.all("SELECT id FROM node WHERE dead = 0 AND beat_at > $1", vec![minute_ago.into()]).await?;
         fresh = alive.is_empty();
@@ -89,16 +96,41 @@ pub(in crate::store) async fn is_fresh(url: &str) -> Result<bool, StoreError> {
     Ok(fresh)
 }
 
-/// Takes away the tables of a database that [`is_fresh`].
+/// Whether a restore into this database has not come to its end.
+pub(in crate::store) async fn is_unfinished(conn: &mut Conn<'_>) -> Result<bool, StoreError> {
+    Ok(tables_of(conn).await?.iter().any(|table| table == UNFINISHED))
+}
+
+/// Takes away the tables of a database that [`is_fresh`]; from here on it is a restore's that has not come to its end.
 pub(in crate::store) async fn clear(url: &str) -> Result<(), StoreError> {
     let mut connection = pg::alone(url).await?;
-    let conn = &mut Conn::Pg(&mut connection);
+    let mut tx = connection.begin().await?;
+    let conn = &mut Conn::Pg(&mut tx);
     // Whoever works with them is not waited for.
-    conn.control("SET lock_timeout = '10s'").await?;
+    conn.control("SET LOCAL lock_timeout = '10s'").await?;
+    conn.exec(Sql::Made(format!("CREATE TABLE IF NOT EXISTS {UNFINISHED} ()")), vec![]).await?;
     // Together, so that they may refer to each other; what refers to them from outside keeps them.
     conn.exec(Sql::Made(format!("DROP TABLE IF EXISTS {}", TABLES.join(", "))), vec![]).await?;
+    tx.commit().await?;
     connection.close().await?;
     Ok(())
+}
+
+/// The restore has come to its end.
+pub(in crate::store) async fn finish(url: &str) -> Result<(), StoreError> {
+    let mut connection = pg::alone(url).await?;
+    Conn::Pg(&mut connection).exec(Sql::Made(format!("DROP TABLE IF EXISTS {UNFINISHED}")), vec![]).await?;
+    connection.close().await?;
+    Ok(())
+}
+
+/// A restore has failed: if the database is empty for certain, it is as before. Says whether it is.
+pub(in crate::store) async fn undo(url: &str) -> Result<bool, StoreError> {
+    let empty = tables(url).await? == [UNFINISHED];
+    if empty {
+        finish(url).await?;
+    }
+    Ok(empty)
 }
 
 /// The tables of a database.
