@@ -1,8 +1,12 @@
 //! The wire: strict lines in, replies out, each with an absolute deadline.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use super::reply;
@@ -88,8 +92,18 @@ impl Wire {
                 self.consume(drop);
                 self.skipped += drop;
             }
+            self.flush(deadline).await?;
+            self.lighten();
             self.fill(deadline).await?;
         }
+    }
+
+    /// Gives back what the buffers do not need: most sessions wait for a command most of the time.
+    fn lighten(&mut self) {
+        self.input.drain(..self.used);
+        self.used = 0;
+        self.input.shrink_to_fit();
+        self.output.shrink_to_fit();
     }
 
     /// What was read and not yet used.
@@ -106,13 +120,21 @@ impl Wire {
         }
     }
 
-    /// Waits for more octets, after queued replies have left.
+    /// Waits for more octets, after queued replies have left. They are read by way of the stack, so that waiting takes no
+    /// buffer.
     pub(super) async fn fill(&mut self, deadline: Instant) -> Result<(), WireError> {
         self.flush(deadline).await?;
         self.input.drain(..self.used);
         self.used = 0;
-        self.input.reserve(CHUNK);
-        match timeout_at(deadline, self.io.read_buf(&mut self.input)).await {
+        let (io, input) = (&mut self.io, &mut self.input);
+        let read = poll_fn(|cx| {
+            let mut chunk = [const { MaybeUninit::uninit() }; CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut chunk))?;
+            input.extend_from_slice(chunk.filled());
+            Poll::Ready(io::Result::Ok(chunk.filled().len()))
+        });
+        match timeout_at(deadline, read).await {
             Ok(Ok(0)) => Err(WireError::Gone),
             Ok(read) => Ok(read.map(|_| ())?),
             Err(_) => Err(WireError::Late),

@@ -143,7 +143,7 @@ impl<G: Gate, D: Door> Session<G, D> {
 
     async fn talk(&mut self) -> Result<Infallible, End> {
         if self.protocol == Protocol::Submissions {
-            self.implicit_tls().await?;
+            Box::pin(self.implicit_tls()).await?;
         }
         self.greet().await?;
         loop {
