@@ -10,6 +10,7 @@ pub mod feed;
 pub mod filter;
 pub mod http;
 pub mod inbox;
+pub mod large;
 pub mod model;
 pub mod net;
 pub mod pipeline;
