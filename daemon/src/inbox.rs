@@ -22,6 +22,8 @@ use crate::store::{Accepted, Cmd, CursorMove, Outcome, Store, StoreError};
 const IN_MEMORY: usize = LARGE;
 /// Octets of one write to that file.
 const WRITE: usize = 64 * 1024;
+/// A mail of so many octets is compressed on the spot.
+const AT_ONCE: usize = 32 * 1024;
 /// Mails and KiB that may be on their way into the database at once.
 const MAILS: usize = 512;
 const KIB: u32 = 64 * 1024;
@@ -196,10 +198,15 @@ impl Inbox {
     }
 
     async fn keep(&self, envelope: Envelope, mail: Mail, cursor: Option<CursorMove>) -> Result<Receipt, StoreError> {
-        let store = self.store.clone();
-        let (blob, _permits) = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits))
-            .await
-            .map_err(|e| StoreError::Io(e.to_string()))?;
+        let (blob, _permits) = match mail.bytes.len() {
+            // It goes into no file, and another thread would take longer to wake.
+            ..=AT_ONCE => (self.store.prepare(&mail.bytes), mail._permits),
+            _ => {
+                let store = self.store.clone();
+                let task = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits));
+                task.await.map_err(|e| StoreError::Io(e.to_string()))?
+            }
+        };
         let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob?, cursor };
         match self.store.run(Cmd::Accept(Box::new(accepted))).await? {
             Outcome::Accepted(id) => Ok(Receipt { id }),

@@ -1,5 +1,6 @@
 //! Raw mail: compressed, found by the SHA-256 of its plain bytes; small ones in the row, large ones in files.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ const IN_ROW: usize = 64 * 1024;
 const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
 pub(super) const YOUNG: i64 = 3_600_000;
+/// For bodies up to this size, in octets, a thread keeps what it compresses with.
+const KEPT: usize = 32 * 1024;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 
@@ -152,10 +155,25 @@ pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
 }
 
+thread_local! {
+    /// For small bodies: making one of these takes longer than they do.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
 /// The zstd stream of some bytes.
 fn pack(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut body = large::buffer(compress_bound(bytes.len()));
-    Compressor::new(LEVEL)?.compress_to_buffer(bytes, &mut body)?;
+    if bytes.len() > KEPT {
+        Compressor::new(LEVEL)?.compress_to_buffer(bytes, &mut body)?;
+    } else {
+        PACKER.with_borrow_mut(|kept| {
+            let packer = match kept {
+                Some(packer) => packer,
+                None => kept.insert(Compressor::new(LEVEL)?),
+            };
+            packer.compress_to_buffer(bytes, &mut body)
+        })?;
+    }
     body.shrink_to_fit();
     Ok(body)
 }
