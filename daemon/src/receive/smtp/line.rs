@@ -277,6 +277,23 @@ mod tests {
         assert_eq!(in_two(&[b'x'; MAX_LINE + 1], b"AUTH y\r\nnext\r\n").0, [b"long", b"next"], "the middle of a long line is no log-in");
     }
 
+    #[tokio::test]
+    async fn waiting_for_a_command_takes_no_buffers() {
+        let (mut client, io) = tokio::io::duplex(1 << 20);
+        client.write_all(&b"NOOP\r\n".repeat(10_000)).await.unwrap();
+        let mut wire = Wire::new(Box::new(io));
+        let (mut read, mut most) = (0, 0);
+        while wire.line(Instant::now(), LONGEST).await.is_ok() {
+            wire.say(&Reply::new(250, "2.0.0", "OK"));
+            (read, most) = (read + 1, most.max(wire.input.capacity()));
+        }
+        assert!(read == 10_000 && most >= CHUNK, "{read} lines, {most} octets");
+        assert_eq!((wire.input.capacity(), wire.output.capacity()), (0, 0));
+        client.write_all(b"NO").await.unwrap();
+        assert_eq!(wire.line(Instant::now(), LONGEST).await, Err(LineError::Wire(WireError::Late)));
+        assert!(wire.input.capacity() < 100, "what came of a line is kept");
+    }
+
     proptest! {
         #[test]
         fn a_line_is_found_only_whole(head in "[a-z .]{0,20}", tail in "[a-z\r\n]{0,20}") {
