@@ -14,11 +14,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
+use crate::large::{self, LARGE};
 use crate::model::{Envelope, InboxId, Reply};
 use crate::store::{Accepted, Cmd, CursorMove, Outcome, Store, StoreError};
 
-/// A draft larger than this, in octets, goes into a file while it arrives.
-const IN_MEMORY: usize = 256 * 1024;
+/// A larger draft goes into a file while it arrives.
+const IN_MEMORY: usize = LARGE;
+/// Octets of one write to that file.
+const WRITE: usize = 64 * 1024;
+/// A mail of so many octets is compressed on the spot.
+const AT_ONCE: usize = 32 * 1024;
 /// Mails and KiB that may be on their way into the database at once.
 const MAILS: usize = 512;
 const KIB: u32 = 64 * 1024;
@@ -88,16 +93,9 @@ impl Draft {
     /// When the spool file can't be written.
     pub async fn push(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.len += bytes.len() as u64;
-        if self.file.is_none() && self.memory.len() + bytes.len() > IN_MEMORY {
-            self.spill().await?;
-        }
-        match &mut self.file {
-            Some(spool) => spool.file.write_all(bytes).await,
-            None => {
-                self.memory.extend_from_slice(bytes);
-                Ok(())
-            }
-        }
+        self.memory.extend_from_slice(bytes);
+        let most = if self.file.is_some() { WRITE } else { IN_MEMORY };
+        if self.memory.len() > most { self.spill().await } else { Ok(()) }
     }
 
     /// Octets so far.
@@ -110,24 +108,31 @@ impl Draft {
         self.len == 0
     }
 
+    /// Moves what is in memory to the end of the file.
     async fn spill(&mut self) -> std::io::Result<()> {
         static SPOOL: AtomicU64 = AtomicU64::new(0);
-        tokio::fs::create_dir_all(&self.folder).await?;
-        let path = self.folder.join(format!("{}-{}.spool", std::process::id(), SPOOL.fetch_add(1, Ordering::Relaxed)));
-        let file = File::options().create_new(true).read(true).write(true).mode(0o600).open(&path).await?;
-        let mut spool = Spool { file, path };
-        spool.file.write_all(&self.memory).await?;
-        self.memory = Vec::new();
-        self.file = Some(spool);
+        let spool = match &mut self.file {
+            Some(spool) => spool,
+            None => {
+                tokio::fs::create_dir_all(&self.folder).await?;
+                let path = self.folder.join(format!("{}-{}.spool", std::process::id(), SPOOL.fetch_add(1, Ordering::Relaxed)));
+                let file = File::options().create_new(true).read(true).write(true).mode(0o600).open(&path).await?;
+                self.file.insert(Spool { file, path })
+            }
+        };
+        for piece in std::mem::take(&mut self.memory).chunks(WRITE) {
+            spool.file.write_all(piece).await?;
+        }
         Ok(())
     }
 
     async fn read(mut self) -> std::io::Result<Vec<u8>> {
         let Some(spool) = &mut self.file else { return Ok(std::mem::take(&mut self.memory)) };
-        let mut bytes = Vec::with_capacity(usize::try_from(self.len).unwrap_or(0));
+        let mut bytes = large::buffer(usize::try_from(self.len).unwrap_or(0));
         spool.file.flush().await?;
         spool.file.rewind().await?;
         spool.file.read_to_end(&mut bytes).await?;
+        bytes.extend_from_slice(&self.memory);
         Ok(bytes)
     }
 }
@@ -193,10 +198,15 @@ impl Inbox {
     }
 
     async fn keep(&self, envelope: Envelope, mail: Mail, cursor: Option<CursorMove>) -> Result<Receipt, StoreError> {
-        let store = self.store.clone();
-        let (blob, _permits) = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits))
-            .await
-            .map_err(|e| StoreError::Io(e.to_string()))?;
+        let (blob, _permits) = match mail.bytes.len() {
+            // It goes into no file, and another thread would take longer to wake.
+            ..=AT_ONCE => (self.store.prepare(&mail.bytes), mail._permits),
+            _ => {
+                let store = self.store.clone();
+                let task = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits));
+                task.await.map_err(|e| StoreError::Io(e.to_string()))?
+            }
+        };
         let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob?, cursor };
         match self.store.run(Cmd::Accept(Box::new(accepted))).await? {
             Outcome::Accepted(id) => Ok(Receipt { id }),
@@ -211,5 +221,28 @@ fn refuse(error: &StoreError) -> Reply {
     match error {
         StoreError::Full => DISK_FULL,
         _ => NOT_KEPT,
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_draft_comes_back_whole_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = || std::fs::read_dir(folder.path()).unwrap().count();
+        let bytes: Vec<u8> = (0..700_000u32).flat_map(u32::to_le_bytes).collect();
+        for len in [0, 1, IN_MEMORY, IN_MEMORY + 1, IN_MEMORY + WRITE, bytes.len()] {
+            let mut draft = Draft { folder: folder.path().to_owned(), memory: Vec::new(), file: None, len: 0 };
+            for piece in bytes[..len].chunks(16_000) {
+                draft.push(piece).await.unwrap();
+                assert!(draft.memory.len() <= if draft.file.is_some() { WRITE } else { IN_MEMORY });
+            }
+            assert_eq!((draft.len(), files()), (len as u64, usize::from(len > IN_MEMORY)));
+            assert!(draft.read().await.unwrap() == bytes[..len], "{len}");
+            assert_eq!(files(), 0);
+        }
     }
 }

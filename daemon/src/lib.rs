@@ -12,6 +12,7 @@ pub mod filter;
 pub mod fuzz;
 pub mod http;
 pub mod inbox;
+pub mod large;
 pub mod model;
 pub mod net;
 pub mod pipeline;

@@ -129,6 +129,13 @@ fn passwords_go_over_tls_and_do_what_they_should() {
     is_refused(&smtp.ask("AUTH PLAIN !"), 501, "5.5.2");
     assert_eq!(smtp.ask("AUTH PLAIN").line, "334 ");
     is_refused(&smtp.ask("*"), 501, "5.7.0");
+    // A line of a log-in has 12,288 octets (RFC 4954 §4), one of another command 2,048.
+    is_refused(&smtp.ask(&format!("AUTH PLAIN {}", "A".repeat(12_272))), 501, "5.5.2");
+    for (octets, code, enhanced) in [(12_284, 501, "5.5.2"), (12_288, 500, "5.5.6")] {
+        assert_eq!(smtp.ask("AUTH PLAIN").line, "334 ");
+        is_refused(&smtp.ask(&"A".repeat(octets)), code, enhanced);
+    }
+    is_refused(&smtp.ask(&format!("NOOP {}", "A".repeat(2_042))), 500, "5.5.2 Line too long");
     is_refused(&smtp.log_in(BOB, &right), 535, "5.7.8");
     is_refused(&smtp.log_in(JANE, "aaaa-bbbb-cccc-dddd-eeee-ffff"), 535, "5.7.8");
     is_refused(&smtp.log_in(JANE, "secret"), 535, "5.7.8");

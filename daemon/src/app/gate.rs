@@ -19,6 +19,8 @@ use crate::verify::{self, Subject, Verifier};
 
 /// Passwords that are checked at once.
 const CHECKS: usize = 2;
+/// A mail of so many octets is read sooner than the runtime is told of it.
+const AT_ONCE: usize = 32 * 1024;
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
 const NO_DATABASE: Reply = Reply::new(451, "4.3.0", "The desk can't look that up now, please try again later");
@@ -92,7 +94,7 @@ impl Gate for DeskGate {
 
     async fn data(&self, envelope: &mut Envelope, raw: &[u8]) -> Result<(), Reply> {
         let limits = Limits::from(&self.desk.borrow().config.limits);
-        let found = tokio::task::block_in_place(|| prescan(raw, &limits));
+        let found = reading(raw, || prescan(raw, &limits));
         let refusal = match found {
             Ok(scan) if scan.from_fields > 1 => TWO_AUTHORS,
             Ok(scan) if envelope.auth_user.is_some() => return self.is_author(envelope, raw, &limits, &scan).await,
@@ -131,7 +133,7 @@ impl DeskGate {
             return Ok(());
         }
         let Some(_room) = self.verifier.room() else { return Ok(()) };
-        let mail = tokio::task::block_in_place(|| Subject::read(raw, scanned_origin(raw, limits, scan)));
+        let mail = reading(raw, || Subject::read(raw, scanned_origin(raw, limits, scan)));
         let verdict = self.verifier.verdict(&desk.config, envelope, &mail).await;
         let agents = |recipient: &String| matches!(desk.book.classify(recipient), Recipient::Token(_, token) if is_of_agent(&token));
         let refusal = verify::refusal(&verdict, envelope.recipients.iter().any(agents));
@@ -171,7 +173,7 @@ impl DeskGate {
     async fn is_author(&self, envelope: &Envelope, raw: &[u8], limits: &Limits, scan: &Scan) -> Result<(), Reply> {
         let Some(user) = &envelope.auth_user else { return Ok(()) };
         let agent = self.agent(user).await?;
-        let from = tokio::task::block_in_place(|| scanned_origin(raw, limits, scan).from);
+        let from = reading(raw, || scanned_origin(raw, limits, scan).from);
         if from.is_some_and(|from| is_plain(&from.address) && agent.has_address(&from.key())) { Ok(()) } else { Err(NOT_THE_AUTHOR) }
     }
 
@@ -196,6 +198,11 @@ impl DeskGate {
             Err(error) => Err(unknown(error)),
         }
     }
+}
+
+/// Reads a mail; of a large one the runtime is told, so that others go on meanwhile.
+fn reading<T>(raw: &[u8], read: impl FnOnce() -> T) -> T {
+    if raw.len() <= AT_ONCE { read() } else { tokio::task::block_in_place(read) }
 }
 
 fn is_of_agent(token: &Token) -> bool {

@@ -204,7 +204,7 @@ impl Running {
         };
         self.tasks.spawn(send::run(sender, self.cancel.clone()));
         let (verifier, filters) = (self.verifier.clone(), self.filters.clone());
-        let pipeline = pipeline::Pipeline { store: store(), node, desk: desk(), verifier, filters, clock };
+        let pipeline = pipeline::Pipeline { store: store(), node, desk: desk(), verifier, filters, room: pipeline::Room::default(), clock };
         self.tasks.spawn(pipeline::run(pipeline, self.cancel.clone()));
         let heart = tasks::Heart { store: store(), node, desk: desk(), clock, index: self.index.clone(), beat, dead: self.dead.clone() };
         self.tasks.spawn(tasks::beat(heart, self.cancel.clone()));

@@ -1,6 +1,7 @@
 //! Accepted mail to tickets: claim an inbox row, filter, understand, verify, decide, one commit.
 
 pub mod history;
+mod room;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,12 +16,15 @@ use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::failpoint;
 use crate::filter::{self, Filters};
+use crate::large;
 use crate::model::facts::Facts;
 use crate::model::finding::{Action, Finding};
 use crate::model::{InboxId, Understood, Verdict};
 use crate::store::{ClaimedMail, Cmd, NodeId, Outcome, Queue, Store, StoreError};
 use crate::understand::{Limits, glimpse, origin, understand};
 use crate::verify::{Subject, Verifier};
+
+pub use room::Room;
 
 /// Mails taken at once.
 const BATCH: usize = 16;
@@ -50,6 +54,8 @@ pub struct Pipeline {
     pub verifier: Arc<Verifier>,
     /// Who asks content filters.
     pub filters: Arc<Filters>,
+    /// What large mails share.
+    pub room: Room,
     /// The clock.
     pub clock: Clock,
 }
@@ -229,15 +235,13 @@ impl Pipeline {
         if !Filters::is_asked(&desk.config, &mail.findings) {
             return Ok(Ok(mail.findings.clone()));
         }
-        let mut raw = self.store.blob(&mail.blob).await?;
-        let octets = raw.len();
-        let mut room = self.filters.memory(octets);
-        if room.is_none() {
-            // A filter may take its time, and many large mails may wait for it: not in memory.
-            drop(std::mem::take(&mut raw));
-            room = self.filters.memory_later(octets).await;
-            raw = self.store.blob(&mail.blob).await?;
-        }
+        // A filter may take its time, and many large mails may wait for it: not in memory.
+        let octets = usize::try_from(mail.octets).unwrap_or(usize::MAX);
+        let room = match self.filters.memory(octets) {
+            Some(room) => Some(room),
+            None => self.filters.memory_later(octets).await,
+        };
+        let raw = self.store.blob(&mail.blob).await?;
         let findings = self.filters.findings(&desk.config, &mail.envelope, &raw, &mail.findings).await;
         drop(room);
         Ok(self.waits(desk, mail, &findings).map_or(Ok(findings), Err))
@@ -254,6 +258,7 @@ impl Pipeline {
 
     /// What a mail that can't be understood says of itself; nothing, where even its bytes can't be had.
     async fn glimpsed(&self, mail: &ClaimedMail) -> Result<Understood, StoreError> {
+        let _room = self.room.take(mail.octets).await;
         match self.store.blob(&mail.blob).await {
             Ok(raw) => Ok(glimpse(&raw)),
             Err(error @ (StoreError::Away(_) | StoreError::Busy | StoreError::Closed)) => Err(error),
@@ -264,13 +269,18 @@ impl Pipeline {
     /// What the mail says and who wrote it. What was found while its sender was on the line stands, unless the DNS could
     /// not be asked then.
     async fn read(&self, desk: &Desk, mail: &ClaimedMail) -> Result<(Understood, Verdict), StoreError> {
+        let room = self.room.take(mail.octets).await;
         let raw = self.store.blob(&mail.blob).await?;
         let limits = Limits::from(&desk.config.limits);
         let known = mail.envelope.verdict.clone().filter(|verdict| !verdict.is_temporary());
         let wanted = known.is_none();
-        let task =
-            tokio::task::spawn_blocking(move || (understand(&raw, &limits), wanted.then(|| Subject::read(&raw, origin(&raw, &limits)))));
-        let (understood, subject) = task.await.map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))?;
+        let work = move || (understand(&raw, &limits), wanted.then(|| Subject::read(&raw, origin(&raw, &limits))));
+        let done = match room {
+            Some(_) => large::apart(work)?.await.map_err(|e| e.to_string()),
+            None => tokio::task::spawn_blocking(work).await.map_err(|e| e.to_string()),
+        };
+        drop(room);
+        let (understood, subject) = done.map_err(|e| StoreError::Corrupt(format!("understanding it failed: {e}")))?;
         let verdict = match (known, subject) {
             (Some(known), _) => known,
             (None, Some(subject)) => self.verifier.verdict(&desk.config, &mail.envelope, &subject).await,

@@ -1,12 +1,15 @@
 //! Raw mail: compressed, found by the SHA-256 of its plain bytes; small ones in the row, large ones in files.
 
+use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use sha2::{Digest, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
+use zstd::zstd_safe::compress_bound;
 
 use super::backup::rest::Rest;
 use super::conn::Conn;
@@ -14,6 +17,7 @@ use super::value::Value;
 use super::{Store, StoreError, parts};
 use crate::clock::since_1970;
 use crate::failpoint;
+use crate::large;
 
 /// Compressed bodies up to this size, in octets, stand in the row.
 const IN_ROW: usize = 64 * 1024;
@@ -21,6 +25,8 @@ const IN_ROW: usize = 64 * 1024;
 const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
 pub(super) const YOUNG: i64 = 3_600_000;
+/// For bodies up to this size, in octets, a thread keeps what it compresses with.
+const KEPT: usize = 32 * 1024;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 
@@ -56,7 +62,7 @@ impl Store {
     pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared, StoreError> {
         let sha = sha256(bytes);
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-        let body = zstd::bulk::compress(bytes, LEVEL)?;
+        let body = pack(bytes)?;
         // A file is on one machine: where several share the database, all of a body goes there.
         if body.len() <= IN_ROW || self.is_shared() {
             return Ok(Prepared { sha, size, body: Some(body) });
@@ -80,10 +86,11 @@ impl Store {
         tokio::task::spawn_blocking(move || {
             let packed = match body {
                 Some(body) => body,
-                None => std::fs::read(&path)?,
+                None => read_file(&path)?,
             };
             let capacity = u64::try_from(size).unwrap_or(0).min(MAX_PLAIN);
-            let plain = zstd::bulk::decompress(&packed, usize::try_from(capacity).unwrap_or(0))?;
+            let mut plain = large::buffer(usize::try_from(capacity).unwrap_or(0));
+            Decompressor::new()?.decompress_to_buffer(&packed, &mut plain)?;
             if sha256(&plain) != sha {
                 return Err(StoreError::Corrupt(format!("blob {} does not match its name", hex(&sha))));
             }
@@ -146,6 +153,36 @@ pub(super) async fn insert(conn: &mut Conn<'_>, blob: &Prepared) -> Result<(), S
 /// Lower-case hex.
 pub fn hex(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(bytes)
+}
+
+thread_local! {
+    /// For small bodies: making one of these takes longer than they do.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// The zstd stream of some bytes.
+fn pack(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let mut body = large::buffer(compress_bound(bytes.len()));
+    if bytes.len() > KEPT {
+        Compressor::new(LEVEL)?.compress_to_buffer(bytes, &mut body)?;
+    } else {
+        PACKER.with_borrow_mut(|kept| {
+            let packer = match kept {
+                Some(packer) => packer,
+                None => kept.insert(Compressor::new(LEVEL)?),
+            };
+            packer.compress_to_buffer(bytes, &mut body)
+        })?;
+    }
+    body.shrink_to_fit();
+    Ok(body)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, StoreError> {
+    let mut file = File::open(path)?;
+    let mut body = large::buffer(usize::try_from(file.metadata()?.len()).unwrap_or(0));
+    file.read_to_end(&mut body)?;
+    Ok(body)
 }
 
 /// Writes beside, syncs, renames, syncs the folder: the name stands for whole bytes or for nothing.

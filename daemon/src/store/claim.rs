@@ -22,6 +22,8 @@ pub struct ClaimedMail {
     pub envelope: Envelope,
     /// SHA-256 of its bytes.
     pub blob: Vec<u8>,
+    /// How many there are.
+    pub octets: u64,
     /// Tries, this one included.
     pub attempts: i64,
     /// Reasons for which it was held and that a person has let pass.
@@ -55,7 +57,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usiz
         "UPDATE inbox SET state = 'claimed', claimed_by = $1, attempts = attempts + 1 WHERE state = 'waiting' AND id IN",
         2,
         ids.len(),
-        "RETURNING id, received_at, envelope, blob, attempts, passed, decided_from",
+        "RETURNING id, received_at, envelope, blob, attempts, passed, decided_from, (SELECT size FROM blob WHERE sha = inbox.blob)",
     );
     let args = std::iter::once(Value::Int(node.0)).chain(ids.into_iter().map(Value::Int)).collect();
     let mut mails = conn.all(sql, args).await?.iter().map(mail).collect::<Result<Vec<_>, _>>()?;
@@ -71,6 +73,7 @@ fn mail(row: &Row) -> Result<ClaimedMail, StoreError> {
         findings: findings(&row.text(6)?, &envelope),
         envelope,
         blob: row.bytes(3)?,
+        octets: u64::try_from(row.int(7)?).unwrap_or(0),
         attempts: row.int(4)?,
         passed: row.text(5)?.split_whitespace().map(str::to_owned).collect(),
     })

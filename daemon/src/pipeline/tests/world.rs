@@ -17,7 +17,7 @@ use crate::model::outgoing::OutboxRow;
 use crate::model::people::Settings;
 use crate::model::ticket::Role;
 use crate::model::{Envelope, InboxId, MailboxId, PersonId, TicketId, Transport};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Room};
 use crate::store::database_for_tests as database;
 use crate::store::read::{InboxItem, MessageItem, TicketItem};
 use crate::store::{Cmd, NewAgent, NewNode, NodeId, Outcome};
@@ -133,7 +133,15 @@ impl World {
         drop(sender);
         let verifier = Arc::new(verify::Verifier::new(self.opened.clock));
         let filters = Arc::new(Filters::new(self.opened.clock));
-        Pipeline { store: self.opened.store.clone(), node: self.node, desk, verifier, filters, clock: self.opened.clock }
+        Pipeline {
+            store: self.opened.store.clone(),
+            node: self.node,
+            desk,
+            verifier,
+            filters,
+            room: Room::default(),
+            clock: self.opened.clock,
+        }
     }
 
     /// Decides what waits.

@@ -6,7 +6,8 @@ use data_encoding::BASE64;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::session::{End, Session};
+use super::line::Longest;
+use super::session::{AUTH_LINE, End, Session};
 use crate::config::Limits;
 use crate::model::Reply;
 use crate::receive::door::Door;
@@ -20,6 +21,7 @@ const NOT_NOW: Reply = Reply::new(503, "5.5.1", "You have logged in, or a mail i
 const UNKNOWN: Reply = Reply::new(504, "5.5.4", "Use AUTH PLAIN or AUTH LOGIN");
 const CANCELLED: Reply = Reply::new(501, "5.7.0", "Log-in given up");
 const UNREADABLE: Reply = Reply::new(501, "5.5.2", "That is no such response in base64");
+const LONG: Reply = Reply::new(500, "5.5.6", "That response is too long");
 const TOO_OFTEN: Reply = Reply::new(421, "4.7.0", "Too many wrong passwords from your address, try again later");
 const ENOUGH: Reply = Reply::new(421, "4.7.0", "Too many wrong passwords, closing");
 
@@ -30,6 +32,11 @@ struct Login {
 }
 
 impl<G: Gate, D: Door> Session<G, D> {
+    /// Whether AUTH would be heard now.
+    pub(super) fn may_log_in(&self) -> bool {
+        self.protocol.is_submission() && self.tls && self.agent.is_none()
+    }
+
     /// `AUTH mechanism [initial-response]`.
     pub(super) async fn auth(&mut self, mechanism: &str, initial: Option<String>) -> Result<(), End> {
         if !self.tls {
@@ -108,10 +115,11 @@ impl<G: Gate, D: Door> Session<G, D> {
     /// Asks for a response and reads it.
     async fn asked(&mut self, challenge: &'static str) -> Result<Result<String, Reply>, End> {
         self.write(&Reply::new(334, "", challenge));
-        let line = self.line().await?;
-        Ok(match line.as_slice() {
-            b"*" => Err(CANCELLED),
-            line => std::str::from_utf8(line).map_err(|_| UNREADABLE).and_then(decoded),
+        let most = AUTH_LINE.max(self.config.limits.command_line);
+        Ok(match self.line(Longest { any: most, auth: most }).await?.as_deref() {
+            None => Err(LONG),
+            Some(b"*") => Err(CANCELLED),
+            Some(line) => std::str::from_utf8(line).map_err(|_| UNREADABLE).and_then(decoded),
         })
     }
 }

@@ -1,8 +1,12 @@
 //! The wire: strict lines in, replies out, each with an absolute deadline.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Poll, ready};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWriteExt as _, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 
 use super::reply;
@@ -22,10 +26,24 @@ pub(in crate::receive) struct Wire {
     input: Vec<u8>,
     used: usize,
     output: Vec<u8>,
-    /// Longest command line with its CRLF.
-    max_line: usize,
     /// How much of a longer one was dropped so far.
     skipped: usize,
+}
+
+/// How long a line may be, with its CRLF.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Longest {
+    /// Any line.
+    pub(super) any: usize,
+    /// One that begins with AUTH: the first response may stand in it.
+    pub(super) auth: usize,
+}
+
+impl Longest {
+    fn of(self, start: &[u8]) -> usize {
+        let is_auth = start.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"AUTH "));
+        if is_auth { self.auth } else { self.any }
+    }
 }
 
 /// Why there is nothing to read.
@@ -63,33 +81,44 @@ impl From<io::Error> for WireError {
 }
 
 impl Wire {
-    pub(in crate::receive) fn new(io: Box<dyn Stream>, max_line: usize) -> Self {
-        Self { io, input: Vec::new(), used: 0, output: Vec::new(), max_line, skipped: 0 }
+    pub(in crate::receive) fn new(io: Box<dyn Stream>) -> Self {
+        Self { io, input: Vec::new(), used: 0, output: Vec::new(), skipped: 0 }
     }
 
     /// The next line without its CRLF. Queued replies leave before anything is waited for (RFC 2920 §3.2). What came of a
     /// line is kept, so that this can be given up, or be late, and be called again.
-    pub(super) async fn line(&mut self, deadline: Instant) -> Result<Vec<u8>, LineError> {
+    pub(super) async fn line(&mut self, deadline: Instant, longest: Longest) -> Result<Vec<u8>, LineError> {
         loop {
+            let max = longest.of(self.buffered());
             match scan(self.buffered()) {
                 Scan::Line(length) => {
                     let line = self.buffered().get(..length).map(<[u8]>::to_vec).unwrap_or_default();
                     self.consume(length + 2);
-                    let whole = std::mem::take(&mut self.skipped) + length + 2;
-                    return if whole > self.max_line { Err(LineError::Long) } else { Ok(line) };
+                    let is_long = std::mem::take(&mut self.skipped) > 0 || length + 2 > max;
+                    return if is_long { Err(LineError::Long) } else { Ok(line) };
                 }
                 Scan::Stray => return Err(LineError::Stray),
                 Scan::More if self.skipped > MAX_SKIPPED => return Err(LineError::Endless),
                 Scan::More => {}
             }
-            if self.buffered().len() > self.max_line {
+            if self.buffered().len() > max {
                 // A CR at the very end may be half of the CRLF.
                 let drop = self.buffered().len() - usize::from(self.buffered().ends_with(b"\r"));
                 self.consume(drop);
                 self.skipped += drop;
             }
+            self.flush(deadline).await?;
+            self.lighten();
             self.fill(deadline).await?;
         }
+    }
+
+    /// Gives back what the buffers do not need: most sessions wait for a command most of the time.
+    fn lighten(&mut self) {
+        self.input.drain(..self.used);
+        self.used = 0;
+        self.input.shrink_to_fit();
+        self.output.shrink_to_fit();
     }
 
     /// What was read and not yet used.
@@ -106,13 +135,21 @@ impl Wire {
         }
     }
 
-    /// Waits for more octets, after queued replies have left.
+    /// Waits for more octets, after queued replies have left. They are read by way of the stack, so that waiting takes no
+    /// buffer.
     pub(super) async fn fill(&mut self, deadline: Instant) -> Result<(), WireError> {
         self.flush(deadline).await?;
         self.input.drain(..self.used);
         self.used = 0;
-        self.input.reserve(CHUNK);
-        match timeout_at(deadline, self.io.read_buf(&mut self.input)).await {
+        let (io, input) = (&mut self.io, &mut self.input);
+        let read = poll_fn(|cx| {
+            let mut chunk = [const { MaybeUninit::uninit() }; CHUNK];
+            let mut chunk = ReadBuf::uninit(&mut chunk);
+            ready!(Pin::new(&mut *io).poll_read(cx, &mut chunk))?;
+            input.extend_from_slice(chunk.filled());
+            Poll::Ready(io::Result::Ok(chunk.filled().len()))
+        });
+        match timeout_at(deadline, read).await {
             Ok(Ok(0)) => Err(WireError::Gone),
             Ok(read) => Ok(read.map(|_| ())?),
             Err(_) => Err(WireError::Late),
@@ -158,7 +195,7 @@ impl Wire {
 
     /// Takes the connection out to wrap it (STARTTLS); `new` begins again with empty buffers.
     pub(super) fn take(&mut self) -> Box<dyn Stream> {
-        std::mem::replace(self, Self::new(Box::new(tokio::io::empty()), self.max_line)).io
+        std::mem::replace(self, Self::new(Box::new(tokio::io::empty()))).io
     }
 }
 
@@ -184,16 +221,23 @@ fn scan(input: &[u8]) -> Scan {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::io::Cursor;
     use std::time::Duration;
 
     /// Reads lines until the first error, from a client that has written everything and left.
     fn lines(input: &[u8]) -> (Vec<Vec<u8>>, LineError) {
-        let mut wire = Wire::new(Box::new(tokio::io::join(std::io::Cursor::new(input.to_vec()), tokio::io::sink())), MAX_LINE);
+        in_two(input, b"")
+    }
+
+    /// The same from one whose octets come in two pieces.
+    fn in_two(first: &[u8], second: &[u8]) -> (Vec<Vec<u8>>, LineError) {
+        let input = Cursor::new(first.to_vec()).chain(Cursor::new(second.to_vec()));
+        let mut wire = Wire::new(Box::new(tokio::io::join(input, tokio::io::sink())));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async move {
             let mut lines = Vec::new();
             loop {
-                match wire.line(Instant::now() + Duration::from_secs(60)).await {
+                match wire.line(Instant::now() + Duration::from_secs(60), LONGEST).await {
                     Ok(line) => lines.push(line),
                     Err(LineError::Long) => lines.push(b"long".to_vec()),
                     Err(error) => return (lines, error),
@@ -203,6 +247,7 @@ mod tests {
     }
 
     const MAX_LINE: usize = 2048;
+    const LONGEST: Longest = Longest { any: MAX_LINE, auth: 12_288 };
     const GONE: LineError = LineError::Wire(WireError::Gone);
 
     #[test]
@@ -221,6 +266,32 @@ mod tests {
             assert_eq!(lines(&line(n)), (vec![b"long".to_vec(), b"next".to_vec()], GONE), "{n}");
         }
         assert_eq!(lines(&line(1_000_000)), (vec![], LineError::Endless));
+    }
+
+    #[test]
+    fn a_log_in_has_longer_lines() {
+        let line = |verb: &str, n: usize| format!("{verb} {}\r\nnext\r\n", "x".repeat(n - verb.len() - 3));
+        let first = |line: &str| lines(line.as_bytes()).0.swap_remove(0).len();
+        assert_eq!([first(&line("auth", 12_288)), first(&line("AUTH", 12_289))], [12_286, "long".len()]);
+        assert_eq!([first(&line("AUTHX", MAX_LINE)), first(&line("AUTHX", MAX_LINE + 1))], [MAX_LINE - 2, "long".len()]);
+        assert_eq!(in_two(&[b'x'; MAX_LINE + 1], b"AUTH y\r\nnext\r\n").0, [b"long", b"next"], "the middle of a long line is no log-in");
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_command_takes_no_buffers() {
+        let (mut client, io) = tokio::io::duplex(1 << 20);
+        client.write_all(&b"NOOP\r\n".repeat(10_000)).await.unwrap();
+        let mut wire = Wire::new(Box::new(io));
+        let (mut read, mut most) = (0, 0);
+        while wire.line(Instant::now(), LONGEST).await.is_ok() {
+            wire.say(&Reply::new(250, "2.0.0", "OK"));
+            (read, most) = (read + 1, most.max(wire.input.capacity()));
+        }
+        assert!(read == 10_000 && most >= CHUNK, "{read} lines, {most} octets");
+        assert_eq!((wire.input.capacity(), wire.output.capacity()), (0, 0));
+        client.write_all(b"NO").await.unwrap();
+        assert_eq!(wire.line(Instant::now(), LONGEST).await, Err(LineError::Wire(WireError::Late)));
+        assert!(wire.input.capacity() < 100, "what came of a line is kept");
     }
 
     proptest! {

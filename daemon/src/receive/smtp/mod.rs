@@ -242,7 +242,7 @@ fn turned_away<G, D>(shared: &Shared<G, D>, peer: &Peer, reply: &Reply) {
 
 /// Says why and hangs up at once: here descriptors are short.
 async fn refuse(io: Box<dyn Stream>, reply: Reply) {
-    let mut wire = Wire::new(io, 0);
+    let mut wire = Wire::new(io);
     wire.say(&reply);
     // Whoever does not hear it sees the connection close.
     let _ = wire.flush(Instant::now() + REFUSAL).await;

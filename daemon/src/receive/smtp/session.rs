@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::command::{self, Command};
-use super::line::{LineError, Wire, WireError};
+use super::line::{LineError, Longest, Wire, WireError};
 use super::{Protocol, Shared};
 use crate::config::Config;
 use crate::model::{Envelope, Reply};
@@ -29,6 +29,9 @@ const GREETING_PAUSE_NEAR: Duration = Duration::from_millis(5);
 const CLOSING: Duration = Duration::from_secs(1);
 /// A trusted relay or local client may stay this many times as long: it sends mail after mail.
 const TRUSTED_STAY: u32 = 3;
+
+/// Longest line of a log-in (RFC 4954 §4).
+pub(super) const AUTH_LINE: usize = 12_288;
 
 const TIMEOUT: Reply = Reply::new(421, "4.4.2", "Timeout, closing");
 const SESSION_OVER: Reply = Reply::new(421, "4.4.2", "Session too long, closing; come again");
@@ -103,7 +106,7 @@ impl<G: Gate, D: Door> Session<G, D> {
         cancel: CancellationToken,
     ) -> Self {
         let stay = config.limits.session_time * if peer.exempt { TRUSTED_STAY } else { 1 };
-        let wire = Wire::new(io, config.limits.command_line);
+        let wire = Wire::new(io);
         Self {
             shared,
             config,
@@ -143,11 +146,11 @@ impl<G: Gate, D: Door> Session<G, D> {
 
     async fn talk(&mut self) -> Result<Infallible, End> {
         if self.protocol == Protocol::Submissions {
-            self.implicit_tls().await?;
+            Box::pin(self.implicit_tls()).await?;
         }
         self.greet().await?;
         loop {
-            let line = self.line().await?;
+            let line = self.command().await?;
             self.obey(&line).await?;
             if self.wire.is_full() {
                 let deadline = self.deadline();
@@ -170,11 +173,24 @@ impl<G: Gate, D: Door> Session<G, D> {
         Ok(())
     }
 
-    /// The next command line. Here, between two commands, a session ends that must end. It has its time as a whole, not
-    /// its next octet; when almost all connections are in use, whoever lets us wait is soon sent away.
-    pub(super) async fn line(&mut self) -> Result<Vec<u8>, End> {
+    /// The next command line.
+    async fn command(&mut self) -> Result<Vec<u8>, End> {
+        let any = self.config.limits.command_line;
+        let longest = Longest { any, auth: if self.may_log_in() { any.max(AUTH_LINE) } else { any } };
+        loop {
+            match self.line(longest).await? {
+                Some(line) => return Ok(line),
+                None => self.say(&LONG).await?,
+            }
+        }
+    }
+
+    /// The next line, or nothing for one that was too long. Here, between two commands, a session ends that must end. It
+    /// has its time as a whole, not its next octet; when almost all connections are in use, whoever lets us wait is soon
+    /// sent away.
+    pub(super) async fn line(&mut self, longest: Longest) -> Result<Option<Vec<u8>>, End> {
         let (time, look) = (self.config.limits.command_timeout, self.config.limits.stress_timeout);
-        let mut begun = Instant::now();
+        let begun = Instant::now();
         loop {
             if self.cancel.is_cancelled() {
                 return Err(self.part(&SHUTTING_DOWN));
@@ -185,15 +201,12 @@ impl<G: Gate, D: Door> Session<G, D> {
             let deadline = (begun + time).min(Instant::now() + look).min(self.ends);
             let line = tokio::select! {
                 biased;
-                line = self.wire.line(deadline) => line,
+                line = self.wire.line(deadline, longest) => line,
                 () = self.cancel.cancelled() => continue,
             };
             match line {
-                Ok(line) => return Ok(line),
-                Err(LineError::Long) => {
-                    self.say(&LONG).await?;
-                    begun = Instant::now();
-                }
+                Ok(line) => return Ok(Some(line)),
+                Err(LineError::Long) => return Ok(None),
                 Err(LineError::Stray) => return Err(self.part(&STRAY)),
                 Err(LineError::Endless) => return Err(self.part(&LONG)),
                 Err(LineError::Wire(WireError::Late)) => {

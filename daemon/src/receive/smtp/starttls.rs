@@ -63,7 +63,7 @@ impl<G: Gate, D: Door> Session<G, D> {
         let deadline = self.deadline();
         let handshake = TlsAcceptor::from(config).accept(self.wire.take());
         match timeout_at(deadline, handshake).await {
-            Ok(Ok(io)) => self.wire = Wire::new(Box::new(io), self.config.limits.command_line),
+            Ok(Ok(io)) => self.wire = Wire::new(Box::new(io)),
             Ok(Err(error)) => {
                 debug!(peer = ?self.peer.ip, %error, "TLS handshake failed");
                 return Err(End::Lost);

@@ -33,6 +33,7 @@ const TOO_MANY_MISSES: Reply = Reply::new(421, "4.7.0", "Too many unknown recipi
 const TOO_MANY_RECIPIENTS: Reply = Reply::new(452, "4.5.3", "Too many recipients, send the rest in another mail");
 
 impl<G: Gate, D: Door> Session<G, D> {
+    /// What takes long to answer is on the heap: a session that waits for a command keeps no room for it.
     pub(super) async fn verb(&mut self, command: Command) -> Result<(), End> {
         match (self.protocol, command) {
             (Protocol::Lmtp, Command::Lhlo(name)) => self.lhlo(name).await,
@@ -40,14 +41,16 @@ impl<G: Gate, D: Door> Session<G, D> {
             (_, Command::Ehlo(name)) => self.hello(name, true).await,
             (_, Command::Helo(name)) => self.hello(name, false).await,
             (_, Command::Mail(mail)) => self.mail(mail).await,
-            (_, Command::Rcpt(recipient)) => self.rcpt(recipient).await,
-            (_, Command::Data) => self.data().await,
+            (_, Command::Rcpt(recipient)) => Box::pin(self.rcpt(recipient)).await,
+            (_, Command::Data) => Box::pin(self.data()).await,
             (_, Command::Rset) => self.rset().await,
             (_, Command::Noop) => self.idle(&OK).await,
             (_, Command::Vrfy) => self.idle(&NO_VRFY).await,
             (_, Command::Help) => self.idle(&HELP).await,
-            (_, Command::StartTls) => self.starttls().await,
-            (Protocol::Submission | Protocol::Submissions, Command::Auth(mechanism, initial)) => self.auth(&mechanism, initial).await,
+            (_, Command::StartTls) => Box::pin(self.starttls()).await,
+            (Protocol::Submission | Protocol::Submissions, Command::Auth(mechanism, initial)) => {
+                Box::pin(self.auth(&mechanism, initial)).await
+            }
             (_, Command::Expn | Command::Auth(..) | Command::Bdat) => self.say(&NOT_HERE).await,
             (_, Command::Quit) => Err(self.part(&BYE)),
             // `obey` has shown it the door.

@@ -144,12 +144,16 @@ impl Desk {
 
     /// Begins a session as if from this address; none stands for a unix socket.
     pub(super) fn connect(&self, protocol: Protocol, ip: Option<&str>) -> Client {
+        let (near, far) = tokio::io::duplex(1 << 20);
+        let task = tokio::spawn(self.session(protocol, ip, far).tarpit(Duration::from_micros(1)).run());
+        Client { io: BufReader::new(near), task }
+    }
+
+    /// A session that has not begun.
+    pub(super) fn session(&self, protocol: Protocol, ip: Option<&str>, io: DuplexStream) -> Session<FakeGate, FakeDoor> {
         let config = Arc::clone(&self.config.borrow());
         let peer = Peer::new(ip.map(|ip| ip.parse().unwrap()), &config.authentication.trusted_relays);
-        let (near, far) = tokio::io::duplex(1 << 20);
-        let session = Session::new(Arc::clone(&self.shared), config, protocol, peer, Box::new(far), self.cancel.clone());
-        let task = tokio::spawn(session.tarpit(Duration::from_micros(1)).run());
-        Client { io: BufReader::new(near), task }
+        Session::new(Arc::clone(&self.shared), config, protocol, peer, Box::new(io), self.cancel.clone())
     }
 
     /// A session over SMTP that has said EHLO.

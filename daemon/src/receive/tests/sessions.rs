@@ -27,6 +27,14 @@ async fn a_mail_is_kept_with_its_envelope() {
 }
 
 #[tokio::test]
+async fn a_session_is_small() {
+    let desk = Desk::plain();
+    let (_client, io) = tokio::io::duplex(1);
+    let octets = size_of_val(&desk.session(Protocol::Smtp, Some(OUTSIDE), io).run());
+    assert!(octets < 4_096, "{octets} octets");
+}
+
+#[tokio::test]
 async fn refusals_go_over_the_wire_as_they_are() {
     let reply = Reply::new(452, "4.3.1", "Full");
     let gates = [FakeGate { ready: Some(reply.clone()), ..FakeGate::default() }];
