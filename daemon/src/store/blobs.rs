@@ -4,9 +4,11 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use sha2::{Digest, Sha256};
+use zstd::bulk::Compressor;
 
 use super::backup::rest::Rest;
 use super::conn::Conn;
@@ -23,6 +25,8 @@ const MAX_PLAIN: u64 = 256 << 20;
 pub(super) const YOUNG: i64 = 3_600_000;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
+/// Compressors that are kept, of about 1 MiB each.
+const SPARE: usize = 4;
 
 /// A body that is ready to be named by a row: if it goes into a file, the file is on disk.
 #[derive(Clone, Debug)]
@@ -56,7 +60,7 @@ impl Store {
     pub fn prepare(&self, bytes: &[u8]) -> Result<Prepared, StoreError> {
         let sha = sha256(bytes);
         let size = i64::try_from(bytes.len()).unwrap_or(i64::MAX);
-        let body = zstd::bulk::compress(bytes, LEVEL)?;
+        let body = packed(bytes)?;
         // A file is on one machine: where several share the database, all of a body goes there.
         if body.len() <= IN_ROW || self.is_shared() {
             return Ok(Prepared { sha, size, body: Some(body) });
@@ -141,6 +145,20 @@ pub(super) async fn insert(conn: &mut Conn<'_>, blob: &Prepared) -> Result<(), S
         Some(body) => parts::insert(conn, &blob.sha, body).await,
         None => Ok(()),
     }
+}
+
+/// To make ready what compresses costs as much as to compress a small body with it: some are kept for the next bodies.
+fn packed(bytes: &[u8]) -> std::io::Result<Vec<u8>> {
+    static PACKERS: Mutex<Vec<Compressor<'static>>> = Mutex::new(Vec::new());
+    let packers = || PACKERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let kept = packers().pop();
+    let mut packer = kept.map_or_else(|| Compressor::new(LEVEL), Ok)?;
+    let body = packer.compress(bytes)?;
+    let mut packers = packers();
+    if packers.len() < SPARE {
+        packers.push(packer);
+    }
+    Ok(body)
 }
 
 /// Lower-case hex.
@@ -236,7 +254,7 @@ mod tests {
         let envelope = serde_json::from_str(r#"{"transport":"smtp","mail_from":"","recipients":[],"tls":false,"outside":true}"#).unwrap();
         let blob = store.prepare(&body).unwrap();
         old();
-        let mail = crate::store::Accepted { received_at: now, envelope, blob, cursor: None };
+        let mail = crate::store::Accepted { received_at: now, envelope, blob };
         store.run(crate::store::Cmd::Accept(Box::new(mail))).await.unwrap();
         assert_eq!((remove().await, path.exists()), (vec![], true), "a row names it");
         let sha = sha256(b"nobody");
