@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::large::{self, LARGE};
 use crate::model::{Envelope, InboxId, Reply};
-use crate::store::{Accepted, Cmd, CursorMove, Outcome, Store, StoreError};
+use crate::store::{Accepted, Cmd, CursorMove, Haul, Outcome, Store, StoreError};
 
 /// A larger draft goes into a file while it arrives.
 const IN_MEMORY: usize = LARGE;
@@ -73,7 +73,17 @@ pub struct Mail {
     _permits: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
-/// Proof that a mail is on disk. Only [`Inbox::accept`] makes one.
+/// A mail that was fetched from a folder.
+pub struct Caught {
+    /// Its UID there.
+    pub uid: u32,
+    /// Its envelope.
+    pub envelope: Envelope,
+    /// Its bytes.
+    pub mail: Mail,
+}
+
+/// Proof that a mail is on disk. Only [`Inbox::accept`] and [`Inbox::accept_haul`] make one.
 #[derive(Debug)]
 pub struct Receipt {
     id: InboxId,
@@ -186,33 +196,53 @@ impl Inbox {
     /// # Errors
     /// 451 or 452: the sender keeps the mail and tries again.
     pub async fn accept(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, Reply> {
-        self.keep(envelope, mail, None).await.map_err(|error| refuse(&error))
+        self.keep(envelope, mail).await.map_err(|error| refuse(&error))
     }
 
-    /// The same for a mail that was fetched: the cursor of its folder moves in the same commit.
-    ///
-    /// # Errors
-    /// [`StoreError::Fenced`] when the cursor is not what it was or the folder another node's; nothing was kept. Else as above.
-    pub async fn accept_at(&self, envelope: Envelope, mail: Mail, cursor: CursorMove) -> Result<Receipt, StoreError> {
-        self.keep(envelope, mail, Some(cursor)).await
-    }
-
-    async fn keep(&self, envelope: Envelope, mail: Mail, cursor: Option<CursorMove>) -> Result<Receipt, StoreError> {
+    async fn keep(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, StoreError> {
         let (blob, _permits) = match mail.bytes.len() {
             // It goes into no file, and another thread would take longer to wake.
             ..=AT_ONCE => (self.store.prepare(&mail.bytes), mail._permits),
-            _ => {
-                let store = self.store.clone();
-                let task = tokio::task::spawn_blocking(move || (store.prepare(&mail.bytes), mail._permits));
-                task.await.map_err(|e| StoreError::Io(e.to_string()))?
-            }
+            _ => self.prepared(move |store| (store.prepare(&mail.bytes), mail._permits)).await?,
         };
-        let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob?, cursor };
+        let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob? };
         match self.store.run(Cmd::Accept(Box::new(accepted))).await? {
             Outcome::Accepted(id) => Ok(Receipt { id }),
-            _ => Err(StoreError::Corrupt("a mail that was kept has no number".into())),
+            _ => Err(unnumbered()),
         }
     }
+
+    /// Keeps mails that were fetched, all or none: the cursor of their folder moves in the same commit. Receipts come in
+    /// the order of the mails.
+    ///
+    /// # Errors
+    /// [`StoreError::Fenced`] when the cursor is not what it was or the folder another node's; nothing was kept. Else as above.
+    pub async fn accept_haul(&self, mails: Vec<Caught>, cursor: CursorMove) -> Result<Vec<Receipt>, StoreError> {
+        let received_at = self.clock.now();
+        let ready = self.prepared(move |store| {
+            let each = |caught: Caught| -> Result<_, StoreError> {
+                let blob = store.prepare(&caught.mail.bytes)?;
+                Ok(((caught.uid, Accepted { received_at, envelope: caught.envelope, blob }), caught.mail._permits))
+            };
+            mails.into_iter().map(each).collect::<Result<(Vec<_>, Vec<_>), _>>()
+        });
+        let (mails, _permits) = ready.await??;
+        let many = mails.len();
+        match self.store.run(Cmd::Haul(Box::new(Haul { mails, cursor }))).await? {
+            Outcome::Kept(ids) if ids.len() == many => Ok(ids.into_iter().map(|id| Receipt { id }).collect()),
+            _ => Err(unnumbered()),
+        }
+    }
+
+    /// Compresses where blocking is allowed.
+    async fn prepared<T: Send + 'static>(&self, work: impl FnOnce(&Store) -> T + Send + 'static) -> Result<T, StoreError> {
+        let store = self.store.clone();
+        tokio::task::spawn_blocking(move || work(&store)).await.map_err(|e| StoreError::Io(e.to_string()))
+    }
+}
+
+fn unnumbered() -> StoreError {
+    StoreError::Corrupt("a mail that was kept has no number".into())
 }
 
 /// Whatever went wrong, the sender still has the mail: never a 5xx.

@@ -60,7 +60,7 @@ class Desk:
     name = "Ombud"
     to = "support@bench.example"
 
-    def __init__(self, binary, folder, database=None, more=""):
+    def __init__(self, binary, folder, database=None, more="", mailbox=""):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.config = self.folder / "ombud.toml"
@@ -68,7 +68,7 @@ class Desk:
         self.config.write_text(
             f'[desk]\nname = "Bench"\nhostname = "desk.bench.example"\ndata = "{folder}/data"\n[database]\nurl = "{database}"\n'
             '[smtp]\nlisten = ["127.0.0.1:0"]\n[http]\nlisten = ["127.0.0.1:0"]\n[authentication]\nrequire = "none"\n'
-            f'{more}[[mailboxes]]\naddress = "{self.to}"\nname = "Bench"\n'
+            f'{more}[[mailboxes]]\naddress = "{self.to}"\nname = "Bench"\n{mailbox}'
         )
         self.binary = binary
         self.run("agent", "add", "jane@agents.example", "--name", "Jane")

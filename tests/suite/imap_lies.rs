@@ -190,6 +190,16 @@ fn one_mail_that_cannot_be_had_does_not_hold_up_the_others() {
     });
 }
 
+#[test]
+fn one_mail_that_ends_the_connection_is_found_among_those_that_were_asked_for_with_it() {
+    second_is_left("FETCH of a mail: the server hung up: Crashed", |command| {
+        match command.starts_with("UID FETCH 2 ") && command.contains("BODY.PEEK") {
+            true => Act::Close("* BYE Crashed\r\n".into()),
+            false => Act::Honest,
+        }
+    });
+}
+
 /// The same because of what it says to a listing of sizes.
 fn second_of_three_is_left(told: &str, lie: impl Fn(&str) -> Act + Send + Sync + 'static) {
     second_is_left(told, move |command| match command.contains("RFC822.SIZE") {

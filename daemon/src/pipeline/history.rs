@@ -242,7 +242,7 @@ impl History {
             fates.push(fate);
             if fate != Fate::Duplicate {
                 let blob = self.packed(read).await?;
-                let mail = Accepted { received_at: now, envelope: read.envelope.clone(), blob, cursor: None };
+                let mail = Accepted { received_at: now, envelope: read.envelope.clone(), blob };
                 mails.push(Imported { mail, changes: std::mem::take(changes) });
             }
         }

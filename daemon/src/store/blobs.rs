@@ -273,7 +273,7 @@ mod tests {
         let envelope = serde_json::from_str(r#"{"transport":"smtp","mail_from":"","recipients":[],"tls":false,"outside":true}"#).unwrap();
         let blob = store.prepare(&body).unwrap();
         old();
-        let mail = crate::store::Accepted { received_at: now, envelope, blob, cursor: None };
+        let mail = crate::store::Accepted { received_at: now, envelope, blob };
         store.run(crate::store::Cmd::Accept(Box::new(mail))).await.unwrap();
         assert_eq!((remove().await, path.exists()), (vec![], true), "a row names it");
         let sha = sha256(b"nobody");

@@ -4,7 +4,7 @@ use crate::model::changes::{Changes, MailboxRow};
 use crate::model::outgoing::OutboxRow;
 use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, OutboxId, PersonId};
 
-use super::accept::Accepted;
+use super::accept::{Accepted, Haul};
 use super::articles::{RemoveArticle, WriteArticles, Written};
 use super::blobs::Prepared;
 use super::claim::ClaimedMail;
@@ -30,6 +30,8 @@ use super::{
 pub enum Cmd {
     /// Keeps a mail.
     Accept(Box<Accepted>),
+    /// Keeps mails that were fetched over IMAP, and how far their folder has been fetched.
+    Haul(Box<Haul>),
     /// Takes mails to decide: `now` in ms, at most `limit`.
     ClaimInbox { node: NodeId, now: i64, limit: usize },
     /// Puts a claimed mail back until `due_at`; `charge` counts the try against it.
@@ -127,6 +129,8 @@ pub enum Outcome {
     Done,
     /// The mail is kept.
     Accepted(InboxId),
+    /// All of them are kept.
+    Kept(Vec<InboxId>),
     /// Mails to decide.
     Mails(Vec<ClaimedMail>),
     /// Mails to send.
@@ -156,6 +160,7 @@ impl Cmd {
     pub(super) async fn run(&self, conn: &mut Conn<'_>) -> Result<Outcome, StoreError> {
         match self {
             Self::Accept(mail) => accept::run(conn, mail).await,
+            Self::Haul(haul) => accept::haul(conn, haul).await,
             Self::ClaimInbox { node, now, limit } => claim::run(conn, *node, *now, *limit).await,
             Self::DeferInbox { node, id, due_at, reason, charge } => claim::defer(conn, *node, *id, *due_at, reason, *charge).await,
             Self::Commit(changes) => commit::run(conn, changes).await,
@@ -206,6 +211,7 @@ impl Cmd {
     pub(super) fn octets(&self) -> usize {
         match self {
             Self::Accept(mail) => mail.blob.octets(),
+            Self::Haul(haul) => haul.mails.iter().map(|(_, mail)| mail.blob.octets()).sum(),
             Self::Import(mails) => mails.iter().map(Imported::octets).sum(),
             Self::Composed { blob, .. } => blob.octets(),
             Self::WriteArticles(cmd) => cmd.articles.iter().map(|a| 1024 + a.body().len()).sum(),
@@ -217,7 +223,7 @@ impl Cmd {
     /// The points around its commit (`failpoint`); those of commands that are told apart by nobody have none.
     pub(super) fn points(&self) -> Option<[&'static str; 2]> {
         match self {
-            Self::Accept(_) => Some(["accept.before_commit", "accept.after_commit"]),
+            Self::Accept(_) | Self::Haul(_) => Some(["accept.before_commit", "accept.after_commit"]),
             Self::Commit(_) => Some(["decide.before_commit", "decide.after_commit"]),
             Self::Settle(_) => Some(["send.before_sent", "send.after_sent"]),
             Self::Composed { .. } => Some(["compose.before_commit", "compose.after_commit"]),
@@ -227,10 +233,19 @@ impl Cmd {
         }
     }
 
+    /// How many mails it keeps that are yet to be decided.
+    pub(super) fn accepts(&self) -> usize {
+        match self {
+            Self::Accept(_) => 1,
+            Self::Haul(haul) => haul.mails.len(),
+            _ => 0,
+        }
+    }
+
     /// Whether it may give the pipeline something to do.
     pub(super) fn fills_inbox(&self) -> bool {
         match self {
-            Self::Accept(_) | Self::ReleaseInbox { .. } | Self::Replay(_) => true,
+            Self::Accept(_) | Self::Haul(_) | Self::ReleaseInbox { .. } | Self::Replay(_) => true,
             Self::Commit(changes) => !changes.released.is_empty(),
             _ => false,
         }

@@ -127,7 +127,7 @@ mod tests {
         let (kept, left) = (store.prepare(&noise(1)).unwrap(), store.prepare(&noise(2)).unwrap());
         let envelope = serde_json::from_str(r#"{"transport":"smtp","mail_from":"","recipients":[],"tls":false,"outside":true}"#).unwrap();
         let (sha, now) = (left.sha.clone(), Clock::default().now());
-        let mail = crate::store::Accepted { received_at: now, envelope, blob: kept.clone(), cursor: None };
+        let mail = crate::store::Accepted { received_at: now, envelope, blob: kept.clone() };
         store.run(Cmd::Accept(Box::new(mail))).await.unwrap();
         let path = |sha: &[u8]| folder.path().join(super::super::blobs::file_name(sha));
         let (part, other) = (path(&sha).with_extension("1-1.part"), path(&sha).with_file_name("notes.txt"));

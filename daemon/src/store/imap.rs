@@ -67,8 +67,6 @@ pub struct CursorMove {
     pub from: FolderCursor,
     /// What it becomes.
     pub to: FolderCursor,
-    /// The UID of the mail that is kept with it.
-    pub kept: Option<u32>,
 }
 
 impl CursorMove {
@@ -177,11 +175,10 @@ pub(super) async fn move_cursor(conn: &mut Conn<'_>, change: &CursorMove) -> Res
 }
 
 /// Writes down which mail of the server the one is that is kept with a move.
-pub(super) async fn keep(conn: &mut Conn<'_>, change: &CursorMove, inbox: InboxId) -> Result<(), StoreError> {
-    let Some(uid) = change.kept else { return Ok(()) };
+pub(super) async fn keep(conn: &mut Conn<'_>, folder: &FolderName, uid: u32, inbox: InboxId) -> Result<(), StoreError> {
     let sql = "INSERT INTO imap_kept(mailbox, folder, uid, inbox) VALUES ($1, $2, $3, $4)
         ON CONFLICT(mailbox, folder, uid) DO UPDATE SET inbox = excluded.inbox";
-    let FolderName { mailbox, folder } = &change.folder;
+    let FolderName { mailbox, folder } = folder;
     conn.exec(sql, vec![mailbox.into(), folder.into(), i64::from(uid).into(), inbox.into()]).await?;
     Ok(())
 }

@@ -31,9 +31,7 @@ pub(super) async fn run(conn: &mut Conn<'_>, mails: &[Imported]) -> Result<Outco
     let Some(first) = mails.first() else { return Ok(Outcome::Done) };
     commit::check(conn, &first.changes).await?;
     for one in mails {
-        let Outcome::Accepted(mail) = accept::run(conn, &one.mail).await? else {
-            return Err(StoreError::Corrupt("a mail that was kept has no number".into()));
-        };
+        let mail = accept::keep(conn, &one.mail).await?;
         commit::write(conn, &one.changes, Made { mail: Some(mail), ..Made::default() }).await?;
     }
     Ok(Outcome::Done)

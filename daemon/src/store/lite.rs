@@ -24,6 +24,8 @@ const SAFE: (u32, u32, u32) = (3, 51, 3);
 const BUSY: Duration = Duration::from_secs(5);
 /// Octets to which the write-ahead log shrinks again after a burst.
 const LOG_LIMIT: i64 = 64 << 20;
+/// Pages of the log after which they are written to their places. A page that has changed many times by then is written once.
+const LOG_PAGES: i64 = 4_000;
 /// KiB that the writer keeps in memory: the inner pages of all indexes of a large desk.
 const KEPT: i64 = 16 << 10;
 /// Statements that a connection keeps prepared.
@@ -65,6 +67,7 @@ pub(super) async fn open(path: &Path, data: &Path) -> Result<(Lite, Readers), St
     let mut lite = Lite::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
     lite.inner.pragma_update(None, "journal_mode", "WAL")?;
     lite.inner.pragma_update(None, "journal_size_limit", LOG_LIMIT)?;
+    lite.inner.pragma_update(None, "wal_autocheckpoint", LOG_PAGES)?;
     lite.inner.pragma_update(None, "cache_size", -KEPT)?;
     migrate::lite(&mut lite).await?;
     drop(lock);

@@ -58,7 +58,7 @@ use tokio::sync::Notify;
 
 use crate::config::Database;
 
-pub use accept::Accepted;
+pub use accept::{Accepted, Haul};
 pub use articles::{Expected, RemoveArticle, Revision, StoredArticle, WriteArticles, Written};
 pub use backup::{BackupError, Counts, Kind, Manifest, Tell};
 pub use blobs::{Prepared, hex, sha256};
@@ -129,8 +129,8 @@ impl Nudges {
         if cmd.fills_inbox() {
             self.inbox.notify_one();
         }
-        if matches!(cmd, Cmd::Accept(_)) {
-            self.rush.note(Instant::now());
+        if cmd.accepts() > 0 {
+            self.rush.note(Instant::now(), cmd.accepts());
         }
         if cmd.fills_outbox() {
             self.outbox.notify_one();

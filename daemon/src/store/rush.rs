@@ -19,11 +19,11 @@ struct Spans {
 }
 
 impl Rush {
-    /// A mail was accepted.
-    pub(super) fn note(&self, at: Instant) {
+    /// So many mails were accepted.
+    pub(super) fn note(&self, at: Instant, mails: usize) {
         let mut spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let moved = Spans::at(*spans, at);
-        *spans = Some(Spans { now: moved.now.saturating_add(1), ..moved });
+        *spans = Some(Spans { now: moved.now.saturating_add(u32::try_from(mails).unwrap_or(u32::MAX)), ..moved });
     }
 
     /// Whether many mails were accepted within the last moments.
@@ -55,12 +55,12 @@ mod tests {
         assert!(!rush.is_on(start));
         for n in 0..u64::from(MANY) {
             assert!(!rush.is_on(after(n)));
-            rush.note(after(n));
+            rush.note(after(n), 1);
         }
         assert!(rush.is_on(after(50)) && rush.is_on(after(199)));
         assert!(!rush.is_on(after(200)) && !rush.is_on(after(10_000)));
         for n in 0..100 {
-            rush.note(after(20_000 + 5 * n));
+            rush.note(after(20_000 + 5 * n), 1);
             assert!(!rush.is_on(after(20_000 + 5 * n)), "200 a second are none");
         }
     }

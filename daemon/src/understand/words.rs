@@ -125,29 +125,60 @@ pub fn hex_pair(two: &[u8]) -> Option<u8> {
 /// Base64 with whatever stands between its letters ignored (RFC 2045 §6.8); several padded pieces in a row are joined.
 pub fn b64_decode(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() / 4 * 3 + 3);
-    let (mut bits, mut held) = (0u32, 0u32);
-    for &b in data {
-        let value = match b {
-            b'A'..=b'Z' => b - b'A',
-            b'a'..=b'z' => b - b'a' + 26,
-            b'0'..=b'9' => b - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            b'=' => {
-                (bits, held) = (0, 0);
-                continue;
+    let (mut bits, mut held, mut rest) = (0u32, 0u32, data);
+    while let Some((b, more)) = rest.split_first() {
+        // Nearly all stand in whole groups.
+        if held == 0
+            && let Some((four, behind)) = rest.split_first_chunk::<4>()
+            && let [a, b, c, d] = four.map(b64_value)
+            && (a | b | c | d) < PADDING
+        {
+            out.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
+            rest = behind;
+            continue;
+        }
+        rest = more;
+        match b64_value(*b) {
+            NOTHING => {}
+            PADDING => (bits, held) = (0, 0),
+            value => {
+                bits = (bits << 6) | u32::from(value);
+                held += 6;
+                if held >= 8 {
+                    held -= 8;
+                    out.push((bits >> held) as u8);
+                    bits &= (1 << held) - 1;
+                }
             }
-            _ => continue,
-        };
-        bits = (bits << 6) | u32::from(value);
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.push((bits >> held) as u8);
-            bits &= (1 << held) - 1;
         }
     }
     out
+}
+
+const PADDING: u8 = 64;
+const NOTHING: u8 = 128;
+
+/// What a letter of base64 stands for.
+fn b64_value(b: u8) -> u8 {
+    const VALUES: [u8; 256] = {
+        let (mut values, mut b) = ([NOTHING; 256], 0u8);
+        loop {
+            values[b as usize] = match b {
+                b'A'..=b'Z' => b - b'A',
+                b'a'..=b'z' => b - b'a' + 26,
+                b'0'..=b'9' => b - b'0' + 52,
+                b'+' => 62,
+                b'/' => 63,
+                b'=' => PADDING,
+                _ => NOTHING,
+            };
+            if b == u8::MAX {
+                break values;
+            }
+            b += 1;
+        }
+    };
+    VALUES.get(usize::from(b)).copied().unwrap_or(NOTHING)
 }
 
 #[cfg(test)]
@@ -173,6 +204,7 @@ mod tests {
     fn base64_takes_what_is_there() {
         assert_eq!(b64_decode(b"aGVs\r\nbG8=!d29ybGQ"), b"helloworld");
         assert_eq!(b64_decode(b"a"), b"");
+        assert_eq!(b64_decode(b"AP+/\r\nAP8=\r\nAA==aGVs"), b"\0\xff\xbf\0\xff\0hel");
     }
 
     #[test]

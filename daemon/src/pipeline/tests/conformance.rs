@@ -16,8 +16,8 @@ use crate::model::{DeliveryId, EndpointId, Envelope, InboxId, MessageId, PersonI
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
     Accepted, AgentChange, AppPassword, BackupError, ClaimedDelivery, Cmd, Comparison, CursorMove, DeliveryEnd, Disabling, EndpointChange,
-    Expected, FanOut, FolderCursor, FolderName, FolderReport, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome, Queue,
-    RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, Words, WriteArticles,
+    Expected, FanOut, FolderCursor, FolderName, FolderReport, Haul, NewDelivery, NewEndpoint, NewNode, NewPassword, NewToken, Outcome,
+    Queue, RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError, TestDelivery, Tried, Words, WriteArticles,
     fresh_message, not_run, postgres_for_tests, restore, walks,
 };
 use crate::verify;
@@ -297,7 +297,7 @@ async fn folders(w: &World) {
     let claim = Cmd::ClaimFolder { folder: folder.clone(), node: w.node, now: 1 };
     let Outcome::Folder(Some(from)) = store.run(claim).await.unwrap() else { panic!("not claimed") };
     let to = FolderCursor { uidvalidity: 7, last_uid: 3, ..from.clone() };
-    let first = CursorMove { folder: folder.clone(), node: w.node, from, to: to.clone(), kept: None };
+    let first = CursorMove { folder: folder.clone(), node: w.node, from, to: to.clone() };
     store.run(Cmd::MoveCursor(Box::new(first.clone()))).await.unwrap();
     assert!(matches!(store.run(Cmd::MoveCursor(Box::new(first))).await, Err(StoreError::Fenced)));
     let report = FolderReport { folder: folder.clone(), node: w.node, failing: true, error: "no".into(), looked: true, now: 5 };
@@ -308,10 +308,10 @@ async fn folders(w: &World) {
         serde_json::from_str(r#"{"transport":"imap","mail_from":"","recipients":["support@desk.test"],"tls":true,"outside":false}"#)
             .unwrap();
     envelope.verdict = Some(verify::at_once(&w.opened.config).unwrap_or_default());
-    let cursor =
-        CursorMove { folder: folder.clone(), node: w.node, from: to.clone(), to: FolderCursor { last_uid: 4, ..to }, kept: Some(4) };
+    let cursor = CursorMove { folder: folder.clone(), node: w.node, from: to.clone(), to: FolderCursor { last_uid: 4, ..to } };
     let blob = store.prepare(b"From: ann@customer.test\r\nSubject: Fetched\r\n\r\nhi\r\n").unwrap();
-    store.run(Cmd::Accept(Box::new(Accepted { received_at: 1, envelope, blob, cursor: Some(cursor) }))).await.unwrap();
+    let mails = vec![(4, Accepted { received_at: 1, envelope, blob })];
+    store.run(Cmd::Haul(Box::new(Haul { mails, cursor }))).await.unwrap();
     w.decide_all().await;
     assert_eq!(store.imap_kept(&folder, 3).await.unwrap(), [4]);
     let found = Comparison { folder: folder.clone(), node: w.node, missed: 1, gone: vec![(1, 9)], now: 6 };
@@ -497,7 +497,7 @@ async fn backup(w: &World) {
     assert_eq!(store.log_head().await.unwrap().log, restored.log_id);
     let (before, day) = (w.opened.store.counts(now).await.unwrap(), w.opened.store.totals(now).await.unwrap().accepted_day);
     let envelope = serde_json::from_str(r#"{"transport":"smtp","mail_from":"","recipients":[],"tls":false,"outside":true}"#).unwrap();
-    let mail = Accepted { received_at: now, envelope, blob: store.prepare(b"\r\nHi\r\n").unwrap(), cursor: None };
+    let mail = Accepted { received_at: now, envelope, blob: store.prepare(b"\r\nHi\r\n").unwrap() };
     store.run(Cmd::Accept(Box::new(mail))).await.unwrap();
     let after = store.counts(now).await.unwrap();
     assert_eq!((after.accepted.count, after.sent >= before.sent), (before.accepted.count + 1, true), "no number that was left out counts");

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::failpoint;
 use crate::receive::Gate;
-use crate::store::{Cmd, CursorMove, FolderCursor, FolderName, LeftBehind};
+use crate::store::{Cmd, CursorMove, FolderCursor, FolderName, LeftBehind, NodeId};
 
 use super::Account;
 use super::addressed::{self, Addresses};
 use super::after::After;
 use super::crash::{BROKE, Crashes};
 use super::error::Fault;
-use super::session::{Fetched, Selected, Session};
+use super::session::{Selected, Session};
 
 mod acting;
+mod catch;
 mod compare;
+mod keep;
 mod left;
 mod listing;
 mod recount;
@@ -27,7 +28,7 @@ use left::{AGAIN, left_behind};
 use listing::Listed;
 
 /// Mails whose sizes are asked for at once, and after which what follows the fetch is done.
-const BATCH: usize = 100;
+const BATCH: usize = 400;
 /// A mail that could not be fetched in this many tries is left behind, so that those after it come in.
 const TRIES: u32 = 3;
 const NO_SIZE: &str = "the server lists it and does not give its size";
@@ -79,6 +80,15 @@ impl Folder {
         }
     }
 
+    fn step(&self, node: NodeId, to: FolderCursor) -> CursorMove {
+        CursorMove { folder: self.name.clone(), node, from: self.cursor.clone(), to }
+    }
+
+    fn count(&mut self, uid: u32, why: String) {
+        let tries = self.tries.entry(uid).or_insert((0, String::new()));
+        *tries = (tries.0 + 1, why);
+    }
+
     /// Looks once through the folder.
     pub(super) async fn look<G: Gate + Addresses>(&mut self, account: &Account<G>, session: &mut Session) -> Result<Looked, Fault> {
         let after = After::of(&account.imap);
@@ -121,7 +131,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
             rest = more;
             let listed = self.list(batch).await?;
             let mut kept = Vec::new();
-            let taken = self.take_all(&listed, &mut kept).await;
+            let taken = self.take_all(listed, &mut kept).await;
             // Also when the batch was cut short: what is kept here need not wait there.
             if taken.as_ref().map_or_else(Fault::is_ours, |()| true) {
                 self.finish(&kept).await?;
@@ -134,83 +144,44 @@ impl<G: Gate + Addresses> Look<'_, G> {
     }
 
     async fn move_to(&mut self, to: FolderCursor) -> Result<(), Fault> {
-        self.account.store.run(Cmd::MoveCursor(Box::new(self.step(to.clone(), None)))).await?;
+        self.account.store.run(Cmd::MoveCursor(Box::new(self.folder.step(self.account.node, to.clone())))).await?;
         self.folder.cursor = to;
         Ok(())
     }
 
-    fn step(&self, to: FolderCursor, kept: Option<u32>) -> CursorMove {
-        CursorMove { folder: self.folder.name.clone(), node: self.account.node, from: self.folder.cursor.clone(), to, kept }
-    }
-
-    /// The cursor behind this mail.
-    fn behind(&self, uid: u32) -> FolderCursor {
-        let cursor = &self.folder.cursor;
-        let last_uid = cursor.last_uid.max(uid);
-        let finished_uid = if self.after == After::Keep { last_uid } else { cursor.finished_uid };
-        let left = cursor.left.iter().filter(|l| l.uid != uid).cloned().collect();
-        FolderCursor { last_uid, finished_uid, left, ..cursor.clone() }
-    }
-
-    async fn take_all(&mut self, listed: &[(u32, Listed)], kept: &mut Vec<u32>) -> Result<(), Fault> {
+    /// Takes the mails of a listing in their order: what has to be seen to alone is seen to when all before it are kept.
+    async fn take_all(&mut self, listed: Vec<(u32, Listed)>, kept: &mut Vec<u32>) -> Result<(), Fault> {
+        let mut wanted = Vec::new();
         for (uid, listed) in listed {
-            match listed {
-                Listed::GivenUp(why) => self.leave(LeftBehind { uid: *uid, why: why.clone(), large: false }).await?,
-                Listed::Size(size) if *size > self.account.message_size => self.leave(self.too_large(*uid, *size)).await?,
-                Listed::Size(size) => {
-                    if self.take(*uid, *size).await? {
-                        kept.push(*uid);
-                    }
+            let size = match listed {
+                Listed::Gone => continue,
+                Listed::Size(size) if size <= self.account.message_size => size,
+                other => {
+                    self.take(&std::mem::take(&mut wanted), kept).await?;
+                    self.pass_over(uid, other).await?;
+                    continue;
                 }
-                // Those above it would move the cursor past it.
-                Listed::Withheld => return Err(Fault::Withheld { uid: *uid, what: NO_SIZE }),
-                Listed::Gone => {}
+            };
+            // What has failed before is not to take others with it.
+            let doubtful = self.folder.tries.contains_key(&uid);
+            if doubtful {
+                self.take(&std::mem::take(&mut wanted), kept).await?;
+            }
+            wanted.push((uid, size));
+            if doubtful {
+                self.take(&std::mem::take(&mut wanted), kept).await?;
             }
         }
-        Ok(())
+        self.take(&wanted, kept).await
     }
 
-    /// Fetches and keeps one mail; says whether it was there.
-    async fn take(&mut self, uid: u32, size: u64) -> Result<bool, Fault> {
-        self.account.gate.ready().await.map_err(Fault::NotKept)?;
-        let _in_hand = self.folder.crashes.take(&self.folder.name.folder, uid);
-        let mut draft = self.account.inbox.draft();
-        // The size that the server gave is not what it sends: some count a mail as it is stored and not as it is encoded.
-        let fetched = self.session.fetch(uid, self.account.message_size, &mut draft).await;
-        let fetched = match fetched {
-            // Between the listing and now somebody may have taken it away.
-            Ok(Fetched::Nothing) if self.session.there(&[uid]).await?.is_empty() => return Ok(false),
-            Ok(Fetched::Nothing) => Err("the server lists it and does not give it"),
-            Ok(Fetched::Whole) if draft.is_empty() && size > 0 => Err(NO_CONTENT),
-            Ok(Fetched::Empty) => Err(NO_CONTENT),
-            Ok(Fetched::Whole) => Ok(()),
-            Err(fault) => {
-                if !fault.is_ours() {
-                    self.count(uid, fault.to_string());
-                }
-                return Err(fault);
-            }
-        };
-        if let Err(what) = fetched {
-            self.count(uid, what.to_owned());
-            return Err(Fault::Withheld { uid, what });
+    async fn pass_over(&mut self, uid: u32, listed: Listed) -> Result<(), Fault> {
+        match listed {
+            Listed::GivenUp(why) => self.leave(LeftBehind { uid, why, large: false }).await,
+            Listed::Size(size) => self.leave(self.too_large(uid, size)).await,
+            // Those above it would move the cursor past it.
+            Listed::Withheld => Err(Fault::Withheld { uid, what: NO_SIZE }),
+            Listed::Gone => Ok(()),
         }
-        let mail = self.account.inbox.admit(draft).await.map_err(Fault::NotKept)?;
-        let mut envelope = addressed::envelope(mail.bytes(), &self.account.mailbox, self.session.tls, &*self.account.gate);
-        self.account.gate.data(&mut envelope, mail.bytes()).await.map_err(Fault::NotKept)?;
-        let to = self.behind(uid);
-        failpoint::reached("imap.after_fetch");
-        let receipt = self.account.inbox.accept_at(envelope, mail, self.step(to.clone(), Some(uid))).await?;
-        failpoint::reached("imap.after_commit");
-        self.folder.cursor = to;
-        self.folder.tries.remove(&uid);
-        self.looked.kept += 1;
-        tracing::info!(id = %receipt.id(), mailbox = self.folder.name.mailbox, folder = self.folder.name.folder, uid, "mail fetched");
-        Ok(true)
-    }
-
-    fn count(&mut self, uid: u32, why: String) {
-        let tries = self.folder.tries.entry(uid).or_insert((0, String::new()));
-        *tries = (tries.0 + 1, why);
     }
 }

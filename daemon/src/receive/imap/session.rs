@@ -1,17 +1,20 @@
 //! Commands of an IMAP session, one at a time (RFC 9051 §6; RFC 3501 where a server knows no other).
 
-use std::fmt::Write as _;
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::inbox::Draft;
 use crate::model::text::one_line;
 use crate::net::Stream;
 
 use super::error::Fault;
 use super::leash::{CONTROL, Leash};
 use super::names;
-use super::response::{Body, Data, Response, Status};
+use super::response::{Data, Response, Status};
 use super::wire::{Sink, Wire};
+
+mod mails;
+
+pub(super) use mails::Fetched;
 
 /// UIDs that are taken from one listing.
 const UIDS: usize = 1_000_000;
@@ -34,17 +37,6 @@ pub(super) struct Selected {
     pub(super) read_only: bool,
 }
 
-/// What became of a FETCH of a mail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fetched {
-    /// It is in the draft.
-    Whole,
-    /// The server named no mail.
-    Nothing,
-    /// The server has the mail, but no content of it.
-    Empty,
-}
-
 /// How a command ended.
 pub(super) enum Ended {
     Ok {
@@ -63,6 +55,8 @@ pub(super) struct Session {
     /// Random letters, so that nobody can answer a command before it is sent.
     prefix: String,
     count: u32,
+    /// Mails that were asked for and have not come yet, with the tags of the commands.
+    asked: VecDeque<(u32, String)>,
     capabilities: Vec<String>,
     /// Whether it is encrypted.
     pub(super) tls: bool,
@@ -92,7 +86,8 @@ impl Session {
         let mut random = [0; 5];
         getrandom::fill(&mut random).map_err(|e| Fault::Spool(e.into()))?;
         let prefix = data_encoding::HEXLOWER.encode(&random);
-        Ok(Self { wire: Wire::new(stream), prefix, count: 0, capabilities: Vec::new(), tls, patience, exists: 0, news: false })
+        let (asked, capabilities) = (VecDeque::new(), Vec::new());
+        Ok(Self { wire: Wire::new(stream), prefix, count: 0, asked, capabilities, tls, patience, exists: 0, news: false })
     }
 
     /// The bare stream, to start TLS on.
@@ -236,41 +231,6 @@ impl Session {
         Ok(found)
     }
 
-    /// Brings one mail into the draft, without marking it. `most`: octets that it may have.
-    pub(super) async fn fetch(&mut self, uid: u32, most: u64, draft: &mut Draft) -> Result<Fetched, Fault> {
-        const WHEN: &str = "FETCH of a mail";
-        let mut sink = Sink { draft, most, filled: false };
-        let (mut body, mut stray) = (None, false);
-        let read = |response: &Response| {
-            let Response::Data(data) = response else { return Ok(()) };
-            if data.name == "FETCH" {
-                let fetch = data.fetch().ok_or(Fault::Nonsense { when: WHEN, what: "the mail has not the length that the server gave" })?;
-                match (fetch.body, fetch.uid == Some(uid)) {
-                    (None, _) => {}
-                    (Some(_), false) => stray = true,
-                    (Some(found), true) if body.is_none() => body = Some(found),
-                    (Some(_), true) => stray = true,
-                }
-            }
-            Ok(())
-        };
-        let line = format!("UID FETCH {uid} (UID BODY.PEEK[])");
-        let ended = self.run(WHEN, line.as_bytes(), Leash::mail(most, self.patience), Some(&mut sink), read).await?;
-        done(WHEN, ended)?;
-        if stray || (sink.filled && body != Some(Body::Streamed)) {
-            return Err(Fault::Nonsense { when: WHEN, what: "the server sends another mail than was asked for" });
-        }
-        match body {
-            Some(Body::Streamed) => Ok(Fetched::Whole),
-            Some(Body::Here(octets)) => {
-                draft.push(&octets).await.map_err(Fault::Spool)?;
-                Ok(Fetched::Whole)
-            }
-            Some(Body::Nil) => Ok(Fetched::Empty),
-            None => Ok(Fetched::Nothing),
-        }
-    }
-
     /// A command of which only the end counts.
     pub(super) async fn simple(&mut self, when: &'static str, line: &str) -> Result<(), Fault> {
         self.ok(when, line, self.slow(CONTROL), |_| Ok(())).await
@@ -306,12 +266,14 @@ impl Session {
 
     /// Sends a command.
     pub(super) async fn begin(&mut self, when: &'static str, line: &[u8], leash: Leash) -> Result<(String, Leash), Fault> {
-        self.count += 1;
-        let mut tag = self.prefix.clone();
-        // Writing into a String does not fail.
-        let _ = write!(tag, "{}", self.count);
+        let tag = self.tag();
         self.wire.send(when, &[tag.as_bytes(), b" ", line, b"\r\n"].concat(), &leash).await?;
         Ok((tag, leash))
+    }
+
+    fn tag(&mut self) -> String {
+        self.count += 1;
+        format!("{}{}", self.prefix, self.count)
     }
 
     /// Sends a line that continues a command.

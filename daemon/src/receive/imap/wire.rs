@@ -137,6 +137,8 @@ impl Wire {
         let most = leash.allow(when, CHUNK)?;
         self.input.drain(..self.used);
         self.used = 0;
+        // Else each read is as small as the first one was.
+        self.input.reserve(CHUNK);
         let (deadline, silent) = leash.deadline(when);
         let mut limited = (&mut self.io).take(most as u64);
         match timeout_at(deadline, limited.read_buf(&mut self.input)).await {

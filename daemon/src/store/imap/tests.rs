@@ -7,7 +7,7 @@ use super::*;
 use crate::config::Database;
 use crate::model::{Envelope, Transport};
 use crate::store::read::InboxFilter;
-use crate::store::{Accepted, Cmd, NewNode, Store};
+use crate::store::{Accepted, Cmd, Haul, NewNode, Store};
 
 struct World {
     store: Store,
@@ -50,7 +50,13 @@ impl World {
         }
     }
 
+    /// Keeps one mail, that of the last UID.
     async fn accept(&self, cursor: CursorMove) -> Result<Outcome, StoreError> {
+        let uids = vec![cursor.to.last_uid];
+        self.accept_all(uids, cursor).await
+    }
+
+    async fn accept_all(&self, uids: Vec<u32>, cursor: CursorMove) -> Result<Outcome, StoreError> {
         let envelope = Envelope {
             transport: Transport::Imap,
             peer: None,
@@ -66,7 +72,9 @@ impl World {
             findings: Vec::new(),
         };
         let blob = self.store.prepare(b"From: ann@x.test\r\n\r\nhi\r\n").unwrap();
-        self.store.run(Cmd::Accept(Box::new(Accepted { received_at: 1, envelope, blob, cursor: Some(cursor) }))).await
+        let mails =
+            uids.into_iter().map(|uid| (uid, Accepted { received_at: 1, envelope: envelope.clone(), blob: blob.clone() })).collect();
+        self.store.run(Cmd::Haul(Box::new(Haul { mails, cursor }))).await
     }
 
     async fn mails(&self) -> usize {
@@ -80,7 +88,7 @@ fn name() -> FolderName {
 
 fn step(node: NodeId, from: &FolderCursor, last_uid: u32) -> CursorMove {
     let to = FolderCursor { uidvalidity: 7, last_uid, ..from.clone() };
-    CursorMove { folder: name(), node, from: from.clone(), to, kept: None }
+    CursorMove { folder: name(), node, from: from.clone(), to }
 }
 
 #[tokio::test]
@@ -97,7 +105,12 @@ async fn a_mail_and_its_cursor_are_kept_together_or_not_at_all() {
     let other = FolderCursor { uidvalidity: 8, last_uid: 5, ..at_4.clone() };
     assert!(matches!(world.accept(step(node, &other, 6)).await, Err(StoreError::Fenced)), "of another UIDVALIDITY");
     assert!(matches!(world.accept(step(NodeId(99), &at_4, 6)).await, Err(StoreError::Fenced)), "by somebody else");
+    assert!(matches!(world.accept_all(vec![5, 6, 7], step(node, &at_4, 7)).await, Err(StoreError::Fenced)), "not one of many");
     assert_eq!((world.mails().await, world.claim(node).await.unwrap().last_uid), (1, 5), "a refusal writes nothing");
+    let at_5 = world.claim(node).await.unwrap();
+    let kept = world.accept_all(vec![6, 8, 9], step(node, &at_5, 9)).await.unwrap();
+    assert!(matches!(&kept, Outcome::Kept(ids) if ids.len() == 3), "{kept:?}");
+    assert_eq!((world.mails().await, world.claim(node).await.unwrap().last_uid), (4, 9), "many are one commit");
 }
 
 #[tokio::test]
@@ -144,7 +157,7 @@ async fn what_was_left_behind_is_remembered() {
     let from = world.claim(node).await.unwrap();
     let to =
         FolderCursor { left: vec![LeftBehind { uid: 3, why: "it \"is\" too large".into(), large: true }], last_uid: 3, ..from.clone() };
-    let change = CursorMove { folder: name(), node, from, to: to.clone(), kept: None };
+    let change = CursorMove { folder: name(), node, from, to: to.clone() };
     world.store.run(Cmd::MoveCursor(Box::new(change))).await.unwrap();
     assert_eq!(world.claim(node).await, Some(to));
 }
@@ -172,10 +185,10 @@ async fn it_is_on_record_which_mails_were_kept_until_they_are_gone_or_counted_an
     let world = World::new().await;
     let node = world.node().await;
     let mut at = world.claim(node).await.unwrap();
-    for uid in [2, 5, 6, 9] {
-        let step = CursorMove { kept: Some(uid), ..step(node, &at, uid) };
+    for uids in [vec![2], vec![5, 6], vec![9]] {
+        let step = step(node, &at, *uids.last().unwrap());
         at = step.to.clone();
-        world.accept(step).await.unwrap();
+        world.accept_all(uids, step).await.unwrap();
     }
     let kept = async |after| world.store.imap_kept(&name(), after).await.unwrap();
     assert_eq!((kept(0).await, kept(5).await), (vec![2, 5, 6, 9], vec![6, 9]));
@@ -187,7 +200,7 @@ async fn it_is_on_record_which_mails_were_kept_until_they_are_gone_or_counted_an
     assert_eq!((folder.compared_at, folder.missed, folder.missed_at), (Some(20), 2, Some(10)));
     assert_eq!(kept(0).await, [2, 9]);
     let anew = FolderCursor { uidvalidity: 8, last_uid: 9, ..at.clone() };
-    world.store.run(Cmd::MoveCursor(Box::new(CursorMove { folder: name(), node, from: at, to: anew, kept: None }))).await.unwrap();
+    world.store.run(Cmd::MoveCursor(Box::new(CursorMove { folder: name(), node, from: at, to: anew }))).await.unwrap();
     assert!(kept(0).await.is_empty());
 }
 

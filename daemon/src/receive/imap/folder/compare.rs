@@ -35,7 +35,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
         let mut missed = Vec::new();
         for batch in missing.chunks(BATCH) {
             let listed = self.list(batch).await?;
-            self.take_all(&listed, &mut missed).await?;
+            self.take_all(listed, &mut missed).await?;
         }
         if let (Some(first), false) = (missed.first(), missed.is_empty()) {
             tracing::error!(

@@ -25,7 +25,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
     /// Passes over a mail that can't be taken; it stays on the server, and the state says so.
     pub(super) async fn leave(&mut self, left: LeftBehind) -> Result<(), Fault> {
         let uid = left.uid;
-        let mut to = self.behind(uid);
+        let mut to = self.folder.behind(&[uid], self.after == After::Keep);
         to.left.push(left);
         let large = to.left.iter().filter(|l| l.large).count();
         // One that is still to be told apart from mails that are kept can't be forgotten.
@@ -73,9 +73,10 @@ impl<G: Gate + Addresses> Look<'_, G> {
             if size > self.account.message_size {
                 continue;
             }
-            match self.take(uid, size).await {
-                Ok(true) if self.after != After::Keep => self.folder.late.push(uid),
-                Ok(_) => {}
+            let mut kept = Vec::new();
+            match self.take(&[(uid, size)], &mut kept).await {
+                Ok(()) if self.after != After::Keep => self.folder.late.extend(kept),
+                Ok(()) => {}
                 // It is known to be troublesome.
                 Err(fault) if fault.is_about_folder() => {}
                 Err(fault) => return Err(fault),

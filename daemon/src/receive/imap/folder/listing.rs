@@ -38,7 +38,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
             Err(fault) => {
                 match asked {
                     _ if fault.is_ours() => {}
-                    [uid] => self.count(*uid, fault.to_string()),
+                    [uid] => self.folder.count(*uid, fault.to_string()),
                     _ => self.folder.alone = asked.last().copied().unwrap_or_default(),
                 }
                 return Err(fault);
@@ -49,8 +49,8 @@ impl<G: Gate + Addresses> Look<'_, G> {
         match ended {
             // Which of them it is about is found out by asking for each.
             Ended::No { .. } if asked.len() > 1 && !withheld.is_empty() => self.folder.alone = asked.last().copied().unwrap_or_default(),
-            Ended::No { text, .. } => withheld.iter().for_each(|uid| self.count(*uid, text.clone())),
-            Ended::Ok { .. } => withheld.iter().for_each(|uid| self.count(*uid, NO_SIZE.to_owned())),
+            Ended::No { text, .. } => withheld.iter().for_each(|uid| self.folder.count(*uid, text.clone())),
+            Ended::Ok { .. } => withheld.iter().for_each(|uid| self.folder.count(*uid, NO_SIZE.to_owned())),
         }
         Ok((sizes, withheld))
     }
