@@ -9,8 +9,11 @@ use ombud_indexer::Query;
 
 use crate::desk::token::KeyRing;
 
-/// The targets by name: each panics when its promise is broken.
-pub const TARGETS: [(&str, fn(&[u8])); 10] = [
+/// Panics when its promise is broken for these bytes.
+type Target = fn(&[u8]);
+
+/// The targets by name.
+pub const TARGETS: [(&str, Target); 10] = [
     ("mail", mail::whole),
     ("headers", mail::headers),
     ("text", mail::text),
