@@ -154,7 +154,8 @@ fn add(out: &mut Value, name: String, value: String, extended: bool) {
     }
 }
 
-fn percent(value: &[u8]) -> Vec<u8> {
+/// Octets with `%XX` undone.
+pub fn percent(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut it = value.iter().copied().enumerate();
     while let Some((i, b)) = it.next() {

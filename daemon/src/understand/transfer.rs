@@ -59,7 +59,8 @@ pub fn uudecode(body: &[u8]) -> Option<Vec<u8>> {
     inside.then_some(out)
 }
 
-fn uu_line(line: &[u8], out: &mut Vec<u8>) {
+/// Decodes one line of uuencoded data.
+pub fn uu_line(line: &[u8], out: &mut Vec<u8>) {
     let six = |b: u8| b.wrapping_sub(32) & 63;
     let Some((&count, data)) = line.split_first() else { return };
     let mut left = usize::from(six(count));
