@@ -48,7 +48,8 @@ impl<'a> Part<'a> {
 
     /// The name its sender gave it, as written.
     pub fn name(&self) -> Option<&str> {
-        self.disposition.get("filename").or_else(|| self.kind.get("name")).filter(|n| !n.trim().is_empty())
+        let names = [self.disposition.get("filename"), self.kind.get("name")];
+        names.into_iter().flatten().find(|name| !name.trim().is_empty())
     }
 
     /// Whether the media type is this.

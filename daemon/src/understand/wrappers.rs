@@ -16,7 +16,10 @@ pub fn warnings(tree: &Tree, text: &str) -> Vec<String> {
             out.push(text.to_owned());
         }
     };
-    let armour = |kind: &str| text.lines().take(5_000).any(|line| line.trim_end() == format!("-----BEGIN PGP {kind}-----"));
+    let armour = |kind: &str| {
+        let mark = format!("-----BEGIN PGP {kind}-----");
+        text.lines().take(5_000).any(|line| line.trim_end() == mark)
+    };
     add(
         any(&|p| p.is("application/pgp-encrypted")) || armour("MESSAGE"),
         "this mail is encrypted with OpenPGP; it is kept as it is and was not read",
