@@ -59,13 +59,16 @@ pub struct Understood {
 pub struct Attachment {
     /// A name that is safe to show and to save under; `None` when the sender gave none.
     pub name: Option<String>,
+    /// The name as the sender wrote it, where that is another; data, never a path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_name: Option<String>,
     /// Lower-case media type.
     pub content_type: String,
     /// Size of the decoded bytes, in octets.
     pub size: u64,
     /// SHA-256 of the decoded bytes, lower-case hex.
     pub sha256: String,
-    /// Whether the sender meant it to be shown in the body.
+    /// Whether it is shown in the body: the HTML refers to it by its Content-ID.
     pub inline: bool,
     /// Content-ID without angle brackets.
     pub content_id: Option<String>,
@@ -96,7 +99,7 @@ super::ticket::words!(
 /// What a bounce says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounce {
-    /// One entry per failed recipient.
+    /// One entry per recipient who was not reached, then one per recipient who still waits.
     pub recipients: Vec<BounceRecipient>,
     /// Message-ID of the mail that failed, without angle brackets.
     pub original_message_id: Option<String>,

@@ -5,7 +5,7 @@ use super::headers::{Headers, without_comments};
 use super::{charset, words};
 use crate::model::Address;
 use crate::model::address::is_plain;
-use crate::model::text::one_line;
+use crate::model::text::{self, one_line};
 
 /// Longest display name, in characters.
 const NAME: usize = 256;
@@ -17,6 +17,8 @@ pub struct Entry {
     pub address: Address,
     /// Whether it stands in a group.
     pub group: bool,
+    /// Whether it is written with comments, blanks or a route inside (RFC 5322 §4.4), which not all readers take out.
+    pub obsolete: bool,
 }
 
 /// Whether an address is one that is shown, compared and mailed to as it stands: plain, and not an encoded word, which
@@ -38,10 +40,37 @@ pub fn entries(value: &[u8], most: usize) -> Vec<Entry> {
         match item {
             Item::GroupStart => group = true,
             Item::GroupEnd => group = false,
-            Item::Mailbox(text) => out.extend(mailbox(text).map(|address| Entry { address, group })),
+            Item::Mailbox(text) => out.extend(mailbox(text).map(|address| entry(address, group))),
         }
     }
     out
+}
+
+/// An address that is not sound as it stands is one without what the obsolete syntax allows in it, if that is sound.
+fn entry(address: Address, group: bool) -> Entry {
+    if is_sound(&address.address) || address.address.contains("=?") {
+        return Entry { address, group, obsolete: false };
+    }
+    let plain = without_obsolete(&address.address);
+    match plain {
+        Some(plain) if is_sound(&plain) => Entry { address: Address { name: address.name, address: plain }, group, obsolete: true },
+        _ => Entry { address, group, obsolete: false },
+    }
+}
+
+/// An addr-spec without comments, route and blanks around its dots (RFC 5322 §4.4), and without needless quotes.
+fn without_obsolete(spec: &str) -> Option<String> {
+    let (spec, sound) = text::without_comments(&spec.replace('(', " ("));
+    let spec = spec.trim();
+    let spec = match spec.strip_prefix('@') {
+        Some(route) => route.split_once(':')?.1,
+        None => spec,
+    };
+    let (local, domain) = spec.rsplit_once('@').filter(|_| sound)?;
+    let local = local.trim();
+    let bare = local.strip_prefix('"').and_then(|l| l.strip_suffix('"')).unwrap_or(local);
+    let joined = |part: &str| part.split('.').map(str::trim).collect::<Vec<_>>().join(".");
+    Some(format!("{}@{}", if bare == local { joined(local) } else { bare.to_owned() }, joined(domain)))
 }
 
 /// The readable addresses of all fields of that name, at most `most`, none twice.
@@ -74,7 +103,7 @@ pub fn author(headers: &Headers, most: usize) -> (Option<Address>, Option<String
         [] => Some("the From field holds no address".to_owned()),
         [_, _, ..] => Some(format!("the From field holds {} addresses", found.len())),
         [one] if one.group || has_group(first) => Some("the From field holds a group".to_owned()),
-        [one] if !is_sound(&one.address.address) => Some("the From field holds no plain address".to_owned()),
+        [one] if one.obsolete || !is_sound(&one.address.address) => Some("the From field holds no plain address".to_owned()),
         [_] => None,
     };
     (found.into_iter().map(|e| e.address).find(|a| is_sound(&a.address)), problem)
@@ -183,15 +212,36 @@ fn open_angle(item: &str) -> Option<usize> {
     found
 }
 
-/// An address without brackets; a comment behind it is the name (RFC 822 §4.2), one inside it makes it unreadable.
+/// An address without brackets; a comment behind or before it is the name (RFC 822 §4.2), one inside it makes it obsolete.
 fn bare(item: &str) -> (String, String) {
+    let whole = || (String::new(), item.to_owned());
     match item.split_once('(') {
-        Some((spec, comment)) if !spec.contains('"') => match comment.trim_end().strip_suffix(')') {
-            Some(name) if !name.contains(['(', ')']) => (name.to_owned(), spec.trim().to_owned()),
-            _ => (String::new(), item.to_owned()),
+        Some(("", comment)) => match comment.split_once(')') {
+            Some((name, spec)) if !name.contains('(') => (name.to_owned(), spec.trim().to_owned()),
+            _ => whole(),
         },
-        _ => (String::new(), item.to_owned()),
+        Some((spec, comment)) if !spec.contains('"') => match comment.trim_end().strip_suffix(')') {
+            Some(name) if is_one_comment(name) => (name.to_owned(), spec.trim().to_owned()),
+            _ => whole(),
+        },
+        _ => whole(),
     }
+}
+
+/// Whether no bracket inside a comment closes it before its end.
+fn is_one_comment(inside: &str) -> bool {
+    let (mut depth, mut escaped) = (0usize, false);
+    for c in inside.chars() {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' => escaped = true,
+            '(' => depth += 1,
+            ')' if depth == 0 => return false,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0
 }
 
 /// A display name, unquoted, decoded and cleaned.
@@ -237,6 +287,20 @@ mod tests {
         assert_eq!(read("=?utf-8?q?J=C3=B6rg=2C_A?= <j@x.test>"), [pair("Jörg, A", "j@x.test")]);
         assert_eq!(read("undisclosed-recipients:;"), []);
         assert_eq!(read("a@x.test; b@x.test"), [pair("", "a@x.test"), pair("", "b@x.test")]);
+        assert_eq!(read("(Ann) ann@x.test, bob@x.test (Bob (at home))"), [pair("Ann", "ann@x.test"), pair("Bob (at home)", "bob@x.test")]);
+    }
+
+    #[test]
+    fn obsolete_spellings_are_read_but_identify_nobody() {
+        assert_eq!(
+            read("Ann <@relay.test,@b.test:ann@x.test>, , bob @ x   . test"),
+            [("Ann".into(), "ann@x.test".into()), (String::new(), "bob@x.test".into())]
+        );
+        assert_eq!(read("The team(all of it) :Ann <ann@(the (nice) host)x.test>, \"bob\"@x.test;").len(), 2);
+        assert_eq!(problem("From: Ann <ann(her)@x.test(home)>\r\n\r\n"), (Some("ann@x.test".into()), true));
+        assert_eq!(problem("From: ann@x.test (Ann)\r\n\r\n"), (Some("ann@x.test".into()), false));
+        assert_eq!(problem("From: <@evil.test:ann@x.test>\r\n\r\n"), (Some("ann@x.test".into()), true));
+        assert!(read("<a b@x.test>, <@x.test>, <@y.test:>").iter().all(|(_, address)| !is_sound(address)));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Which parts are the body, and its text.
 
-use super::charset;
 use super::html_text::{self, TextLine};
 use super::limits::Limits;
 use super::mime::{Part, Tree};
+use super::{calendar, charset, uuencode};
 
 /// Most lines of text that are kept.
 const LINES: usize = 50_000;
@@ -19,8 +19,10 @@ pub struct Body {
     pub html: Option<String>,
     /// Text of the HTML where the mail has both.
     pub html_text: Option<String>,
-    /// Parts that are not the body, in order.
+    /// Parts that are not the body, in order; a named text that is the only one is both.
     pub attachments: Vec<usize>,
+    /// Parts that are the body as plain text, in order.
+    pub texts: Vec<usize>,
     /// Whether something was cut.
     pub cut: bool,
 }
@@ -36,8 +38,12 @@ struct Piece {
 pub fn read(tree: &Tree, limits: &Limits) -> Body {
     let mut found = Found::default();
     walk(tree, 0, false, &mut found);
+    if found.pieces.is_empty() {
+        found.pieces.extend(found.shown.map(|text| Piece { text: Some(text), html: None }));
+    }
     let mut body = Body { attachments: found.attachments, ..Body::default() };
     body.attachments.sort_unstable();
+    body.texts = found.pieces.iter().filter_map(|p| p.text).filter(|i| !body.attachments.contains(i)).collect();
     let texts = found.pieces.iter().any(|p| p.text.is_some());
     let htmls = found.pieces.iter().any(|p| p.html.is_some());
     let (mut html, mut shadow) = (String::new(), Vec::new());
@@ -59,6 +65,10 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
         if body.lines.len() <= LINES {
             body.lines.extend(lines);
         }
+    }
+    if let Some(line) = found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())) {
+        let above = [TextLine { text: line, ..TextLine::default() }, TextLine::default()];
+        body.lines.splice(..0, above.into_iter().take(if body.lines.is_empty() { 1 } else { 2 }));
     }
     body.cut = shorten(&mut body.lines, limits.text_size);
     body.text = html_text::join(&body.lines);
@@ -125,6 +135,10 @@ fn shorten(lines: &mut Vec<TextLine>, most: usize) -> bool {
 struct Found {
     pieces: Vec<Piece>,
     attachments: Vec<usize>,
+    /// The first named text that its sender wants to be shown.
+    shown: Option<usize>,
+    /// The first calendar.
+    calendar: Option<usize>,
 }
 
 /// Recursion is bounded: the tree is never deeper than `Limits::depth`.
@@ -172,6 +186,8 @@ fn alternatives(tree: &Tree, part: &Part, found: &mut Found) {
         found.pieces.push(piece);
     }
     found.attachments.extend(inner.attachments);
+    found.shown = found.shown.or(inner.shown);
+    found.calendar = found.calendar.or(inner.calendar);
 }
 
 fn attach_all(tree: &Tree, part: &Part, found: &mut Found) {
@@ -192,6 +208,12 @@ fn leaf(part: &Part, index: usize, alternative: bool, found: &mut Found) {
     let text = kind == "text/plain"
         || kind.starts_with("multipart/")
         || matches!(kind, "text/enriched" | "text/richtext" | "text/markdown") && !alternative;
+    if kind == "text/plain" && named && part.disposition.value == "inline" {
+        found.shown.get_or_insert(index);
+    }
+    if matches!(kind, "text/calendar" | "application/ics") {
+        found.calendar.get_or_insert(index);
+    }
     match () {
         () if attached || !(html || text) => found.attachments.push(index),
         () if !alternative && (named || !unnamed_or_first) => found.attachments.push(index),
@@ -202,7 +224,10 @@ fn leaf(part: &Part, index: usize, alternative: bool, found: &mut Found) {
 
 /// The lines of a text part; flowed ones are joined (RFC 3676).
 fn plain_lines(part: &Part) -> Vec<TextLine> {
-    let text = part.text();
+    let text = match uuencode::of(part) {
+        Some((rest, _)) => charset::decode(&rest, part.kind.get("charset")),
+        None => part.text(),
+    };
     if part.kind.value == "text/enriched" || part.kind.value == "text/richtext" {
         return html_text::lines(&text.replace("<<", "&lt;"));
     }
@@ -278,6 +303,28 @@ mod tests {
     #[test]
     fn an_empty_text_gives_way_to_html() {
         assert_eq!(body(&multipart("alternative", &["\n \n", "Content-Type: text/html\n\n<p>rich</p>"])).text, "rich");
+    }
+
+    #[test]
+    fn a_named_text_is_the_body_where_nothing_else_is() {
+        let named = "Content-Type: text/plain; name=a.txt\nContent-Disposition: inline; filename=a.txt\n\nnamed";
+        let b = body(&multipart("mixed", &[named, "Content-Type: image/png\n\nx"]));
+        assert_eq!((b.text.as_str(), b.attachments.as_slice(), b.texts.len()), ("named", [1, 2].as_slice(), 0));
+        let b = body(&multipart("mixed", &["\nwords", named]));
+        assert_eq!((b.text.as_str(), b.attachments.as_slice()), ("words", [2].as_slice()));
+    }
+
+    #[test]
+    fn an_invitation_stands_above_the_text() {
+        let event = "Content-Type: text/calendar; method=REQUEST\n\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:Tea\nEND:VEVENT";
+        assert_eq!(body(&multipart("alternative", &["\nplain", event])).text, "[Invitation: Tea]\n\nplain");
+        assert_eq!(body(event).text, "[Invitation: Tea]");
+    }
+
+    #[test]
+    fn uuencoded_files_are_not_text() {
+        assert_eq!(body("\nHi\nbegin 644 a.txt\n#0V%T\n`\nend\nbye\n").text.trim_end(), "Hi\nbye");
+        assert_eq!(body("\n=ybegin line=128 size=3 name=a\nxyz\n=yend size=3\n").text.lines().count(), 3);
     }
 
     #[test]

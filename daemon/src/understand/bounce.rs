@@ -1,6 +1,6 @@
 //! Failed deliveries: RFC 3464 reports, and the letters of the many mail systems that write none.
 
-use super::bounce_reason::{code_in, reason, status_in, status_worth};
+use super::bounce_reason::{code_in, is_vague, reason, status_in, status_worth};
 use super::dsn::{self, Recipient, clean_address};
 use super::headers::{self, Headers};
 use super::limits::Limits;
@@ -8,6 +8,10 @@ use super::mime::{self, Tree};
 use super::{addresses, ses};
 use crate::model::address::{fold, is_plain, split};
 use crate::model::understood::{Automatic, Bounce, BounceRecipient};
+
+mod phrases;
+
+use phrases::{QUOTES, SENTENCES, SUBJECTS};
 
 /// Most recipients that are told.
 const MOST: usize = 100;
@@ -81,9 +85,10 @@ fn from_report(e: &Evidence, recipients: &[Recipient], limits: &Limits) -> (Auto
             || r.status.as_deref().is_some_and(|s| s.starts_with('2'))
     };
     let delayed = |r: &&Recipient| r.action.as_deref() == Some("delayed");
-    let open: Vec<&Recipient> = recipients.iter().filter(|r| !succeeded(r)).collect();
-    let failed: Vec<&Recipient> = open.iter().copied().filter(|r| !delayed(r)).collect();
-    let (class, kept) = if failed.is_empty() { (Automatic::DeliveryReport, open) } else { (Automatic::Bounce, failed) };
+    // Who was not reached stands first, who may still be reached behind.
+    let (waiting, failed): (Vec<&Recipient>, Vec<&Recipient>) = recipients.iter().filter(|r| !succeeded(r)).partition(delayed);
+    let class = if failed.is_empty() { Automatic::DeliveryReport } else { Automatic::Bounce };
+    let kept: Vec<&Recipient> = failed.into_iter().chain(waiting).collect();
     let (letter, quoted) = split_letter(e.text);
     let letter = if kept.len() == 1 { letter } else { "" };
     let told: Vec<BounceRecipient> = kept.into_iter().map(|r| told_by_report(r, letter)).collect();
@@ -96,10 +101,15 @@ fn told_by_report(r: &Recipient, letter: &str) -> BounceRecipient {
     let status = better_status(r.status.clone(), &said, letter);
     let head: String = letter.chars().take(2_000).collect();
     let mut why = reason(status.as_deref(), if said.is_empty() { &head } else { &said });
+    let temporary = status.as_deref().is_some_and(|s| s.starts_with('4'));
     if r.action.as_deref() == Some("expired") {
         why = "expired";
-    } else if why == "other" {
-        why = reason(None, &head);
+    } else if why == "network" && temporary && r.action.as_deref() == Some("failed") && said.contains("timed out") {
+        // Nobody gives up at the first try: what failed for good with a temporary error was tried until its time was over.
+        why = "expired";
+    } else if is_vague(why) {
+        // The letter may know better, but its own general phrases do not.
+        why = Some(reason(None, &head)).filter(|told| !is_vague(told) && (why == "other" || *told != "network")).unwrap_or(why);
     }
     BounceRecipient {
         address: r.address.clone(),
@@ -144,126 +154,6 @@ fn looks_like_letter(e: &Evidence) -> bool {
     machine && (says || explains) || says && explains && !subject.starts_with("re:") && !e.headers.has("in-reply-to")
 }
 
-const SUBJECTS: [&str; 41] = [
-    "undeliverable",
-    "undelivered",
-    "delivery status notification",
-    "delivery failure",
-    "delivery failed",
-    "failure notice",
-    "returned mail",
-    "mail delivery failed",
-    "mail delivery failure",
-    "mail delivery system",
-    "message undeliverable",
-    "delivery notification",
-    "delivery report",
-    "mail could not be delivered",
-    "nondeliverable",
-    "non-deliverable",
-    "undeliver",
-    "returned to sender",
-    "mail system error",
-    "delivery problem",
-    "mail failure",
-    "message you sent blocked",
-    "rejected mail",
-    "not delivered",
-    "could not be delivered",
-    "unzustellbar",
-    "nicht zugestellt",
-    "non remis",
-    "échec",
-    "no se puede entregar",
-    "não entregue",
-    "mancato recapito",
-    "onbestelbaar",
-    "mail error",
-    "message delivery",
-    "unable to deliver",
-    "user unknown",
-    "mail delivery error",
-    "dsn:",
-    "can't be delivered",
-    "smtp server: errors from",
-];
-const SENTENCES: [&str; 47] = [
-    "could not be delivered",
-    "couldn't be delivered",
-    "was not delivered",
-    "wasn't delivered",
-    "not been delivered",
-    "delivery to the following",
-    "failed permanently",
-    "permanent fatal error",
-    "permanent error",
-    "undeliverable",
-    "undelivered",
-    "unable to deliver",
-    "delivery failed",
-    "delivery has failed",
-    "returned to sender",
-    "user unknown",
-    "following address",
-    "following recipient",
-    "not able to deliver",
-    "wasn't able to deliver",
-    "returned message",
-    "cannot be delivered",
-    "can not be delivered",
-    "could not deliver",
-    "couldn't deliver",
-    "has been rejected",
-    "was rejected",
-    "mailbox full",
-    "mailbox is full",
-    "over quota",
-    "delivery error",
-    "delivery failure",
-    "failed to deliver",
-    "no such user",
-    "unknown user",
-    "does not exist",
-    "nicht zugestellt",
-    "konnte nicht",
-    "n'a pas pu être remis",
-    "no se pudo entregar",
-    "não pôde ser entregue",
-    "message not delivered",
-    "was undeliverable",
-    "not delivered to",
-    "did not reach",
-    "mail delivery",
-    "invalid user address",
-];
-
-/// Beginnings of lines from which a letter only quotes what was sent.
-const QUOTES: [&str; 23] = [
-    "below this line is a copy",
-    "below is a copy",
-    "original message follows",
-    "copy of the message",
-    "this is a copy of",
-    "original message",
-    "included is a copy",
-    "the original message is attached",
-    "unsent message below",
-    "unsent message follows",
-    "your message follows",
-    "message header follows",
-    "message headers follow",
-    "message text follows",
-    "the following is the original",
-    "the header of the original",
-    "returned message follows",
-    "headers of the original",
-    "original message headers",
-    "message header",
-    "received: ",
-    "return-path: <",
-    "undelivered message",
-];
-
 /// The letter itself, and the mail that it quotes.
 fn split_letter(text: &str) -> (&str, &str) {
     let mut at = 0;
@@ -287,8 +177,14 @@ fn from_letter(e: &Evidence, letter: &str, quoted: &str) -> Vec<BounceRecipient>
     }
     let ours: Vec<String> = addresses::list(e.headers, "to", 10).iter().map(|a| a.key()).collect();
     let strict = |line: &str| if is_label(line) { None } else { candidate(line, e).filter(|a| !is_system(a) && !ours.contains(&fold(a))) };
+    if found.is_empty() {
+        found = collect(letter, &strict);
+    }
+    if found.is_empty() {
+        found.extend(bare_names(e, letter).into_iter().map(|a| (a, head.clone())));
+    }
     for pass in
-        [&strict as &dyn Fn(&str) -> Option<String>, &|line| candidate(line, e).filter(|a| !is_system(a)), &|line| candidate(line, e)]
+        [&(|line: &str| candidate(line, e).filter(|a| !is_system(a))) as &dyn Fn(&str) -> Option<String>, &|line| candidate(line, e)]
     {
         if found.is_empty() {
             found = collect(letter, pass);
@@ -312,6 +208,20 @@ fn from_letter(e: &Evidence, letter: &str, quoted: &str) -> Vec<BounceRecipient>
             one
         })
         .collect()
+}
+
+/// Names without a domain on lines of their own below a sentence about recipients, as a system writes of its own users.
+fn bare_names(e: &Evidence, letter: &str) -> Vec<String> {
+    let Some((_, domain)) = split(e.from) else { return Vec::new() };
+    let name = |line: &str| {
+        let indented = line.starts_with([' ', '\t']);
+        let word = line.trim();
+        let fine = (3..=64).contains(&word.len()) && word.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+        (indented && fine).then(|| format!("{word}@{domain}")).filter(|address| is_plain(address))
+    };
+    let mut lines = letter.lines().skip_while(|line| !(line.trim_end().ends_with(':') && line.to_lowercase().contains("recipient")));
+    lines.next();
+    lines.map_while(|line| if line.trim().is_empty() { Some(None) } else { name(line).map(Some) }).flatten().take(MOST).collect()
 }
 
 fn collect(letter: &str, pass: &dyn Fn(&str) -> Option<String>) -> Vec<(String, String)> {
@@ -421,52 +331,4 @@ fn bare_id(raw: &str) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-    use crate::understand::understand;
-
-    fn read(raw: &str) -> crate::model::Understood {
-        understand(raw.as_bytes(), &Limits::default())
-    }
-
-    #[test]
-    fn a_report_is_read() {
-        let mail = read(
-            "From: MAILER-DAEMON@x.test\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nSorry.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x.test\n\nFinal-Recipient: rfc822; ann@y.test\nAction: failed\nStatus: 5.0.0\nDiagnostic-Code: smtp; 550 5.2.2 Mailbox full\n--b\nContent-Type: message/rfc822\n\nMessage-ID: <our@id>\nSubject: x\n\nhello\n--b--\n",
-        );
-        assert_eq!(mail.automatic, Some(Automatic::Bounce));
-        let bounce = mail.bounce.unwrap();
-        assert_eq!(bounce.original_message_id.as_deref(), Some("our@id"));
-        let one = bounce.recipients.first().unwrap();
-        assert_eq!(
-            (one.address.as_deref(), one.status.as_deref(), one.reason.as_str()),
-            (Some("ann@y.test"), Some("5.2.2"), "mailbox_full")
-        );
-    }
-
-    #[test]
-    fn a_success_is_no_bounce() {
-        let mail = read(
-            "From: postmaster@x.test\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\n\n--b\n\nDone.\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; x.test\n\nFinal-Recipient: rfc822; ann@y.test\nAction: delivered\nStatus: 2.0.0\n--b--\n",
-        );
-        assert_eq!((mail.automatic, mail.bounce), (Some(Automatic::DeliveryReport), None));
-    }
-
-    #[test]
-    fn a_letter_is_read() {
-        let mail = read(
-            "From: MAILER-DAEMON@x.test\nSubject: failure notice\n\nHi. I wasn't able to deliver your message to the following addresses.\n\n<ann@y.test>:\n192.0.2.1 does not like recipient.\nRemote host said: 550 5.1.1 user unknown\n\n--- Below this line is a copy of the message.\n\nMessage-ID: <our@id>\nTo: ann@y.test\n\nhello\n",
-        );
-        assert_eq!(mail.automatic, Some(Automatic::Bounce));
-        let bounce = mail.bounce.unwrap();
-        assert_eq!((bounce.recipients.len(), bounce.original_message_id.as_deref()), (1, Some("our@id")));
-    }
-
-    #[test]
-    fn a_person_who_asks_about_a_bounce_is_a_person() {
-        let mail = read("From: ann@x.test\nSubject: Re: Undeliverable: x\nIn-Reply-To: <a@b>\n\nMy mail could not be delivered, why?\n");
-        assert_eq!(mail.automatic, None);
-    }
-}
+mod tests;

@@ -1,17 +1,61 @@
 //! Dates of headers and of quoted header blocks (RFC 5322 §3.3, with its obsolete forms and what else is written).
 
 use jiff::Timestamp;
-use jiff::civil::date;
 use jiff::tz::Offset;
 
 use super::headers::without_comments;
 
 const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/// A Date field as RFC 3339 in UTC; `None` when it names no instant. A missing zone is UTC (RFC 5322 §4.3).
+/// Beginnings of the names of months in other languages, where no other month begins like this.
+const FOREIGN: [(&str, i8); 27] = [
+    ("ene", 1),
+    ("gen", 1),
+    ("fév", 2),
+    ("fev", 2),
+    ("mär", 3),
+    ("mrz", 3),
+    ("mrt", 3),
+    ("maa", 3),
+    ("avr", 4),
+    ("abr", 4),
+    ("mai", 5),
+    ("mag", 5),
+    ("maj", 5),
+    ("mei", 5),
+    ("juin", 6),
+    ("giu", 6),
+    ("juil", 7),
+    ("lug", 7),
+    ("aoû", 8),
+    ("ago", 8),
+    ("set", 9),
+    ("okt", 10),
+    ("out", 10),
+    ("ott", 10),
+    ("dez", 12),
+    ("déc", 12),
+    ("dic", 12),
+];
+
+/// A Date field as RFC 3339 in UTC; `None` when it names no instant, or the one that an unset clock names. A missing zone
+/// is UTC (RFC 5322 §4.3).
 pub fn header(value: &str) -> Option<String> {
     let value = without_comments(value);
-    parse(&value, true).or_else(|| value.parse::<Timestamp>().ok().map(show))
+    // The obsolete form has blanks and comments around the colons of the time (RFC 5322 §4.3).
+    let joined = value.split(':').map(str::trim).collect::<Vec<_>>().join(":");
+    parse(&joined, true).or_else(|| value.parse::<Timestamp>().ok().map(show)).or_else(|| iso(&value))
+}
+
+/// ISO 8601 with a blank before the time or without a zone, as databases write it.
+fn iso(value: &str) -> Option<String> {
+    let day = value.get(..10).filter(|d| d.bytes().all(|b| b.is_ascii_digit() || b == b'-'))?;
+    let rest = value.get(10..)?.trim_start_matches([' ', 'T']);
+    let length = rest.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b':' | b'.')).count();
+    let (clock, zone) = rest.split_at_checked(length)?;
+    let zone = zone.trim();
+    let zone = if matches!(zone, "" | "GMT" | "UTC" | "UT") { "Z" } else { zone };
+    format!("{day}T{clock}{zone}").parse::<Timestamp>().ok().map(show)
 }
 
 /// A date that a person's mail program wrote into a quoted header block; only with a zone does it name an instant.
@@ -35,7 +79,10 @@ struct Seen {
 
 fn parse(value: &str, zone_optional: bool) -> Option<String> {
     let mut seen = Seen::default();
-    for word in value.split(|c: char| c.is_whitespace() || c == ',').filter(|w| !w.is_empty()).take(16) {
+    // The day of the week goes: in some languages it begins like a month.
+    let is_weekday = |head: &str| !head.is_empty() && !head.contains(|c: char| c.is_ascii_digit() || c.is_whitespace());
+    let rest = value.trim_start().split_once(',').filter(|(head, _)| is_weekday(head)).map_or(value, |(_, rest)| rest);
+    for word in rest.split(|c: char| c.is_whitespace() || matches!(c, ',' | '"')).filter(|w| !w.is_empty()).take(16) {
         seen.take(word);
     }
     let (mut hour, minute, second) = seen.clock.or(zone_optional.then_some((0, 0, 0)))?;
@@ -50,18 +97,18 @@ fn parse(value: &str, zone_optional: bool) -> Option<String> {
         None => return None,
     };
     let (year, month, day) = (seen.year?, seen.month?, seen.day?);
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1970..=9998).contains(&year) {
+    if !(1..=12).contains(&month) || !(1..=31).contains(&day) || !(1900..=9998).contains(&year) {
         return None;
     }
     let day = jiff::civil::Date::new(year, month, day).ok()?;
     let time = jiff::civil::Time::new(hour, minute, second.min(59), 0).ok()?;
     let at = offset.to_timestamp(day.to_datetime(time)).ok()?;
-    (day > date(1970, 1, 1)).then(|| show(at))
+    (at.as_second().abs() >= 86_400).then(|| show(at))
 }
 
 impl Seen {
     fn take(&mut self, word: &str) {
-        let lower = word.to_ascii_lowercase();
+        let lower = word.to_lowercase();
         if let Some(clock) = clock(word) {
             self.clock.get_or_insert(clock);
         } else if let Some(offset) = offset(word) {
@@ -70,6 +117,8 @@ impl Seen {
             self.number(number, word.len());
         } else if let Some(month) = MONTHS.iter().position(|m| lower.starts_with(m)).filter(|_| lower.len() >= 3) {
             self.month.get_or_insert(i8::try_from(month + 1).unwrap_or(1));
+        } else if let Some((_, month)) = FOREIGN.iter().find(|(name, _)| lower.starts_with(name)) {
+            self.month.get_or_insert(*month);
         } else if let [day, month, year] = lower.split('-').collect::<Vec<_>>().as_slice() {
             // 21-Nov-2026, as some mailers before 1990 wrote it.
             for part in [day, month, year] {
@@ -131,6 +180,7 @@ fn offset(word: &str) -> Option<i32> {
         _ => return None,
     };
     let digits = digits.replace(':', "");
+    let digits = if digits.len() == 2 { format!("{digits}00") } else { digits };
     let number: i32 = digits.parse().ok().filter(|_| digits.len() == 4)?;
     (number / 100 <= 14 && number % 100 < 60).then(|| sign * (number / 100 * 3600 + number % 100 * 60))
 }
@@ -149,6 +199,14 @@ mod tests {
             ("Sat, 21 Nov 2026 10:00:60 GMT", "2026-11-21T10:00:59Z"),
             ("2026-11-21T12:00:00+02:00", "2026-11-21T10:00:00Z"),
             ("21-Nov-2026 10:00:00 +0000", "2026-11-21T10:00:00Z"),
+            ("Sat, 21 Nov 2026 10(h) :  00  :  07 +0000", "2026-11-21T10:00:07Z"),
+            ("Thu, 4 Jul 1968 23:30 -0130", "1968-07-05T01:00:00Z"),
+            ("2026-11-21 10:00:00", "2026-11-21T10:00:00Z"),
+            ("2026-11-21 12:00:00 +0200", "2026-11-21T10:00:00Z"),
+            ("sam., 21 févr. 2026 10:00:00 +0000", "2026-02-21T10:00:00Z"),
+            ("mar., 17 nov. 2026 10:00:00 +0000", "2026-11-17T10:00:00Z"),
+            ("Do, 21 Mai 2026 12:00:00 +02", "2026-05-21T10:00:00Z"),
+            ("Sat, 21 Nov 2026 10:00:00 \"GMT\"", "2026-11-21T10:00:00Z"),
         ] {
             assert_eq!(header(raw).as_deref(), Some(want), "{raw}");
         }
@@ -159,6 +217,8 @@ mod tests {
             "Sat, 31 Feb 2026 10:00:00 +0000",
             "Nov 2026",
             "Sat, 21 Nov 0000 10:00:00 +0000",
+            "Thu, 1 Jan 1970 00:00:00 +0000",
+            "Wed, 31 Dec 1969 16:00:00 -0800",
         ] {
             assert_eq!(header(bad), None, "{bad}");
         }

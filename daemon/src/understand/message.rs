@@ -11,9 +11,12 @@ use super::limits::Limits;
 use super::mime::{self, Tree};
 use super::prescan::prescan;
 use super::reply::{self, Context, Split};
-use super::{addresses, dates, ids, language, names, tnef, words};
+use super::{addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
 use crate::model::Understood;
 use crate::model::understood::{Attachment, Automatic, Facts};
+
+/// Longest name of a sender that is kept as data, in characters.
+const ORIGINAL_NAME: usize = 512;
 
 /// An attachment with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +55,8 @@ pub fn parts(raw: &[u8], limits: &Limits) -> Vec<Part> {
         return Vec::new();
     }
     let tree = mime::tree(raw, limits);
-    let body = body::read(&tree, limits);
+    let mut body = body::read(&tree, limits);
+    unpack_text(&tree, &mut body, limits);
     attachments(&tree, &body, limits)
 }
 
@@ -63,6 +67,7 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     unpack_text(tree, &mut body, limits);
     let mut out = envelope(headers, limits);
     out.warnings.extend(tree.warnings.iter().cloned());
+    out.warnings.extend(wrappers::warnings(tree, &body.text));
     let parts = attachments(tree, &body, limits);
     let files: Vec<String> = parts.iter().map(|part| fingerprint::file(&part.bytes, &part.meta.sha256)).collect();
     out.attachments = parts.into_iter().map(|part| part.meta).collect();
@@ -148,11 +153,12 @@ fn warn(out: &mut Understood, headers: &Headers) {
 
 fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
     let mut out = Vec::new();
+    let cids = body.html.as_deref().map(content_ids).unwrap_or_default();
     for part in body.attachments.iter().filter_map(|i| tree.parts.get(*i)) {
         let bytes = part.bytes().into_owned();
         if let Some(content) = packed(part, &bytes, limits) {
             let complete = content.complete;
-            out.extend(content.files.into_iter().map(|file| unpacked(file, limits)));
+            out.extend(content.files.into_iter().map(|file| unpacked(file, &cids, limits)));
             if complete {
                 continue;
             }
@@ -161,10 +167,12 @@ fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
             .headers
             .first("content-id")
             .and_then(|v| ids::list(v, limits.message_id).into_iter().next().or_else(|| Some(headers::unfold(v).trim().to_owned())));
-        let inline = part.disposition.value == "inline" || part.disposition.value.is_empty() && content_id.is_some();
+        let inline = content_id.as_deref().is_some_and(|id| cids.iter().any(|cid| cid == id));
+        let name = part.name().and_then(|n| names::safe(n, limits.file_name));
         out.push(Part {
             meta: Attachment {
-                name: part.name().and_then(|n| names::safe(n, limits.file_name)),
+                original_name: original(part.name(), name.as_deref()),
+                name,
                 content_type: part.kind.value.clone(),
                 size: bytes.len() as u64,
                 sha256: sha256_hex(&bytes),
@@ -174,7 +182,30 @@ fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
             bytes,
         });
     }
+    for part in body.texts.iter().filter_map(|i| tree.parts.get(*i)) {
+        let files = uuencode::of(part).map(|(_, files)| files).unwrap_or_default();
+        out.extend(files.into_iter().map(|file| {
+            let name = charset::decode(&file.name, part.kind.get("charset"));
+            unpacked(tnef::File::new(name, file.bytes), &[], limits)
+        }));
+    }
     out
+}
+
+/// The name as its sender wrote it, where the safe one is another.
+fn original(written: Option<&str>, safe: Option<&str>) -> Option<String> {
+    written.filter(|name| Some(*name) != safe).map(|name| name.chars().take(ORIGINAL_NAME).collect())
+}
+
+/// What HTML refers to by `cid:` (RFC 2392), at most a thousand of them.
+fn content_ids(html: &str) -> Vec<String> {
+    let found = html
+        .match_indices(':')
+        .filter(|(at, _)| at.checked_sub(3).and_then(|from| html.get(from..*at)).is_some_and(|s| s.eq_ignore_ascii_case("cid")));
+    let ends = |c: char| c.is_whitespace() || "\"'<>)&".contains(c);
+    let ids =
+        found.take(1_000).filter_map(|(at, _)| html.get(at + 1..)).filter_map(|rest| rest.get(..rest.find(ends).unwrap_or(rest.len())));
+    ids.map(|id| String::from_utf8_lossy(&params::percent(id.as_bytes())).into_owned()).collect()
 }
 
 /// What Outlook packed into a part, if it did.
@@ -184,14 +215,16 @@ fn packed(part: &mime::Part, bytes: &[u8], limits: &Limits) -> Option<tnef::Cont
     (named || kind).then(|| tnef::read(bytes, limits)).flatten()
 }
 
-fn unpacked(file: tnef::File, limits: &Limits) -> Part {
+fn unpacked(file: tnef::File, cids: &[String], limits: &Limits) -> Part {
     let kind = file.kind.filter(|k| mime::is_media_type(k)).unwrap_or_else(|| "application/octet-stream".to_owned());
+    let name = file.name.as_deref().and_then(|n| names::safe(n, limits.file_name));
     let meta = Attachment {
-        name: file.name.and_then(|n| names::safe(&n, limits.file_name)),
+        original_name: original(file.name.as_deref(), name.as_deref()),
+        name,
         content_type: kind,
         size: file.bytes.len() as u64,
         sha256: sha256_hex(&file.bytes),
-        inline: file.content_id.is_some(),
+        inline: file.content_id.as_ref().is_some_and(|id| cids.contains(id)),
         content_id: file.content_id,
     };
     Part { meta, bytes: file.bytes }

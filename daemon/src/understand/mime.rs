@@ -40,12 +40,16 @@ impl<'a> Part<'a> {
     pub fn text(&self) -> String {
         let body = self.body.get(..2 * TEXT).unwrap_or(self.body);
         let bytes = transfer::decode(body, &self.encoding);
-        super::charset::decode(bytes.get(..TEXT).unwrap_or(&bytes), self.kind.get("charset"))
+        let bytes = bytes.get(..TEXT).unwrap_or(&bytes);
+        let label = self.kind.get("charset").map(str::to_owned);
+        let label = label.or_else(|| if self.is("text/html") { declared_inside(bytes) } else { None });
+        super::charset::decode(bytes, label.as_deref())
     }
 
     /// The name its sender gave it, as written.
     pub fn name(&self) -> Option<&str> {
-        self.disposition.get("filename").or_else(|| self.kind.get("name")).filter(|n| !n.trim().is_empty())
+        let names = [self.disposition.get("filename"), self.kind.get("name")];
+        names.into_iter().flatten().find(|name| !name.trim().is_empty())
     }
 
     /// Whether the media type is this.
@@ -57,6 +61,16 @@ impl<'a> Part<'a> {
     pub fn is_multipart(&self) -> bool {
         !self.children.is_empty()
     }
+}
+
+/// The character set that HTML declares in its own head.
+fn declared_inside(html: &[u8]) -> Option<String> {
+    let head = String::from_utf8_lossy(html.get(..html.len().min(2048))?).to_ascii_lowercase();
+    let meta = head.get(head.find("<meta")?..)?;
+    let value = meta.get(meta.find("charset=")? + 8..)?.trim_start_matches(['"', '\'', ' ']);
+    let label = value.split(|c: char| !(c.is_ascii_alphanumeric() || "-_:.".contains(c))).next()?;
+    // Whoever reads this in ASCII letters does not read UTF-16.
+    (!label.is_empty() && !label.starts_with("utf-16")).then(|| label.to_owned())
 }
 
 /// All parts of a mail; the first is the mail itself.
@@ -75,11 +89,38 @@ impl<'a> Tree<'a> {
     }
 }
 
-/// Takes a mail apart. Nesting and parts beyond the limits are left in the part where they stand.
+/// Takes a mail apart. Nesting and parts beyond the limits are left in the part where they stand. A multipart whose
+/// boundary is missing or nowhere to be found has the one that its lines show.
 pub fn tree<'a>(raw: &'a [u8], limits: &Limits) -> Tree<'a> {
+    let tree = with_boundary(raw, limits, None);
+    let lost = tree.parts.first().filter(|root| tree.parts.len() == 1 && root.kind.value.starts_with("multipart/"));
+    match lost.and_then(|root| shown_boundary(root.body)) {
+        Some(shown) => with_boundary(raw, limits, Some(shown)),
+        None => tree,
+    }
+}
+
+/// The boundary that stands above something that begins like a part.
+fn shown_boundary(body: &[u8]) -> Option<&[u8]> {
+    let mut walk = lines(body).map(|(line, _)| line).take(2_000).peekable();
+    while let Some(line) = walk.next() {
+        let boundary = line.strip_prefix(b"--").map(<[u8]>::trim_ascii_end).filter(|b| (1..=200).contains(&b.len()));
+        let begins = walk.peek().is_some_and(|next| next.get(..8).is_some_and(|name| name.eq_ignore_ascii_case(b"content-")));
+        if let Some(boundary) = boundary.filter(|_| begins) {
+            return Some(boundary);
+        }
+    }
+    None
+}
+
+fn with_boundary<'a>(raw: &'a [u8], limits: &Limits, shown: Option<&[u8]>) -> Tree<'a> {
     let mut builder = Builder { raw, limits, tree: Tree::default(), stack: Vec::new(), open: None };
     let (headers, body) = parse(raw, limits.header_size, limits.header_fields);
     builder.begin(headers, body, None);
+    if let Some(boundary) = shown {
+        builder.stack = vec![(0, boundary.to_vec())];
+        builder.warn("the boundary of the multipart was wrong; the one that its lines show counts");
+    }
     let mut header: Option<usize> = None;
     let mut start = body;
     for (line, used) in lines(raw.get(body..).unwrap_or_default()) {
@@ -211,7 +252,8 @@ fn new_part(headers: Headers<'_>, parent: Option<usize>, digest: bool) -> Part<'
     }
     let disposition = headers.first("content-disposition").map(params::parse).unwrap_or_default();
     let encoding = headers.text("content-transfer-encoding").map(|e| super::headers::without_comments(&e).to_ascii_lowercase());
-    let encoding = encoding.and_then(|e| e.split([' ', ';']).next().map(str::to_owned)).unwrap_or_default();
+    let encoding = encoding.unwrap_or_default().replace("quoted printable", "quoted-printable");
+    let encoding = encoding.trim_matches(['"', '\'']).split([' ', ';', ',', '"']).next().unwrap_or_default().to_owned();
     Part { headers, kind, disposition, encoding, body: &[], children: Vec::new(), parent }
 }
 
@@ -246,6 +288,24 @@ mod tests {
     #[test]
     fn a_multipart_without_parts_is_text() {
         assert_eq!(shape("Content-Type: multipart/mixed; boundary=a\n\nhello"), [("multipart/mixed".into(), "hello".into())]);
+    }
+
+    #[test]
+    fn a_boundary_that_is_wrong_or_missing_is_seen() {
+        let parts = "--real=1\nContent-Type: text/plain\n\none\n--real=1\nContent-Type: text/html\n\ntwo\n--real=1--\n";
+        for head in ["Content-Type: multipart/mixed; boundary=other", "Content-Type: multipart/mixed"] {
+            let raw = format!("{head}\n\n{parts}");
+            assert_eq!(shape(&raw), [("text/plain".into(), "one".into()), ("text/html".into(), "two".into())], "{head}");
+            assert!(!tree(raw.as_bytes(), &Limits::default()).warnings.is_empty());
+        }
+        assert_eq!(shape("Content-Type: multipart/mixed; boundary=a\n\n--b\nhello"), [("multipart/mixed".into(), "--b\nhello".into())]);
+    }
+
+    #[test]
+    fn html_says_its_own_character_set() {
+        let raw = b"Content-Type: text/html\n\n<html><meta http-equiv=x content=\"text/html; charset=windows-1251\">\xcf\xf0\xe8";
+        let tree = tree(raw, &Limits::default());
+        assert!(tree.parts.first().is_some_and(|p| p.text().ends_with("При")));
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod automatic;
 mod body;
 mod bounce;
 mod bounce_reason;
+mod calendar;
 mod charset;
 mod dates;
 mod dsn;
@@ -35,8 +36,10 @@ mod ses;
 mod signature;
 mod tnef;
 mod transfer;
+mod uuencode;
 mod when;
 mod words;
+mod wrappers;
 
 pub use glimpse::glimpse;
 pub use html::SafeHtml;

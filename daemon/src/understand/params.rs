@@ -28,9 +28,10 @@ pub fn parse(raw: &[u8]) -> Value {
     let flat: Vec<u8> = raw.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n' | 0)).collect();
     let mut pieces = split(&flat).into_iter();
     let head = pieces.next().unwrap_or_default();
-    let head = super::headers::without_comments(&String::from_utf8_lossy(&head)).to_ascii_lowercase();
+    let (head, forgotten) = without_semicolon(&head);
+    let head = super::headers::without_comments(&String::from_utf8_lossy(head)).to_ascii_lowercase();
     let mut raw_params: Vec<(String, Vec<u8>)> = Vec::new();
-    for piece in pieces.take(MOST) {
+    for piece in forgotten.map(<[u8]>::to_vec).into_iter().chain(pieces).take(MOST) {
         let Some(eq) = piece.iter().position(|&b| b == b'=') else { continue };
         let (name, value) = piece.split_at(eq);
         let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
@@ -41,6 +42,19 @@ pub fn parse(raw: &[u8]) -> Value {
     let mut out = Value { value: head.split_whitespace().collect(), params: Vec::new(), ambiguous: false };
     join(&raw_params, &mut out);
     out
+}
+
+/// A value, and the parameter behind it that has only a blank before it: `attachment filename=a.txt`.
+fn without_semicolon(head: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let found = head.iter().position(|&b| b == b'=').and_then(|eq| {
+        let name = head.get(..eq)?.trim_ascii_end();
+        let blank = name.iter().rposition(u8::is_ascii_whitespace)?;
+        (!name.contains(&b'(')).then(|| head.split_at(blank))
+    });
+    match found {
+        Some((value, parameter)) if !value.trim_ascii().is_empty() => (value, Some(parameter)),
+        _ => (head, None),
+    }
 }
 
 /// Splits at semicolons that are not quoted.
@@ -154,7 +168,8 @@ fn add(out: &mut Value, name: String, value: String, extended: bool) {
     }
 }
 
-fn percent(value: &[u8]) -> Vec<u8> {
+/// Octets with `%XX` undone.
+pub fn percent(value: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(value.len());
     let mut it = value.iter().copied().enumerate();
     while let Some((i, b)) = it.next() {
@@ -185,6 +200,11 @@ mod tests {
         assert_eq!(name("attachment; filename*0*=iso-8859-1'de'%E4;\r\n filename*1=\" b\"; filename*2=.pdf").as_deref(), Some("ä b.pdf"));
         assert_eq!(name("attachment; filename=\"=?utf-8?q?=C3=A4?=.pdf\"").as_deref(), Some("ä.pdf"));
         assert_eq!(name("attachment; filename=x.pdf; filename*=utf-8''y.pdf").as_deref(), Some("y.pdf"));
+        assert_eq!(name("attachment filename=\"a.txt\"").as_deref(), Some("a.txt"));
+        assert_eq!(parse(b"text/plain charset=utf-8; name=x").value, "text/plain");
+        assert_eq!(name("attachment; filename=\"=?utf-8?q?caf=C3?= =?utf-8?q?=A9.txt?=\"").as_deref(), Some("café.txt"));
+        assert_eq!(name("attachment; filename*0*=utf-8''%e2%82; filename*1*=%ac%20; filename*2=b%20").as_deref(), Some("€ b%20"));
+        assert_eq!(name("attachment; filename*=caf%C3%A9.txt").as_deref(), Some("café.txt"));
         assert_eq!(name("attachment; filename=\"C:\\temp\\a.txt\"").as_deref(), Some("C:\\temp\\a.txt"));
     }
 

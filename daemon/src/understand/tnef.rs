@@ -37,6 +37,13 @@ pub struct File {
     named: bool,
 }
 
+impl File {
+    /// A file of which only name and bytes are known.
+    pub fn new(name: String, bytes: Vec<u8>) -> Self {
+        Self { name: Some(name), bytes, ..Self::default() }
+    }
+}
+
 /// A reader over bytes that never goes past their end.
 struct Cursor<'a>(&'a [u8]);
 

@@ -8,11 +8,29 @@ use super::words::{b64_decode, hex_pair};
 /// The octets behind a transfer encoding; an unknown one is taken as none.
 pub fn decode<'a>(body: &'a [u8], encoding: &str) -> Cow<'a, [u8]> {
     match encoding {
-        "base64" | "base-64" | "b" => Cow::Owned(b64_decode(body)),
+        "base64" | "base-64" | "b" => base64(body),
         "quoted-printable" | "quotedprintable" | "qp" | "q" => Cow::Owned(quoted_printable(body)),
         "x-uuencode" | "uuencode" | "x-uue" | "uue" => uudecode(body).map_or(Cow::Borrowed(body), Cow::Owned),
         _ => Cow::Borrowed(body),
     }
+}
+
+/// Base64 up to what a list put behind its padding; text that only claims to be base64 stays as it is.
+fn base64(body: &[u8]) -> Cow<'_, [u8]> {
+    let foreign = |b: &u8| !b.is_ascii_alphanumeric() && !matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n');
+    let (mut end, mut padded, mut start) = (body.len(), false, 0);
+    for (line, after) in lines(body) {
+        let line = line.trim_ascii();
+        if padded && line.iter().any(foreign) {
+            end = start;
+            break;
+        }
+        padded |= line.ends_with(b"=");
+        start = after;
+    }
+    let coded = body.get(..end).unwrap_or(body);
+    let odd = coded.iter().filter(|b| foreign(b)).count();
+    if odd * 8 > coded.len() { Cow::Borrowed(body) } else { Cow::Owned(b64_decode(coded)) }
 }
 
 /// Quoted-printable (RFC 2045 §6.7); an `=` that escapes nothing stays.
@@ -59,7 +77,8 @@ pub fn uudecode(body: &[u8]) -> Option<Vec<u8>> {
     inside.then_some(out)
 }
 
-fn uu_line(line: &[u8], out: &mut Vec<u8>) {
+/// Decodes one line of uuencoded data.
+pub fn uu_line(line: &[u8], out: &mut Vec<u8>) {
     let six = |b: u8| b.wrapping_sub(32) & 63;
     let Some((&count, data)) = line.split_first() else { return };
     let mut left = usize::from(six(count));
@@ -83,6 +102,14 @@ mod tests {
     #[test]
     fn quoted_printable_keeps_what_is_no_escape() {
         assert_eq!(decode(b"a=C3=a4 = b=\r\nc=  \nd=ZZ=", "quoted-printable").as_ref(), "aä = bcd=ZZ".as_bytes());
+    }
+
+    #[test]
+    fn base64_ends_where_it_ends() {
+        let decoded = |body: &[u8]| String::from_utf8_lossy(&decode(body, "base64")).into_owned();
+        assert_eq!(decoded(b"SGVsbG8g\r\ndGhlcmUs\r\n IGZyaWVuZA==\r\n-- \r\nThis list\r\n"), "Hello there, friend");
+        assert_eq!(decoded(b"Hello there, this is no base64.\r\n"), "Hello there, this is no base64.\r\n");
+        assert_eq!(decoded(b"SGVsbG8gdGhlcmUs!IGZyaWVuZA="), "Hello there, friend");
     }
 
     #[test]

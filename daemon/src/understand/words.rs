@@ -34,7 +34,7 @@ pub fn decode(value: &[u8]) -> String {
     }
     run.flush(&mut out);
     out.push_str(&literal(flat.get(plain..).unwrap_or_default()));
-    out
+    charset::undoubled(out)
 }
 
 fn literal(bytes: &[u8]) -> String {

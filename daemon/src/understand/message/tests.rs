@@ -36,6 +36,37 @@ fn attachments_come_with_their_bytes_in_the_same_order() {
 }
 
 #[test]
+fn images_are_inline_where_the_html_refers_to_them() {
+    let image = |id: &str, disposition: &str| {
+        format!("--b\nContent-Type: image/png\nContent-ID: <{id}>\nContent-Disposition: {disposition}\n\nx\n")
+    };
+    let mail = read(&format!(
+        "Content-Type: multipart/related; boundary=b\n\n--b\nContent-Type: text/html\n\n<img src=\"CID:a%40x\"><img src=cid:b@x>\n{}{}{}--b--\n",
+        image("a@x", "attachment"),
+        image("b@x", "inline"),
+        image("c@x", "inline")
+    ));
+    assert_eq!(mail.attachments.iter().map(|a| a.inline).collect::<Vec<_>>(), [true, true, false]);
+}
+
+#[test]
+fn the_name_that_a_sender_wrote_is_kept_as_data() {
+    let mail = read(
+        "Content-Type: multipart/mixed; boundary=b\n\n--b\nContent-Disposition: attachment; filename=\"../../con.txt\"\n\nx\n--b\nContent-Disposition: attachment; filename=a.txt\n\nx\n--b--\n",
+    );
+    let names: Vec<_> = mail.attachments.iter().map(|a| (a.name.as_deref(), a.original_name.as_deref())).collect();
+    assert_eq!(names, [(Some("_con.txt"), Some("../../con.txt")), (Some("a.txt"), None)]);
+}
+
+#[test]
+fn uuencoded_files_are_attachments() {
+    let raw = "From: a@x.test\nSubject: s\n\nHi\n\nbegin 644 cat.txt\n#0V%T\n`\nend\n";
+    let mail = read(raw);
+    assert_eq!((mail.text.trim_end(), mail.attachments.first().and_then(|a| a.name.as_deref())), ("Hi", Some("cat.txt")));
+    assert_eq!(parts(raw.as_bytes(), &Limits::default()).first().unwrap().bytes, b"Cat");
+}
+
+#[test]
 fn an_attached_mail_is_forwarded() {
     let mail = read(
         "From: a@x.test\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nsee\n--b\nContent-Type: message/rfc822\n\nFrom: Cleo <c@y.test>\nSubject: s\n\ntwo\n--b--\n",
