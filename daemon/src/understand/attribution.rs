@@ -30,7 +30,10 @@ pub fn begins_within(line: &str) -> Option<usize> {
     let behind_sentence = starts.take(20).find(|at| {
         let rest = line.get(*at..).unwrap_or_default().trim_start().to_lowercase();
         let dated = has_year(&rest) || has_clock(&rest);
-        dated && OPENERS.iter().any(|o| rest.starts_with(o))
+        // `fre. den 21. nov.` and `2026 г. в 10:00` are one date.
+        let own = line.get(..*at).unwrap_or_default().to_lowercase();
+        let begun = has_year(&own) || own.contains('@') || own.len() < 14 && WEEKDAYS.iter().any(|day| own.starts_with(day));
+        dated && !begun && OPENERS.iter().any(|o| rest.starts_with(o))
     });
     behind_sentence.or_else(|| behind_words(line))
 }

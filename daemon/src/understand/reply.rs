@@ -209,7 +209,8 @@ fn is_marker(texts: &[&str], i: usize) -> bool {
 }
 
 fn first_block(texts: &[&str], from: usize) -> Option<Block> {
-    let at = texts.iter().enumerate().skip(from).take(6).find(|(_, l)| !is_blank(l) && separator(l).is_none()).map(|(i, _)| i)?;
+    let empty = |line: &str| line.trim_matches(['>', ' ']).is_empty();
+    let at = texts.iter().enumerate().skip(from).take(6).find(|(_, l)| !empty(l) && separator(l).is_none()).map(|(i, _)| i)?;
     quoted_header::block(texts, at, true)
 }
 

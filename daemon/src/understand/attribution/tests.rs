@@ -158,6 +158,8 @@ fn words_before_an_attribution_on_its_line() {
         "Ann Smith <ann@x.test> schrieb Am Sa., 21. Nov. 2026 um 10:00 Uhr:",
         "On Wed, Nov 4, 2026 at 3:59 PM, ann@x.test wrote:",
         "we met On 4 November, he wrote:",
+        "сб, 21 нояб. 2026 г. в 10:00, Ann Smith <ann@x.test>:",
+        "fre. den 20. nov. 2026 kl. 10.00 skrev Ann Smith <ann@x.test>:",
     ] {
         assert_eq!(begins_within(line), None, "{line}");
     }

@@ -224,7 +224,7 @@ pub const WEEKDAYS: [&str; 153] = [
 ];
 
 /// What says that somebody wrote, in lower case.
-pub const VERBS: [&str; 90] = [
+pub const VERBS: [&str; 92] = [
     "wrote",
     "writes",
     "said",
@@ -282,6 +282,8 @@ pub const VERBS: [&str; 90] = [
     "napisao/la",
     "napisal(a)",
     "je napisal",
+    "napisal",
+    "napisala",
     "je napisala",
     "je napisal(a)",
     "ezt írta",
