@@ -181,7 +181,7 @@ fn judge(joined: &str, quoted_next: bool) -> Judgement {
 fn opens(lower: &str) -> bool {
     let soon = |chars: usize| lower.chars().take(chars).any(char::is_numeric);
     let days = |day: &&str| lower.starts_with(*day) && soon(if day.chars().count() <= 3 { 10 } else { 24 });
-    OPENERS.iter().any(|o| lower.starts_with(o) && (o.len() > 8 || soon(40))) || WEEKDAYS.iter().any(|day| days(&day))
+    OPENERS.iter().any(|o| lower.starts_with(o) && (o.len() > 8 || soon(40))) || WEEKDAYS.iter().any(days)
 }
 
 fn has_clock(text: &str) -> bool {
