@@ -156,6 +156,18 @@ mod tests {
     }
 
     #[test]
+    fn what_a_customers_mail_keeps_when_in_doubt_never_leaves_with_an_agents() {
+        let raw = "From: j@a.test\n\nOn 21 Nov 2026 10:00, Ann <ann@x.test> wrote:\n\nIt burns.\n";
+        let u = crate::understand::understand(raw.as_bytes(), &crate::understand::Limits::default());
+        assert_eq!((u.reply_text.as_str(), text(&u, "It burns.").as_str()), ("It burns.", ""));
+        let outlook = format!(
+            "From: j@a.test\n\nDone.\n\nFrom: Desk <d@x.test>\nSent: today\nTo: J\nSubject: x\n\nIt burns.\n\n{MARKER}\nTicket: #1\n"
+        );
+        let u = crate::understand::understand(outlook.as_bytes(), &crate::understand::Limits::default());
+        assert_eq!((text(&u, "It burns.").as_str(), unmarked(&u, "It burns.")), ("Done.", Vec::new()));
+    }
+
+    #[test]
     fn traces_of_the_notification_are_seen() {
         let book = book();
         for text in [format!("ok\n{MARKER}\n"), format!("> {NOTE_LABEL} x"), "*Note (stays inside)* : y".into()] {

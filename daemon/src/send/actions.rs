@@ -3,7 +3,7 @@
 use super::wording::Foot;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::model::text::escape_html;
-use crate::understand::MARKER;
+use crate::understand::{MARKER, OUR_ATTRIBUTE};
 
 /// A link's words, and the command that it writes.
 pub(super) type Action = (String, String);
@@ -17,7 +17,7 @@ pub(super) fn html(text: &str, foot: &Foot<'_>, actions: &[Action]) -> String {
     let links: Vec<String> =
         actions.iter().map(|(words, command)| format!("<a href=\"{}\">{}</a>", mailto(foot.answer, command), escape_html(words))).collect();
     format!(
-        "<div>{}</div>\n<p>{MARKER}</p>\n<p>{}</p>\n<p>{}</p>\n<p>{ANSWER_LABEL} {}<br>\n{NOTE_LABEL} {}</p>\n",
+        "<div {OUR_ATTRIBUTE}=\"notification\">\n<div>{}</div>\n<p>{MARKER}</p>\n<p>{}</p>\n<p>{}</p>\n<p>{ANSWER_LABEL} {}<br>\n{NOTE_LABEL} {}</p>\n</div>\n",
         lines(text.trim_end()),
         facts.join("<br>\n"),
         links.join(" · "),

@@ -1,147 +1,22 @@
-//! Lines that introduce a quote: "On … wrote:" in the languages people write it in, the header block that Outlook puts
-//! above, and the rules that separate.
+//! Lines that introduce a quote: "On … wrote:" in the languages people write it in.
 
+use self::words::{CAPITALS, OPENERS, VERBS, WEEKDAYS};
 use super::html_text::{Hint, TextLine};
+
+mod words;
 
 /// Longest attribution, in characters, joined.
 const LONGEST: usize = 400;
 /// Most lines over which an attribution is wrapped.
 const WRAPPED: usize = 5;
 
-const OPENERS: [&str; 24] = [
-    "on ",
-    "am ",
-    "le ",
-    "el ",
-    "il ",
-    "em ",
-    "op ",
-    "den ",
-    "dne ",
-    "dnia ",
-    "w dniu ",
-    "at ",
-    "în ",
-    "pe ",
-    "in article",
-    "vào ",
-    "pada ",
-    "dana ",
-    "tarihinde ",
-    "od ",
-    "на ",
-    "a les ",
-    "il giorno ",
-    "在",
-];
-const WEEKDAYS: [&str; 49] = [
-    "mon",
-    "tue",
-    "wed",
-    "thu",
-    "fri",
-    "sat",
-    "sun",
-    "mo.",
-    "di.",
-    "mi.",
-    "do.",
-    "fr.",
-    "sa.",
-    "so.",
-    "lun",
-    "mar",
-    "mié",
-    "mie",
-    "jue",
-    "vie",
-    "sáb",
-    "sab",
-    "dom",
-    "mer",
-    "jeu",
-    "ven",
-    "sam",
-    "dim",
-    "seg",
-    "ter",
-    "qua",
-    "qui",
-    "sex",
-    "ma ",
-    "wo ",
-    "vr ",
-    "za ",
-    "zo ",
-    "mån",
-    "tis",
-    "tors",
-    "fre",
-    "lör",
-    "понедельник",
-    "вторник",
-    "среда",
-    "четверг",
-    "пятница",
-    "воскресенье",
-];
-const VERBS: [&str; 48] = [
-    "wrote",
-    "writes",
-    "said",
-    "schrieb",
-    "geschrieben",
-    "a écrit",
-    "a ecrit",
-    "écrivait",
-    "escribió",
-    "escribio",
-    "ha escrito",
-    "escreveu",
-    "ha scritto",
-    "scrisse",
-    "schreef",
-    "geschreven",
-    "skrev",
-    "skrev følgende",
-    "skrev följande",
-    "kirjoitti",
-    "napisał",
-    "napisał(a)",
-    "napisała",
-    "pisze",
-    "napsal",
-    "napsal(a)",
-    "napsala",
-    "napísal",
-    "napísal(a)",
-    "написал",
-    "написал(а)",
-    "написала",
-    "писал",
-    "пишет",
-    "написав",
-    "пише",
-    "写道",
-    "寫道",
-    "のメール",
-    "書きました",
-    "さんが書きました",
-    "yazdı",
-    "şunu yazdı",
-    "írta",
-    "a scris",
-    "έγραψε",
-    "작성",
-    "đã viết",
-];
-
-/// Finds the attributions of a text: for each, its first line and the line behind its last.
-pub fn find(lines: &[TextLine]) -> Vec<(usize, usize)> {
+/// Finds the attributions of a text: for each, its first line and the line behind its last. `quoted` says which lines are
+/// marked as a quote.
+pub fn find(lines: &[TextLine], quoted: &[bool]) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
     for end in 0..lines.len() {
         let from = out.last().map_or(0, |(_, behind)| *behind);
-        if let Some(start) = ending_at(lines, from, end) {
+        if let Some(start) = ending_at(lines, quoted, from, end) {
             out.push((start, end + 1));
         }
     }
@@ -152,33 +27,61 @@ pub fn find(lines: &[TextLine]) -> Vec<(usize, usize)> {
 pub fn begins_within(line: &str) -> Option<usize> {
     let ends = line.char_indices().filter(|(_, c)| matches!(c, '.' | '!' | '?' | '…' | ')' | '。' | '！'));
     let starts = ends.map(|(i, c)| i + c.len_utf8()).filter(|at| line.get(*at..).is_some_and(|rest| rest.starts_with(char::is_whitespace)));
-    starts.take(20).find(|at| {
+    let behind_sentence = starts.take(20).find(|at| {
         let rest = line.get(*at..).unwrap_or_default().trim_start().to_lowercase();
         let dated = has_year(&rest) || has_clock(&rest);
-        dated && OPENERS.iter().any(|o| rest.starts_with(o))
-    })
+        // `fre. den 21. nov.` and `2026 г. в 10:00` are one date.
+        let own = line.get(..*at).unwrap_or_default().to_lowercase();
+        let begun = has_year(&own) || own.contains('@') || own.len() < 14 && WEEKDAYS.iter().any(|day| own.starts_with(day));
+        dated && !begun && OPENERS.iter().any(|o| rest.starts_with(o))
+    });
+    behind_sentence.or_else(|| behind_words(line))
+}
+
+/// The same where no sentence ends: a word that opens attributions in its capital, and a date at once.
+fn behind_words(line: &str) -> Option<usize> {
+    let blanks = line.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(i, c)| (i, i + c.len_utf8()));
+    let (blank, _) = blanks.take(60).find(|(blank, at)| {
+        let (own, rest) = (line.get(..*blank).unwrap_or_default(), line.get(*at..).unwrap_or_default());
+        let Some(date) = CAPITALS.iter().find_map(|o| rest.strip_prefix(o)) else { return false };
+        let soon: String = date.chars().take(20).collect();
+        let lower = date.to_lowercase();
+        // Who wrote it may stand before the date; then it is all one attribution.
+        let whole = own.contains(['@', '<', ':']) || VERBS.iter().any(|verb| has_word(&own.to_lowercase(), verb));
+        !own.trim().is_empty()
+            && !whole
+            && soon.contains(|c: char| c.is_ascii_digit())
+            && has_year(&lower)
+            && has_clock(&lower)
+            && VERBS.iter().any(|verb| has_word(&lower, verb))
+    })?;
+    let own = line.get(..blank)?.trim_end();
+    let bare = own.trim_end_matches('-');
+    Some(if own.len() - bare.len() >= 3 { bare.len() } else { blank })
 }
 
 /// Where the attribution begins whose last line is `end`, if there is one.
-fn ending_at(lines: &[TextLine], from: usize, end: usize) -> Option<usize> {
+fn ending_at(lines: &[TextLine], quoted: &[bool], from: usize, end: usize) -> Option<usize> {
     let last = lines.get(end)?;
-    let text = last.text.trim();
-    if text.is_empty() || text.starts_with('>') {
+    let text = bare(&last.text);
+    let is_quoted = |i: usize| quoted.get(i).copied().unwrap_or(false);
+    if text.is_empty() || is_quoted(end) {
         return None;
     }
     if last.hint == Hint::Attribution {
         return (from..=end).rev().take_while(|&i| lines.get(i).is_some_and(|l| l.hint == Hint::Attribution)).last();
     }
-    let quoted_next = lines.get(end + 1..)?.iter().map(|l| l.text.trim()).find(|t| !t.is_empty()).is_some_and(|t| t.starts_with('>'));
+    let next = lines.iter().enumerate().skip(end + 1).find(|(_, l)| !l.text.trim().is_empty());
+    let quoted_next = next.is_some_and(|(i, _)| is_quoted(i));
     if !ends_like_one(text, quoted_next) {
         return None;
     }
     let mut joined = String::new();
     let mut loose = None;
     for start in (from..=end).rev().take(WRAPPED) {
-        let line = lines.get(start)?.text.trim();
+        let line = bare(&lines.get(start)?.text);
         // An empty line inside is what some wrap with; two are a gap.
-        if line.starts_with('>') || line.is_empty() && (start + 1 > end || joined.starts_with(' ') || end - start > 2) {
+        if is_quoted(start) || line.is_empty() && (start + 1 > end || joined.starts_with(' ') || end - start > 2) {
             break;
         }
         joined = format!("{line} {joined}");
@@ -194,12 +97,34 @@ fn ending_at(lines: &[TextLine], from: usize, end: usize) -> Option<usize> {
     loose
 }
 
+/// Without the marks of writing direction that Hebrew and Arabic programs put around names and lines.
+fn bare(line: &str) -> &str {
+    line.trim_matches(|c: char| c.is_whitespace() || is_direction(c))
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// In lower case, on one line, with plain blanks and European digits.
+fn plain(joined: &str) -> String {
+    let digit = |c: char, zero: u32| char::from_digit((c as u32).saturating_sub(zero), 10).unwrap_or(c);
+    let one = |c: char| match c {
+        '\u{a0}' | '\u{202f}' | '\u{2007}' | '\u{2009}' => ' ',
+        '\u{660}'..='\u{669}' => digit(c, 0x660),
+        '\u{6f0}'..='\u{6f9}' => digit(c, 0x6f0),
+        '\u{966}'..='\u{96f}' => digit(c, 0x966),
+        c => c,
+    };
+    joined.chars().filter(|c| !is_direction(*c)).map(one).collect::<String>().to_lowercase()
+}
+
 fn ends_like_one(text: &str, quoted_next: bool) -> bool {
     text.ends_with([':', '：'])
         || text.ends_with("wrote ----")
         || text.ends_with("wrote")
         || text.ends_with("----") && text.contains("wrote")
-        || quoted_next && text.ends_with('>')
+        || quoted_next && (text.ends_with('>') || VERBS.iter().any(|verb| ends_with_word(text, verb)))
 }
 
 enum Judgement {
@@ -211,24 +136,31 @@ enum Judgement {
 }
 
 fn judge(joined: &str, quoted_next: bool) -> Judgement {
-    let lower = joined.trim().trim_start_matches(['-', '*', ' ']).to_lowercase();
-    let body = lower.trim_end_matches(|c: char| matches!(c, ':' | '：' | '-' | '*') || c.is_whitespace());
+    let plain = plain(joined);
+    let lower = plain.trim().trim_start_matches(['-', '*', ' ', '_']);
+    let body = lower.trim_end_matches(|c: char| matches!(c, ':' | '：' | '-' | '*' | '_') || c.is_whitespace());
     let has_address = body.contains('@');
     let has_date = has_clock(body) || has_year(body);
     if !has_address && !has_date {
-        return Judgement::No;
+        // `---- Ann wrote ----`, as telephones draw it.
+        let drawn = plain.trim().starts_with("--") && plain.trim().ends_with("wrote ----");
+        return if drawn { Judgement::Complete } else { Judgement::No };
     }
     let verb_at_end = VERBS.iter().any(|verb| ends_with_word(body, verb));
     let verb = verb_at_end || VERBS.iter().any(|verb| has_word(body, verb));
     let begins_dated = lower.starts_with(|c: char| c.is_ascii_digit())
         && lower.get(..lower.floor_char_boundary(24)).is_some_and(|head| has_year(head) || has_clock(head));
-    let opener = begins_dated || OPENERS.iter().chain(&WEEKDAYS).any(|o| lower.starts_with(o));
+    let opener = begins_dated || opens(lower);
     let colon = lower.ends_with([':', '：']);
+    // Who, when and a colon above marked lines, in whatever language.
+    let told = has_address && has_year(body) && has_clock(body) && colon && (quoted_next || opener && body.ends_with('>'));
     if verb && (verb_at_end || colon) {
         let named = has_address && has_date && lower.contains('<') && lower.starts_with(char::is_alphabetic);
-        return match opener || named {
-            true => Judgement::Complete,
-            false => Judgement::Possible,
+        return match () {
+            () if opener || named => Judgement::Complete,
+            // "This is what I wrote in 2026:" above words that nothing marks is a sentence.
+            () if !has_address && !quoted_next && !verb_at_end => Judgement::No,
+            () => Judgement::Possible,
         };
     }
     // `2016-10-24 15:36 GMT+02:00 Ann <ann@x>:` has no verb at all.
@@ -236,10 +168,20 @@ fn judge(joined: &str, quoted_next: bool) -> Judgement {
     if dated && has_address && (colon && body.ends_with('>') || quoted_next) {
         return Judgement::Complete;
     }
+    if told {
+        return if opener || lower.starts_with(char::is_alphabetic) { Judgement::Complete } else { Judgement::Possible };
+    }
     if quoted_next && colon {
         return if opener { Judgement::Complete } else { Judgement::Possible };
     }
     Judgement::No
+}
+
+/// Whether a word that begins attributions stands in front, and a number soon behind it.
+fn opens(lower: &str) -> bool {
+    let soon = |chars: usize| lower.chars().take(chars).any(char::is_numeric);
+    let days = |day: &&str| lower.starts_with(*day) && soon(if day.chars().count() <= 3 { 10 } else { 24 });
+    OPENERS.iter().any(|o| lower.starts_with(o) && (o.len() > 8 || soon(40))) || WEEKDAYS.iter().any(days)
 }
 
 fn has_clock(text: &str) -> bool {
@@ -253,7 +195,8 @@ fn has_year(text: &str) -> bool {
         || text
             .as_bytes()
             .windows(6)
-            .any(|w| matches!(w, [b'/' | b'.', a, b, b'/' | b'.', c, d] if [a, b, c, d].iter().all(|x| x.is_ascii_digit())))
+            .any(|w| matches!(w, [b'/' | b'.' | b'-', a, b, b'/' | b'.' | b'-', c, d] if [a, b, c, d].iter().all(|x| x.is_ascii_digit())))
+        || text.as_bytes().windows(5).any(|w| matches!(w, [a, b'.', b' ', b, c] if [a, b, c].iter().all(|x| x.is_ascii_digit())))
 }
 
 fn ends_with_word(text: &str, word: &str) -> bool {
@@ -267,190 +210,5 @@ fn has_word(text: &str, word: &str) -> bool {
     })
 }
 
-/// What a separating line announces.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Separator {
-    /// The mail that is answered.
-    Original,
-    /// A forwarded mail.
-    Forward,
-}
-
-const ORIGINAL: [&str; 33] = [
-    "original message",
-    "original mail",
-    "original email",
-    "original appointment",
-    "reply message",
-    "reply to message",
-    "ursprüngliche nachricht",
-    "originalnachricht",
-    "original-nachricht",
-    "ursprüngliche mail",
-    "message d'origine",
-    "message d’origine",
-    "message original",
-    "message initial",
-    "mensaje original",
-    "mensagem original",
-    "messaggio originale",
-    "oorspronkelijk bericht",
-    "ursprungligt meddelande",
-    "originalmeddelande",
-    "oprindelig meddelelse",
-    "opprinnelig melding",
-    "alkuperäinen viesti",
-    "oryginalna wiadomość",
-    "wiadomość oryginalna",
-    "původní zpráva",
-    "исходное сообщение",
-    "оригинальное сообщение",
-    "eredeti üzenet",
-    "orijinal ileti",
-    "原始邮件",
-    "原始郵件",
-    "元のメッセージ",
-];
-const FORWARDED: [&str; 30] = [
-    "forwarded message",
-    "forwarded by",
-    "forwarded email",
-    "forwarded mail",
-    "weitergeleitete nachricht",
-    "weitergeleitet von",
-    "message transféré",
-    "message transmis",
-    "message réexpédié",
-    "mensaje reenviado",
-    "mensagem encaminhada",
-    "mensagem reencaminhada",
-    "messaggio inoltrato",
-    "doorgestuurd bericht",
-    "vidarebefordrat meddelande",
-    "vidarebefordrat brev",
-    "videresendt meddelelse",
-    "videresendt besked",
-    "videresendt melding",
-    "välitetty viesti",
-    "przekazana wiadomość",
-    "wiadomość przekazana",
-    "přeposlaná zpráva",
-    "пересылаемое сообщение",
-    "пересланное сообщение",
-    "továbbított üzenet",
-    "yönlendirilen ileti",
-    "転送されたメッセージ",
-    "转发的邮件",
-    "전달된 메시지",
-];
-/// Apple Mail and others write a sentence without dashes.
-const BEGIN_FORWARDED: [&str; 19] = [
-    "begin forwarded message:",
-    "anfang der weitergeleiteten nachricht:",
-    "début du message réexpédié",
-    "début du message transféré",
-    "inicio del mensaje reenviado:",
-    "inizio messaggio inoltrato:",
-    "inizio del messaggio inoltrato:",
-    "begin doorgestuurd bericht:",
-    "vidarebefordrat brev:",
-    "start på videresendt besked:",
-    "videresendt melding:",
-    "välitetty viesti:",
-    "początek przekazywanej wiadomości:",
-    "začátek přeposílané zprávy:",
-    "начало переадресованного сообщения:",
-    "início da mensagem encaminhada:",
-    "início da mensagem reencaminhada:",
-    "転送されたメッセージ：",
-    "转发的邮件：",
-];
-
-/// Reads a line as a separator: words of a known kind between dashes, rules or stars.
-pub fn separator(line: &str) -> Option<Separator> {
-    let line = line.trim();
-    if line.len() > 200 || line.len() < 8 {
-        return None;
-    }
-    let lower = line.to_lowercase();
-    if BEGIN_FORWARDED.iter().any(|b| lower.starts_with(b)) {
-        return Some(Separator::Forward);
-    }
-    let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace());
-    let dashed = lower.trim_start_matches('*').starts_with("--") || lower.starts_with("__") || lower.starts_with("==");
-    let core = core.trim_end_matches(':');
-    match () {
-        () if !dashed && !lower.ends_with("--") => None,
-        () if ORIGINAL.iter().any(|o| core == *o || core.starts_with(&format!("{o} -"))) => Some(Separator::Original),
-        () if FORWARDED.iter().any(|f| core.starts_with(f)) => Some(Separator::Forward),
-        () => None,
-    }
-}
-
-/// Whether a line says "answer above this line", as help desks do.
-pub fn is_answer_above(line: &str) -> bool {
-    let lower = line.to_lowercase();
-    [
-        "above this line",
-        "oberhalb dieser linie",
-        "oberhalb dieser zeile",
-        "au-dessus de cette ligne",
-        "por encima de esta línea",
-        "acima desta linha",
-        "sopra questa riga",
-    ]
-    .iter()
-    .any(|p| lower.contains(p))
-        && ["answer", "reply", "respond", "type", "antwort", "répon", "respu", "respon", "rispo"].iter().any(|w| lower.contains(w))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn found(text: &str) -> Vec<(usize, usize)> {
-        let lines: Vec<TextLine> = text.lines().map(|l| TextLine { text: l.to_owned(), hint: Hint::None }).collect();
-        find(&lines)
-    }
-
-    #[test]
-    fn attributions_in_many_languages() {
-        for line in [
-            "On Sat, Nov 21, 2026 at 10:00 AM Ann Smith <ann@x.test> wrote:",
-            "Am 21.11.2026 um 10:00 schrieb Ann Smith:",
-            "Ann Smith <ann@x.test> schrieb am Sa., 21. Nov. 2026 um 10:00 Uhr:",
-            "Le 21/11/2026 à 10:00, Ann Smith a écrit :",
-            "El sáb, 21 nov 2026 a las 10:00, Ann (<ann@x.test>) escribió:",
-            "Il giorno sab 21 nov 2026 alle ore 10:00 Ann <ann@x.test> ha scritto:",
-            "Em sáb., 21 de nov. de 2026 às 10:00, Ann <ann@x.test> escreveu:",
-            "Op za 21 nov. 2026 om 10:00 schreef Ann <ann@x.test>:",
-            "Den lör 21 nov. 2026 kl 10:00 skrev Ann <ann@x.test>:",
-            "la 21. marrask. 2026 klo 10.00 Ann (ann@x.test) kirjoitti:",
-            "W dniu 21.11.2026 o 10:00, Ann pisze:",
-            "Dne 21.11.2026 v 10:00 Ann napsal(a):",
-            "21 нояб. 2026 г. 10:00 пользователь \"Ann\" <ann@x.test> написал:",
-            "在 2026年11月21日，上午10:00，Ann <ann@x.test> 写道：",
-            "2026年11月21日(土) 10:00 Ann <ann@x.test>:",
-            "---- On Sat, 21 Nov 2026 10:00:00 +0000 Ann <ann@x.test> wrote ----",
-        ] {
-            assert_eq!(found(line), [(0, 1)], "{line}");
-        }
-    }
-
-    #[test]
-    fn wrapped_ones_are_joined_and_own_lines_stay() {
-        assert_eq!(found("On it today.\n\nOn Sat, Nov 21, 2026 at 10:00 AM Ann Smith\n<ann@x.test> wrote:\n\n> q"), [(2, 4)]);
-        assert_eq!(found("On Monday I called at 10:00.\nOn Sat, Nov 21, 2026 at 10:00 AM Ann\n<ann@x.test>\nwrote:"), [(1, 4)]);
-        assert_eq!(found("Please send this:\nInvoice of 2026 to me:\n\nThanks"), []);
-        assert_eq!(found("He wrote:\n\nhello"), []);
-    }
-
-    #[test]
-    fn separators() {
-        assert_eq!(separator("-----Original Message-----"), Some(Separator::Original));
-        assert_eq!(separator("*-------- Ursprüngliche Nachricht --------*"), Some(Separator::Original));
-        assert_eq!(separator("---------- Forwarded message ---------"), Some(Separator::Forward));
-        assert_eq!(separator("Begin forwarded message:"), Some(Separator::Forward));
-        assert_eq!(separator("the original message"), None);
-    }
-}
+mod tests;

@@ -334,6 +334,12 @@ mod tests {
     }
 
     #[test]
+    fn delsp_joins_words_and_other_depths_do_not() {
+        let b = body("Content-Type: text/plain; format=flowed; delsp=yes\n\nHel \nlo  \nyou\n>> a \n> b\n> -- \n> c\n");
+        assert_eq!(b.text, "Hello you\n>> a\n> b\n> --\n> c");
+    }
+
+    #[test]
     fn an_endless_line_is_cut() {
         let b = body(&format!("\n{}", "x".repeat(3 << 20)));
         assert!(b.cut && b.text.len() == 1 << 20);

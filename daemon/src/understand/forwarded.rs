@@ -1,6 +1,5 @@
 //! The mail that was forwarded to us inside another: as text below a header block, or attached whole.
 
-use super::html_text::TextLine;
 use super::limits::Limits;
 use super::mime::Part;
 use super::quoted_header::Block;
@@ -8,7 +7,7 @@ use super::{addresses, body, dates, headers, mime, words};
 use crate::model::Address;
 use crate::model::address::is_plain;
 use crate::model::text::one_line;
-use crate::model::understood::Forwarded;
+use crate::model::understood::{Forwarded, Line};
 
 /// Prefixes by which mail programs mark a forwarded subject.
 const PREFIXES: [&str; 14] = ["fwd", "fw", "wg", "tr", "rv", "vb", "vs", "enc", "i", "pd", "vl", "doorst", "轉寄", "转发"];
@@ -20,8 +19,12 @@ pub fn is_forward_subject(subject: &str) -> bool {
 }
 
 /// What a header block and the lines below it say.
-pub fn from_text(block: &Block, lines: &[TextLine], begins: usize) -> Forwarded {
-    let text: Vec<&str> = lines.iter().skip(begins).map(|l| l.text.as_str()).collect();
+pub fn from_text(block: &Block, lines: &[Line], begins: usize) -> Forwarded {
+    let mut text: Vec<&str> = lines.iter().skip(begins).map(|l| l.text.as_str()).collect();
+    // Marks that all of it has say only that it is not the forwarder's.
+    if text.iter().all(|l| l.starts_with('>') || l.trim().is_empty()) {
+        text.iter_mut().for_each(|l| *l = l.strip_prefix("> ").or_else(|| l.strip_prefix('>')).unwrap_or(l));
+    }
     Forwarded {
         from: block.from.as_deref().and_then(author),
         date: block.date.as_deref().filter(|d| !d.is_empty()).map(|d| dates::quoted(d).unwrap_or_else(|| one_line(d, 100))),

@@ -2,24 +2,16 @@
 //! nesting costs nothing.
 
 use super::entities;
+pub use super::html_hints::Hint;
+use super::html_hints::hint;
 use super::html_tokens::{Token, attributes, tokens};
 
 /// Most octets of HTML that are read.
 const MOST: usize = 4 << 20;
-
-/// What markup says about a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Hint {
-    /// Nothing.
-    #[default]
-    None,
-    /// Says who wrote the quote that follows.
-    Attribution,
-    /// From here on everything is quoted.
-    Cut,
-    /// Belongs to the signature.
-    Signature,
-}
+/// Longest target of a link that is written out; longer ones are for counting clicks.
+const TARGET: usize = 300;
+/// Deepest nesting of lists and of tables that is told apart.
+const NESTED: usize = 16;
 
 /// One line with its hint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -71,6 +63,12 @@ struct Walker {
     hint: Hint,
     holder: String,
     nested: usize,
+    /// The open link: its target, and where on the line its words begin.
+    link: Option<(String, usize)>,
+    /// The open lists: the number of the next item, where they are numbered.
+    lists: Vec<Option<usize>>,
+    /// The open tables: whether they hold data, not layout, and whether the row has a cell.
+    tables: Vec<(bool, bool)>,
 }
 
 impl Walker {
@@ -110,7 +108,9 @@ impl Walker {
                 self.hidden = Some(name.clone())
             }
             "br" => self.end_line(),
-            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" => self.paragraph(),
+            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "dl" => self.paragraph(),
+            "ul" | "ol" => self.list(&name, raw),
+            "a" => self.link(raw),
             "blockquote" => {
                 self.paragraph();
                 self.quotes += 1;
@@ -121,12 +121,18 @@ impl Walker {
             }
             "li" => {
                 self.break_line();
-                self.line.push_str("* ");
+                self.item();
             }
-            "td" | "th" => self.blank = true,
-            "div" | "tr" | "table" | "hr" | "dd" | "dt" | "section" | "article" | "header" | "footer" | "center" | "address" | "form" => {
-                self.break_line()
+            "td" | "th" => self.cell(name == "th"),
+            "table" => {
+                self.break_line();
+                self.table(raw);
             }
+            "tr" => {
+                self.break_line();
+                self.row();
+            }
+            "div" | "hr" | "dd" | "dt" | "section" | "article" | "header" | "footer" | "center" | "address" | "form" => self.break_line(),
             _ => {}
         }
         if self.hint == Hint::None
@@ -152,7 +158,16 @@ impl Walker {
             return;
         }
         match name {
-            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "ul" | "ol" | "dl" => self.paragraph(),
+            "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "dl" => self.paragraph(),
+            "ul" | "ol" => {
+                self.lists.pop();
+                if self.lists.is_empty() { self.paragraph() } else { self.break_line() }
+            }
+            "a" => self.linked(),
+            "table" => {
+                self.break_line();
+                self.tables.pop();
+            }
             "blockquote" => {
                 self.break_line();
                 self.quotes = self.quotes.saturating_sub(1);
@@ -162,7 +177,7 @@ impl Walker {
                 self.break_line();
                 self.pre = self.pre.saturating_sub(1);
             }
-            "div" | "tr" | "table" | "li" | "dd" | "dt" | "section" | "article" | "header" | "footer" | "center" | "address" | "form" => {
+            "div" | "tr" | "li" | "dd" | "dt" | "section" | "article" | "header" | "footer" | "center" | "address" | "form" => {
                 self.break_line()
             }
             _ => {}
@@ -174,6 +189,74 @@ impl Walker {
             } else {
                 self.nested -= 1;
             }
+        }
+    }
+
+    fn list(&mut self, name: &str, raw: &str) {
+        if self.lists.is_empty() {
+            self.paragraph()
+        } else {
+            self.break_line()
+        }
+        let start = attributes(raw).into_iter().find(|(key, _)| key == "start").and_then(|(_, value)| value.parse().ok());
+        if self.lists.len() < NESTED {
+            self.lists.push((name == "ol").then_some(start.filter(|n| *n < 1_000_000).unwrap_or(1)));
+        }
+    }
+
+    fn item(&mut self) {
+        self.line.push_str(&"  ".repeat(self.lists.len().saturating_sub(1)));
+        match self.lists.last_mut() {
+            Some(Some(number)) => {
+                self.line.push_str(&format!("{number}. "));
+                *number += 1;
+            }
+            _ => self.line.push_str("* "),
+        }
+    }
+
+    fn table(&mut self, raw: &str) {
+        let border = attributes(raw).into_iter().any(|(key, value)| key == "border" && value.parse().is_ok_and(|n: u32| n > 0));
+        if self.tables.len() < NESTED {
+            self.tables.push((border, false));
+        }
+    }
+
+    fn row(&mut self) {
+        if let Some((_, begun)) = self.tables.last_mut() {
+            *begun = false;
+        }
+    }
+
+    /// The cells of data are parted by a bar; layout has words beside each other and nothing between.
+    fn cell(&mut self, head: bool) {
+        let Some((data, begun)) = self.tables.last_mut() else {
+            self.blank = true;
+            return;
+        };
+        *data |= head;
+        if std::mem::replace(begun, true) && *data && !self.line.is_empty() {
+            self.line.push_str(" |");
+        }
+        self.blank = true;
+    }
+
+    fn link(&mut self, raw: &str) {
+        self.linked();
+        let target = attributes(raw).into_iter().find(|(key, _)| key == "href").map(|(_, value)| entities::decode(&value));
+        let web =
+            |t: &String| t.len() <= TARGET && (t.starts_with("http://") || t.starts_with("https://")) && !t.contains(char::is_whitespace);
+        if let Some(target) = target.map(|t| t.trim().to_owned()).filter(web) {
+            self.link = Some((target, self.line.len()));
+        }
+    }
+
+    /// Writes where a link leads, unless its words say so, or there are none.
+    fn linked(&mut self) {
+        let Some((target, from)) = self.link.take() else { return };
+        let words = self.line.get(from..).unwrap_or_default().trim();
+        if !words.is_empty() && !says(words, &target) {
+            self.line.push_str(&format!(" <{target}>"));
         }
     }
 
@@ -192,6 +275,7 @@ impl Walker {
     }
 
     fn end_line(&mut self) {
+        self.linked();
         let line = std::mem::take(&mut self.line);
         let depth = self.quotes.min(20);
         if std::mem::take(&mut self.gap)
@@ -207,54 +291,15 @@ impl Walker {
     }
 }
 
-/// What class, id and style of an element say; the marks that the common mail programs leave.
-fn hint(name: &str, raw: &str) -> Option<Hint> {
-    if raw.len() < 6 || name == "blockquote" {
-        return None;
-    }
-    let mut hint = None;
-    for (key, value) in attributes(raw) {
-        let value = value.to_ascii_lowercase();
-        let words = || value.split_whitespace().map(|w| w.trim_start_matches("x_"));
-        hint = hint.or(match key.as_str() {
-            "class" | "id" => words().find_map(of_word),
-            "data-smartmail" if value == "gmail_signature" => Some(Hint::Signature),
-            "style" => outlook_rule(&value).then_some(Hint::Cut),
-            _ => None,
-        });
-    }
-    hint
-}
-
-fn of_word(word: &str) -> Option<Hint> {
-    match word {
-        "gmail_attr" | "moz-cite-prefix" | "moz-email-headers-table" | "protonmail_quote_header" => Some(Hint::Attribution),
-        "divrplyfwdmsg"
-        | "appendonsend"
-        | "olk_src_body_section"
-        | "yahoo_quoted"
-        | "mail-editor-reference-message-container"
-        | "zmail_extra"
-        | "ydp_yahoo_quoted"
-        | "outlookmessageheader" => Some(Hint::Cut),
-        "gmail_signature"
-        | "gmail_signature_prefix"
-        | "moz-signature"
-        | "applemailsignature"
-        | "signature"
-        | "ms-outlook-mobile-signature"
-        | "protonmail_signature_block"
-        | "signature_block" => Some(Hint::Signature),
-        _ if word.starts_with("yahoo_quoted") || word.ends_with("yahoo_quoted") => Some(Hint::Cut),
-        _ => None,
-    }
-}
-
-/// The line that Outlook draws above the header block of what it quotes.
-fn outlook_rule(style: &str) -> bool {
-    let squeezed: String = style.chars().filter(|c| !c.is_whitespace()).collect();
-    squeezed.contains("border:none")
-        && ["#e1e1e1", "#b5c4df"].iter().any(|colour| squeezed.contains(&format!("border-top:solid{colour}1.0pt")))
+/// Whether the words of a link are its target, without what nobody types.
+fn says(words: &str, target: &str) -> bool {
+    let bare = |text: &str| {
+        let lower = text.to_lowercase();
+        let host = lower.trim_start_matches("https://").trim_start_matches("http://").trim_start_matches("www.");
+        host.trim_end_matches(['/', '.']).to_owned()
+    };
+    let (words, target) = (bare(words), bare(target));
+    words.contains(&target) || !words.contains(' ') && words.contains('.') && target.starts_with(&words)
 }
 
 #[cfg(test)]
@@ -284,8 +329,29 @@ mod tests {
     }
 
     #[test]
+    fn links_say_where_they_lead() {
+        let text = join(&lines(
+            "<p>See <a href=\"https://x.test/a?b=1&amp;c\">our page</a>, <a href=https://www.x.test/>x.test</a>, <a href=mailto:ann@x.test>Ann</a>, \
+             <a href=\"javascript:x\">y</a> and <a href=https://x.test/><img src=z></a>end <a href=https://x.test/open>open<br>more</a></p>",
+        ));
+        assert_eq!(text, "See our page <https://x.test/a?b=1&c>, x.test, Ann, y and end open <https://x.test/open>\nmore");
+    }
+
+    #[test]
+    fn lists_and_tables_keep_their_shape() {
+        let text = join(&lines("<ol start=3><li>a<ul><li>b</li></ul></li><li>c</li></ol>d"));
+        assert_eq!(text, "3. a\n  * b\n4. c\n\nd");
+        let text = join(&lines("<table><tr><th>Item<th>Price</tr><tr><td>Tea</td><td>3</td></tr></table><table><tr><td>x<td>y</table>"));
+        assert_eq!(text, "Item | Price\nTea | 3\nx y");
+        assert_eq!(join(&lines("<table border=1><tr><td>a</td><td>b</td></tr></table>")), "a | b");
+    }
+
+    #[test]
     fn half_a_mebibyte_of_nesting_is_cheap() {
         assert!(lines(&"<div>".repeat(100_000)).len() <= 1);
         assert!(join(&lines(&"<blockquote>x".repeat(20_000))).len() < 4 << 20);
+        for hostile in ["<ol><li>", "<table><tr><th>", "<a href=https://x.test/>x", "<ul><a href=https://x.test/>"] {
+            assert!(join(&lines(&hostile.repeat(20_000))).len() < 4 << 20);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use super::automatic;
 use super::body::{self, Body};
 use super::bounce;
+use super::doubts;
 use super::fingerprint::{self, sha256_hex};
 use super::forwarded;
 use super::headers::{self, Headers};
@@ -124,6 +125,7 @@ fn envelope(headers: &Headers, limits: &Limits) -> Understood {
 }
 
 fn warn(out: &mut Understood, headers: &Headers) {
+    let mixed = out.from.as_ref().and_then(|f| f.name.as_deref()).is_some_and(doubts::mixes_scripts);
     let mut add = |odd: bool, text: &str| {
         if odd {
             out.warnings.push(text.to_owned());
@@ -131,6 +133,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
     };
     add(!headers.has("from"), "there is no From field");
     add(headers.has("date") && out.date.is_none(), "the Date field names no date");
+    add(mixed, "the author's name mixes letters of several scripts in a word");
     add(headers.junk > 0, "the header holds lines that are no fields");
     for name in ["subject", "message-id", "date", "to", "reply-to", "content-type", "in-reply-to", "references"] {
         add(headers.all(name).nth(1).is_some(), &format!("there are several {name} fields"));
@@ -270,17 +273,14 @@ fn split(out: &Understood, body: &Body) -> Split {
     reply::split(&body.lines, Context { forwarded: forwarded::is_forward_subject(&out.subject) })
 }
 
+/// The mail that is attached whole tells more than its words in ours.
 fn forward(out: &mut Understood, tree: &Tree, body: &Body, split: &Split, limits: &Limits) {
-    if let Some((block, begins)) = &split.forward {
-        out.forwarded = Some(forwarded::from_text(block, &body.lines, *begins));
-        return;
-    }
-    if out.automatic.is_some() {
-        return;
-    }
     let mut mails = body.attachments.iter().filter_map(|i| tree.parts.get(*i)).filter(|p| p.is("message/rfc822"));
-    if let (Some(one), None) = (mails.next(), mails.next()) {
+    if let (Some(one), None, None) = (mails.next(), mails.next(), out.automatic) {
         out.forwarded = forwarded::from_part(one, limits);
+    }
+    if let (Some((block, begins)), None) = (&split.forward, &out.forwarded) {
+        out.forwarded = Some(forwarded::from_text(block, &split.lines, *begins));
     }
 }
 
@@ -289,6 +289,7 @@ fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits, files
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
+    out.warnings.extend(doubts::of_body(&body.text, body.html.as_deref(), body.html_text.as_deref()));
     out.text = body.text;
     out.reply_text = split.reply;
     out.quoted_text = split.quoted;

@@ -1,6 +1,10 @@
 //! The header block that mail programs put above what they quote or forward (`From: … Sent: … To: … Subject: …`), in
 //! the languages they are translated to.
 
+use self::words::{DATE, FROM, OTHER, SUBJECT, TO};
+
+mod words;
+
 /// What a line of such a block names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Label {
@@ -16,162 +20,15 @@ pub enum Label {
     Other,
 }
 
-const FROM: [&str; 28] = [
-    "from",
-    "von",
-    "de",
-    "da",
-    "van",
-    "från",
-    "fra",
-    "lähettäjä",
-    "od",
-    "от",
-    "от кого",
-    "feladó",
-    "kimden",
-    "gönderen",
-    "差出人",
-    "送信者",
-    "发件人",
-    "寄件者",
-    "寄件人",
-    "보낸 사람",
-    "보낸사람",
-    "expéditeur",
-    "remitente",
-    "mittente",
-    "afzender",
-    "avsändare",
-    "від",
-    "de la",
-];
-const DATE: [&str; 40] = [
-    "sent",
-    "date",
-    "gesendet",
-    "datum",
-    "envoyé",
-    "envoyé le",
-    "fecha",
-    "enviado",
-    "enviado el",
-    "enviada",
-    "enviada em",
-    "enviado em",
-    "data",
-    "inviato",
-    "verzonden",
-    "skickat",
-    "sendt",
-    "dato",
-    "lähetetty",
-    "päiväys",
-    "päivämäärä",
-    "wysłano",
-    "wysłane",
-    "odesláno",
-    "dátum",
-    "отправлено",
-    "дата",
-    "elküldve",
-    "küldve",
-    "tarih",
-    "gönderildi",
-    "送信日時",
-    "日時",
-    "日付",
-    "发送时间",
-    "日期",
-    "傳送日期",
-    "寄件日期",
-    "보낸 날짜",
-    "날짜",
-];
-const TO: [&str; 25] = [
-    "to",
-    "an",
-    "à",
-    "para",
-    "a",
-    "aan",
-    "till",
-    "til",
-    "vastaanottaja",
-    "do",
-    "komu",
-    "кому",
-    "címzett",
-    "kime",
-    "alıcı",
-    "宛先",
-    "收件人",
-    "收件者",
-    "받는 사람",
-    "받는사람",
-    "destinataire",
-    "destinatario",
-    "destinatário",
-    "pro",
-    "pentru",
-];
-const SUBJECT: [&str; 24] = [
-    "subject",
-    "betreff",
-    "objet",
-    "asunto",
-    "assunto",
-    "oggetto",
-    "onderwerp",
-    "ämne",
-    "emne",
-    "aihe",
-    "temat",
-    "předmět",
-    "predmet",
-    "тема",
-    "tárgy",
-    "konu",
-    "件名",
-    "主题",
-    "主旨",
-    "제목",
-    "sujet",
-    "subiect",
-    "θέμα",
-    "títol",
-];
-const OTHER: [&str; 20] = [
-    "cc",
-    "kopie",
-    "copie",
-    "copia",
-    "kopia",
-    "kopio",
-    "dw",
-    "копия",
-    "másolat",
-    "bilgi",
-    "抄送",
-    "副本",
-    "참조",
-    "reply-to",
-    "répondre à",
-    "antwort an",
-    "importance",
-    "attachments",
-    "anlagen",
-    "priority",
-];
-
 /// The label of a line and what stands behind it; stars, bars and quote marks around are ignored.
 pub fn label(line: &str) -> Option<(Label, &str)> {
-    let line = line.trim_start_matches(|c: char| c.is_whitespace() || "*>|_".contains(c));
+    let outside = |c: char| c.is_whitespace() || "*>|_\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}".contains(c);
+    let line = line.trim_start_matches(outside);
     let (name, value) = line.split_once([':', '：'])?;
     if name.len() > 40 {
         return None;
     }
-    let name = name.trim_matches(|c: char| c.is_whitespace() || c == '*').to_lowercase();
+    let name = name.trim_matches(outside).to_lowercase();
     let of = |names: &[&str], label| names.contains(&name.as_str()).then_some(label);
     let label = of(&FROM, Label::From)
         .or_else(|| of(&DATE, Label::Date))
@@ -290,6 +147,59 @@ mod tests {
         assert_eq!(found.as_ref().map(|b| b.end), Some(5));
         assert_eq!(found.and_then(|b| b.subject).as_deref(), Some("Hallo"));
         assert!(block(&["Subject: x", "Date: y", "From: z", "To: w"], 0, false).is_some());
+    }
+
+    /// How the usual programs name author, date, recipients and subject.
+    const KNOWN: [(&str, [&str; 4]); 29] = [
+        ("en", ["From", "Sent", "To", "Subject"]),
+        ("de", ["Von", "Gesendet", "An", "Betreff"]),
+        ("fr", ["De", "Envoyé", "À", "Objet"]),
+        ("es", ["De", "Enviado", "Para", "Asunto"]),
+        ("ca", ["De", "Enviat", "Per a", "Assumpte"]),
+        ("pt", ["De", "Enviado", "Para", "Assunto"]),
+        ("it", ["Da", "Inviato", "A", "Oggetto"]),
+        ("nl", ["Van", "Verzonden", "Aan", "Onderwerp"]),
+        ("sv", ["Från", "Skickat", "Till", "Ämne"]),
+        ("da", ["Fra", "Sendt", "Til", "Emne"]),
+        ("fi", ["Lähettäjä", "Lähetetty", "Vastaanottaja", "Aihe"]),
+        ("is", ["Frá", "Dags.", "Til", "Efni"]),
+        ("pl", ["Od", "Wysłano", "Do", "Temat"]),
+        ("cs", ["Od", "Odesláno", "Komu", "Předmět"]),
+        ("sk", ["Od", "Odoslané", "Komu", "Predmet"]),
+        ("hr", ["Šalje", "Poslano", "Prima", "Predmet"]),
+        ("hu", ["Feladó", "Elküldve", "Címzett", "Tárgy"]),
+        ("ro", ["De la", "Trimis", "Către", "Subiect"]),
+        ("bg", ["От", "Изпратено", "До", "Относно"]),
+        ("ru", ["От", "Отправлено", "Кому", "Тема"]),
+        ("uk", ["Від", "Надіслано", "Кому", "Тема"]),
+        ("el", ["Από", "Στάλθηκε", "Προς", "Θέμα"]),
+        ("tr", ["Kimden", "Gönderildi", "Kime", "Konu"]),
+        ("he", ["\u{200f}מאת", "נשלח", "אל", "נושא"]),
+        ("ar", ["من", "التاريخ", "إلى", "الموضوع"]),
+        ("vi", ["Từ", "Đã gửi", "Đến", "Chủ đề"]),
+        ("ja", ["差出人", "送信日時", "宛先", "件名"]),
+        ("zh", ["发件人", "发送时间", "收件人", "主题"]),
+        ("ko", ["보낸 사람", "보낸 날짜", "받는 사람", "제목"]),
+    ];
+
+    #[test]
+    fn blocks_in_many_languages() {
+        for (language, [from, sent, to, subject]) in KNOWN {
+            for mark in ["", "*"] {
+                let lines = [
+                    format!("{mark}{from}:{mark} Ann Smith <ann@x.test>"),
+                    format!("{mark}{sent} :{mark} 21.11.2026 10:00"),
+                    format!("{mark}{to}:{mark} Bob"),
+                    format!("{mark}{subject}:{mark} It burns"),
+                    String::new(),
+                    "Text".to_owned(),
+                ];
+                let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+                let found = block(&lines, 0, false);
+                let said = found.as_ref().map(|b| (b.end, b.from.as_deref(), b.subject.as_deref()));
+                assert_eq!(said, Some((4, Some("Ann Smith <ann@x.test>"), Some("It burns"))), "{language}");
+            }
+        }
     }
 
     #[test]

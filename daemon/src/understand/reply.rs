@@ -1,10 +1,14 @@
 //! Every line of a body is the writer's own, a quote, a signature or a forwarded mail; this decides which.
 
-use super::attribution::{self, Separator, separator};
+use self::marks::marked;
+use super::attribution;
 use super::html_text::{Hint, TextLine};
 use super::quoted_header::{self, Block};
+use super::separator::{Separator, is_answer_above, separator};
 use super::signature;
 use crate::model::understood::{Line, LineKind};
+
+mod marks;
 
 /// The line above which people answer our mails. From it on everything is quoted, wherever it stands.
 pub const MARKER: &str = "=== Ombud: please answer above this line ===";
@@ -21,7 +25,8 @@ pub struct Context {
 pub struct Split {
     /// All lines.
     pub lines: Vec<Line>,
-    /// What was written this time.
+    /// What was written this time. Where that would be nothing, the words that something introduces as a quote and nothing
+    /// marks as one: whoever deletes too much sends an answer without words.
     pub reply: String,
     /// What was quoted or forwarded.
     pub quoted: String,
@@ -34,23 +39,30 @@ pub struct Split {
 /// Takes a text apart.
 pub fn split(lines: &[TextLine], context: Context) -> Split {
     let lines = &parted(lines);
+    let quoted = marked(lines);
+    let attributions = attribution::find(lines, &quoted);
     let mut kinds = vec![LineKind::Own; lines.len()];
-    let tail = tail(lines, context);
+    let text = Text { lines: lines.iter().map(|l| l.text.as_str()).collect(), quoted: &quoted, attributions: &attributions };
+    let tail = tail(&text, lines, context);
     let end = tail.as_ref().map_or(lines.len(), |t| t.at);
     if let Some(tail) = &tail {
         fill(&mut kinds, tail.at, lines.len(), tail.kind);
     }
     let head = lines.get(..end).unwrap_or_default();
-    let blocks = quotes(head);
+    let blocks = quotes(&text, end);
     for block in &blocks {
         fill(&mut kinds, block.start, block.end, LineKind::Quote);
     }
     signatures(head, &mut kinds);
     inline(head, &blocks, &mut kinds);
     trim_rules(head, &mut kinds);
+    if tail.is_none() && own_span(head, &kinds).is_none() {
+        long_signature(head, &mut kinds);
+    }
+    let introduced = tail.as_ref().and_then(|t| unmarked(&text, t));
     let lines: Vec<Line> = lines.iter().zip(kinds).map(|(line, kind)| Line { kind, text: line.text.clone() }).collect();
     Split {
-        reply: pick(&lines, &[LineKind::Own, LineKind::Inline]),
+        reply: Some(pick(&lines, &[LineKind::Own, LineKind::Inline])).filter(|r| !r.is_empty()).or(introduced).unwrap_or_default(),
         quoted: pick(&lines, &[LineKind::Quote, LineKind::Forward]),
         signature: sign(&lines),
         forward: tail.and_then(|t| t.forward),
@@ -58,9 +70,35 @@ pub fn split(lines: &[TextLine], context: Context) -> Split {
     }
 }
 
+/// What is known about the lines of a text.
+struct Text<'a> {
+    lines: Vec<&'a str>,
+    quoted: &'a [bool],
+    attributions: &'a [(usize, usize)],
+}
+
+impl Text<'_> {
+    fn is_quoted(&self, i: usize) -> bool {
+        self.quoted.get(i).copied().unwrap_or(false)
+    }
+
+    fn next_is_quoted(&self, from: usize) -> bool {
+        let next = self.lines.iter().enumerate().skip(from).find(|(_, l)| !is_blank(l));
+        next.is_some_and(|(i, _)| self.is_quoted(i))
+    }
+
+    /// An attribution right above belongs to what it introduces.
+    fn above(&self, at: usize) -> usize {
+        let before = self.attributions.partition_point(|(_, behind)| *behind <= at);
+        let near = before.checked_sub(1).and_then(|n| self.attributions.get(n));
+        near.filter(|(_, behind)| self.lines.get(*behind..at).is_some_and(|between| between.iter().all(|l| is_blank(l))))
+            .map_or(at, |(start, _)| *start)
+    }
+}
+
 /// The lines with own words and an attribution on one line taken apart, so that nobody's words go with the quote.
 fn parted(lines: &[TextLine]) -> Vec<TextLine> {
-    let starts: Vec<usize> = attribution::find(lines).into_iter().map(|(start, _)| start).collect();
+    let starts: Vec<usize> = attribution::find(lines, &marked(lines)).into_iter().map(|(start, _)| start).collect();
     let mut out = Vec::with_capacity(lines.len() + starts.len());
     for (i, line) in lines.iter().enumerate() {
         let at = if starts.binary_search(&i).is_ok() { attribution::begins_within(&line.text) } else { None };
@@ -81,13 +119,6 @@ fn fill(kinds: &mut [LineKind], from: usize, to: usize, kind: LineKind) {
     }
 }
 
-/// `> `, or with the initials that some programs put before it.
-fn is_quoted(line: &str) -> bool {
-    let line = line.trim_start();
-    let initials = line.bytes().take(3).take_while(u8::is_ascii_uppercase).count();
-    line.get(initials..).is_some_and(|l| l.starts_with('>'))
-}
-
 fn is_blank(line: &str) -> bool {
     line.trim().is_empty()
 }
@@ -97,40 +128,71 @@ struct Tail {
     at: usize,
     kind: LineKind,
     forward: Option<(Block, usize)>,
+    /// The line behind what introduces it; `None` where nothing but a quote can follow.
+    begins: Option<usize>,
 }
 
-fn tail(lines: &[TextLine], context: Context) -> Option<Tail> {
-    let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
-    let attributions = attribution::find(lines);
+fn tail(text: &Text<'_>, lines: &[TextLine], context: Context) -> Option<Tail> {
+    let texts = &text.lines;
     for (i, line) in lines.iter().enumerate() {
-        let text = line.text.as_str();
-        if is_marker(&texts, i) && !is_quoted(text) {
-            return Some(Tail { at: above(&texts, &attributions, i), kind: LineKind::Quote, forward: None });
+        let words = line.text.as_str();
+        if is_marker(texts, i) && !text.is_quoted(i) {
+            return Some(Tail { at: text.above(i), kind: LineKind::Quote, forward: None, begins: None });
         }
-        if is_quoted(text) {
+        if text.is_quoted(i) {
+            if let Some(tail) = quoted_forward(text, i) {
+                return Some(tail);
+            }
             continue;
         }
         if line.hint == Hint::Cut {
-            let found = first_block(&texts, i + 1);
-            return Some(announced(&texts, i, found, context.forwarded));
+            let found = first_block(texts, i + 1);
+            let tail = announced(texts, text.above(i), found, context.forwarded);
+            return Some(Tail { begins: None, ..tail });
         }
-        if let Some(kind) = separator(text) {
-            let found = first_block(&texts, i + 1);
-            return Some(announced(&texts, i, found, kind == Separator::Forward || context.forwarded && has_subject(&texts, i + 1)));
+        if let Some(kind) = separator(words) {
+            let found = first_block(texts, i + 1);
+            let forward = kind == Separator::Forward || context.forwarded && found.as_ref().is_some_and(|b| b.subject.is_some());
+            let begins = found.as_ref().map_or(i + 1, |b| b.end);
+            return Some(Tail { begins: Some(begins), ..announced(texts, i, found, forward) });
         }
-        if let Some(block) = quoted_header::block(&texts, i, false) {
+        if let Some(block) = quoted_header::block(texts, i, false) {
             // A header block below nothing is a mail that was passed on without a word.
             let alone = texts.iter().take(i).all(|l| is_blank(l)) && block.subject.is_some();
-            return Some(announced(&texts, rule_above(&texts, i), Some(block), context.forwarded || alone));
+            let begins = Some(block.end);
+            return Some(Tail { begins, ..announced(texts, rule_above(texts, i), Some(block), context.forwarded || alone) });
         }
-        if let Ok(found) = attributions.binary_search_by_key(&i, |(start, _)| *start)
-            && let Some((_, behind)) = attributions.get(found)
-            && !next_is_quoted(&texts, *behind)
+        if let Ok(found) = text.attributions.binary_search_by_key(&i, |(start, _)| *start)
+            && let Some((_, behind)) = text.attributions.get(found)
+            && !text.next_is_quoted(*behind)
         {
-            return Some(Tail { at: i, kind: LineKind::Quote, forward: None });
+            return Some(Tail { at: i, kind: LineKind::Quote, forward: None, begins: Some(*behind) });
         }
     }
     None
+}
+
+/// A forwarded mail that is marked as a quote from the line that announces it to the end, as Apple Mail does.
+fn quoted_forward(text: &Text<'_>, i: usize) -> Option<Tail> {
+    let announces = |line: &str| separator(line.trim_start_matches(['>', ' '])) == Some(Separator::Forward);
+    let before = (0..i).rev().find(|n| text.lines.get(*n).is_some_and(|l| !is_blank(l)));
+    if before.is_some_and(|n| text.is_quoted(n)) || !announces(text.lines.get(i)?) || text.above(i) < i {
+        return None;
+    }
+    let whole = text.lines.iter().enumerate().skip(i).all(|(n, l)| text.is_quoted(n) || is_blank(l));
+    let block = first_block(&text.lines, i + 1).filter(|_| whole)?;
+    let behind = block.end;
+    Some(Tail { at: i, kind: LineKind::Forward, forward: Some((block, behind)), begins: None })
+}
+
+/// The words below an introduction that nothing marks as a quote; none where our own notification is among them.
+fn unmarked(text: &Text<'_>, tail: &Tail) -> Option<String> {
+    let begins = tail.begins?;
+    if (begins..text.lines.len()).any(|i| is_marker(&text.lines, i)) {
+        return None;
+    }
+    let lines = text.lines.iter().enumerate().skip(begins).filter(|(i, _)| !text.is_quoted(*i)).map(|(_, l)| l.trim_end());
+    Some(lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned())
 }
 
 /// Our marker, also where a line end was put into it.
@@ -143,24 +205,13 @@ fn is_marker(texts: &[&str], i: usize) -> bool {
     let one = clean(line);
     let two = format!("{one} {}", texts.get(i + 1).map(|l| clean(l)).unwrap_or_default());
     let core = MARKER.trim_matches(['=', ' ']);
-    one.contains(core) || one.starts_with("===") && two.contains(core) || attribution::is_answer_above(&one) && one.chars().count() <= 80
-}
-
-/// An attribution right above belongs to what it introduces.
-fn above(texts: &[&str], attributions: &[(usize, usize)], at: usize) -> usize {
-    let before = attributions.partition_point(|(_, behind)| *behind <= at);
-    let near = before.checked_sub(1).and_then(|n| attributions.get(n));
-    near.filter(|(_, behind)| texts.get(*behind..at).is_some_and(|between| between.iter().all(|l| is_blank(l))))
-        .map_or(at, |(start, _)| *start)
+    one.contains(core) || one.starts_with("===") && two.contains(core) || is_answer_above(&one) && one.chars().count() <= 80
 }
 
 fn first_block(texts: &[&str], from: usize) -> Option<Block> {
-    let at = texts.iter().enumerate().skip(from).take(6).find(|(_, l)| !is_blank(l) && separator(l).is_none()).map(|(i, _)| i)?;
+    let empty = |line: &str| line.trim_matches(['>', ' ']).is_empty();
+    let at = texts.iter().enumerate().skip(from).take(6).find(|(_, l)| !empty(l) && separator(l).is_none()).map(|(i, _)| i)?;
     quoted_header::block(texts, at, true)
-}
-
-fn has_subject(texts: &[&str], from: usize) -> bool {
-    first_block(texts, from).is_some_and(|b| b.subject.is_some())
 }
 
 fn announced(texts: &[&str], at: usize, found: Option<Block>, forward: bool) -> Tail {
@@ -168,10 +219,10 @@ fn announced(texts: &[&str], at: usize, found: Option<Block>, forward: bool) -> 
     match (forward, found) {
         (true, Some(block)) => {
             let behind = block.end;
-            Tail { at, kind: LineKind::Forward, forward: Some((block, behind)) }
+            Tail { at, kind: LineKind::Forward, forward: Some((block, behind)), begins: None }
         }
-        (true, None) => Tail { at, kind: LineKind::Forward, forward: Some((Block::default(), at + 1)) },
-        (false, _) => Tail { at, kind: LineKind::Quote, forward: None },
+        (true, None) => Tail { at, kind: LineKind::Forward, forward: Some((Block::default(), at + 1)), begins: None },
+        (false, _) => Tail { at, kind: LineKind::Quote, forward: None, begins: None },
     }
 }
 
@@ -190,10 +241,6 @@ fn rule_above(texts: &[&str], at: usize) -> usize {
     at
 }
 
-fn next_is_quoted(texts: &[&str], from: usize) -> bool {
-    texts.get(from..).unwrap_or_default().iter().find(|l| !is_blank(l)).is_some_and(|l| is_quoted(l))
-}
-
 /// A stretch of quoted lines with its attribution.
 struct Stretch {
     start: usize,
@@ -204,26 +251,25 @@ struct Stretch {
     ours: bool,
 }
 
-fn quotes(lines: &[TextLine]) -> Vec<Stretch> {
-    let texts: Vec<&str> = lines.iter().map(|l| l.text.as_str()).collect();
-    let attributions = attribution::find(lines);
+fn quotes(text: &Text<'_>, end_of_head: usize) -> Vec<Stretch> {
+    let texts = text.lines.get(..end_of_head).unwrap_or_default();
     let mut out: Vec<Stretch> = Vec::new();
     let mut i = 0;
     while i < texts.len() {
-        if !texts.get(i).is_some_and(|l| is_quoted(l)) {
+        if !text.is_quoted(i) {
             i += 1;
             continue;
         }
         let marks = i;
         let mut end = i;
-        while texts.get(i).is_some_and(|l| is_quoted(l) || is_blank(l)) {
-            if texts.get(i).is_some_and(|l| is_quoted(l)) {
+        while texts.get(i).is_some_and(|l| text.is_quoted(i) || is_blank(l)) {
+            if text.is_quoted(i) {
                 end = i + 1;
             }
             i += 1;
         }
-        let start = above(&texts, &attributions, marks);
-        let ours = (marks..end).any(|n| is_marker(&texts, n));
+        let start = text.above(marks);
+        let ours = (marks..end).any(|n| is_marker(texts, n));
         out.push(Stretch { start, marks, end, ours });
     }
     out
@@ -262,7 +308,12 @@ fn signatures(lines: &[TextLine], kinds: &mut [LineKind]) {
 fn inline(lines: &[TextLine], blocks: &[Stretch], kinds: &mut [LineKind]) {
     let Some((first, last)) = own_span(lines, kinds) else { return };
     let only = blocks.len() == 1;
-    for block in blocks.iter().filter(|b| !b.ours && last >= b.end) {
+    for (n, block) in blocks.iter().enumerate().filter(|(_, b)| !b.ours) {
+        // A quote with no attribution, right above the one that has it, is part of what was written.
+        let cited = blocks.get(n + 1).is_some_and(|next| next.start < next.marks && block.start == block.marks && first < block.start);
+        if last < block.end && !cited {
+            continue;
+        }
         let attributed = block.start < block.marks;
         let below: Vec<&str> = lines.iter().skip(block.end).take(20).map(|l| l.text.trim()).filter(|l| !l.is_empty()).collect();
         let farewell = only
@@ -271,6 +322,19 @@ fn inline(lines: &[TextLine], blocks: &[Stretch], kinds: &mut [LineKind]) {
             && below.first().is_some_and(|l| signature::is_closing(l.split(',').next().unwrap_or_default()));
         if first < block.start && !farewell || first > block.start && !attributed {
             fill(kinds, block.marks, block.end, LineKind::Inline);
+        }
+    }
+}
+
+/// Longest signature, in lines that are not empty, of a mail that has nothing else.
+const LONE: usize = 8;
+
+/// A mail that is nothing but a long signature is one that began with dashes.
+fn long_signature(lines: &[TextLine], kinds: &mut [LineKind]) {
+    let signed = |(kind, line): &(&LineKind, &TextLine)| **kind == LineKind::Signature && !is_blank(&line.text);
+    if kinds.iter().zip(lines).filter(signed).count() > LONE {
+        for kind in kinds.iter_mut().filter(|kind| **kind == LineKind::Signature) {
+            *kind = LineKind::Own;
         }
     }
 }

@@ -1,149 +1,10 @@
 //! Where a writer's own words end and the signature begins: the delimiter of RFC 3676 §4.3, and the lines that
 //! telephones and mail programs add.
 
-const TAGLINES: [&str; 75] = [
-    "sent from my ",
-    "sent from mail for",
-    "sent from outlook",
-    "sent from yahoo",
-    "sent from proton",
-    "sent from gmail",
-    "sent from iphone",
-    "sent from ipad",
-    "sent from android",
-    "sent from windows",
-    "sent from samsung",
-    "sent from myphone",
-    "sent from a ",
-    "sent from an ",
-    "sent via ",
-    "sent using ",
-    "sent with ",
-    "sent through ",
-    "get outlook for",
-    "get [outlook for",
-    "download outlook",
-    "sent on the go",
-    "von meinem ",
-    "von meiner ",
-    "gesendet von ",
-    "gesendet mit ",
-    "outlook für ios",
-    "outlook für android",
-    "holen sie sich outlook",
-    "envoyé de mon",
-    "envoyé depuis",
-    "envoyé à partir",
-    "envoyé avec",
-    "envoye de mon",
-    "télécharger outlook",
-    "obtenez outlook",
-    "enviado desde",
-    "enviado do meu",
-    "enviado de mi",
-    "enviado via",
-    "obtener outlook",
-    "descargar outlook",
-    "obter o outlook",
-    "baixe o outlook",
-    "inviato da",
-    "inviato dal",
-    "scarica outlook",
-    "verzonden vanaf",
-    "verstuurd vanaf",
-    "verzonden met",
-    "outlook voor ios",
-    "outlook voor android",
-    "skickat från",
-    "skickat med",
-    "hämta outlook",
-    "sendt fra",
-    "hent outlook",
-    "lähetetty ",
-    "hanki outlook",
-    "wysłane z",
-    "wysłano z",
-    "pobierz outlook",
-    "odesláno z",
-    "odoslané z",
-    "отправлено с",
-    "отправлено из",
-    "надіслано з",
-    "iphoneから送信",
-    "ipadから送信",
-    "发自我的",
-    "發自我的",
-    "從我的",
-    "나의 iphone",
-    "iphone'umdan",
-    "trimis de pe",
-];
+use self::words::{CLOSINGS, TAGLINES};
+use super::disclaimer;
 
-/// Words that end a letter; alone on a line, above a name.
-const CLOSINGS: [&str; 62] = [
-    "regards",
-    "best regards",
-    "kind regards",
-    "warm regards",
-    "with kind regards",
-    "with best regards",
-    "many thanks",
-    "thanks",
-    "thank you",
-    "thanks and regards",
-    "thanks & regards",
-    "best",
-    "best wishes",
-    "cheers",
-    "sincerely",
-    "yours sincerely",
-    "sincerely yours",
-    "yours truly",
-    "yours faithfully",
-    "all the best",
-    "mit freundlichen grüßen",
-    "mit freundlichen grüssen",
-    "mit freundlichem gruß",
-    "freundliche grüße",
-    "freundliche grüsse",
-    "viele grüße",
-    "beste grüße",
-    "liebe grüße",
-    "schöne grüße",
-    "herzliche grüße",
-    "grüße",
-    "gruß",
-    "mfg",
-    "vg",
-    "lg",
-    "danke",
-    "vielen dank",
-    "cordialement",
-    "bien cordialement",
-    "bien à vous",
-    "salutations",
-    "merci",
-    "saludos",
-    "un saludo",
-    "saludos cordiales",
-    "atentamente",
-    "gracias",
-    "atenciosamente",
-    "obrigado",
-    "obrigada",
-    "cordiali saluti",
-    "distinti saluti",
-    "grazie",
-    "met vriendelijke groet",
-    "vriendelijke groeten",
-    "groeten",
-    "med venlig hilsen",
-    "venlig hilsen",
-    "med vennlig hilsen",
-    "med vänliga hälsningar",
-    "vänliga hälsningar",
-    "pozdrawiam",
-];
+mod words;
 
 /// Whether a line separates a signature: `-- `, or one of the dashes and rules that people type instead.
 pub fn is_delimiter(line: &str) -> bool {
@@ -166,10 +27,32 @@ pub fn is_tagline(line: &str) -> bool {
     let program = (lower.starts_with("sent from ") || lower.starts_with("sent by "))
         && lower.split_whitespace().count() <= 8
         && !lower.ends_with(['.', '!', '?', ',']);
-    TAGLINES.iter().any(|t| lower.starts_with(t)) && !lower.ends_with('?')
+    TAGLINES.iter().any(|t| lower.starts_with(t)) && !lower.ends_with('?') && !says_something(&lower)
+        || names_device(&lower)
         || program
         || lower.ends_with(" gesendet") && lower.starts_with("von ")
         || lower.ends_with("から送信") && lower.chars().count() < 30
+}
+
+/// A line that begins like a program's and goes on as a person does; what asks to excuse slips is in many of them.
+fn says_something(lower: &str) -> bool {
+    let verb = |w: &str| matches!(w, "is" | "was" | "are" | "has" | "have" | "because" | "works" | "but");
+    let excuses = ["excuse", "forgive", "pardon", "sorry", "typo", "brief", "brevity"].iter().any(|w| lower.contains(w));
+    !excuses && lower.starts_with("sent ") && lower.split_whitespace().count() > 6 && lower.split_whitespace().any(verb)
+}
+
+/// `From my iPhone 6`, `Ann from mobile`: few words and a telephone, without a verb.
+fn names_device(lower: &str) -> bool {
+    const DEVICES: [&str; 12] =
+        ["iphone", "ipad", "ipod", "android", "mobile", "phone", "cell", "blackberry", "galaxy", "tablet", "smartphone", "handy"];
+    let words: Vec<&str> = lower.split_whitespace().collect();
+    let device = |word: &&str| DEVICES.contains(&word.trim_matches(|c: char| !c.is_alphanumeric()));
+    let tail = words.iter().position(|w| matches!(*w, "from" | "von" | "via")).and_then(|at| words.get(at + 1..)).unwrap_or_default();
+    match words.as_slice() {
+        ["from" | "von", "my" | "meinem", rest @ ..] => rest.len() <= 4 && rest.iter().any(device),
+        [_, _, ..] if words.len() <= 4 => tail.len() == 1 && tail.iter().all(device) && !lower.ends_with(['.', '?', '!']),
+        _ => false,
+    }
 }
 
 /// Whether a line is a closing formula and nothing else.
@@ -194,16 +77,34 @@ const CARD: usize = 16;
 pub fn begins(lines: &[&str], last: bool) -> Option<usize> {
     // Dashes and rules are also drawn inside a text; above a few short last lines they are a signature.
     let strict = lines.iter().position(|line| matches!(line.trim_end(), "--" | "--=20" | "- --"));
+    let legal = if last { disclaimer::begins(lines) } else { None };
+    let lines = lines.get(..legal.unwrap_or(lines.len())).unwrap_or_default();
     let near = lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty()).nth(CARD).map_or(0, |(i, _)| i);
     let drawn = (near..lines.len())
         .filter(|_| last)
         .find(|i| lines.get(*i).is_some_and(|l| is_delimiter(l)) && looks_like_card(lines.get(i + 1..).unwrap_or_default()));
     let found = [strict, drawn, taglines(lines)].into_iter().flatten().min();
-    match (found, last) {
-        (_, false) => found,
-        (Some(_), true) => found,
-        (None, true) => closing(lines),
+    if !last {
+        return found;
     }
+    let above = lines.get(..found.unwrap_or(lines.len())).unwrap_or_default();
+    let closed = if found.is_none() { closing(lines) } else { None };
+    closed.or_else(|| dashed_name(above)).or(found).or(legal)
+}
+
+/// A last line that is a dash and a name, below a sentence that is finished; below a list it is one more of its lines.
+fn dashed_name(lines: &[&str]) -> Option<usize> {
+    let mut filled = lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty());
+    let (at, line) = filled.next()?;
+    let (above, said) = filled.next()?;
+    let name = line.trim_end().strip_prefix(['-', '–', '—'])?;
+    let name = name.strip_prefix('-').unwrap_or(name);
+    let near = name.strip_prefix(' ').unwrap_or(name);
+    let spaced = near.len() < name.len();
+    let word = !spaced || near.split_whitespace().count() == 1;
+    let named = is_name(near) || word && near.chars().count() <= 20 && !near.is_empty() && near.chars().all(char::is_alphabetic);
+    let finished = said.trim_end().ends_with(['.', '!', ')']) && !said.trim_start().starts_with(['-', '*', '•', '–', '—']);
+    (named && finished && (!spaced || above + 1 < at)).then_some(at)
 }
 
 /// Where the lines begin that only programs wrote: each is one, or a delimiter stands behind, or very little.
@@ -270,6 +171,33 @@ mod tests {
     fn a_rule_inside_a_text_is_no_signature() {
         assert_eq!(begins(&["Steps", "-----", "First do this, and then do that with the other thing.", "Then go on"], true), None);
         assert_eq!(begins(&["yes", "___________", "list footer", "https://lists.x.test/"], true), Some(1));
+    }
+
+    #[test]
+    fn a_dash_and_a_name_sign() {
+        assert_eq!(begins(&["It works now.", "", "-Ann Smith"], true), Some(2));
+        assert_eq!(begins(&["It works now!", "", "- ann"], true), Some(2));
+        assert_eq!(begins(&["It works now.", "", "-Ann Smith", "", "____________", "list footer", "https://lists.x.test/"], true), Some(2));
+        for list in [vec!["I need:", "", "- milk"], vec!["- milk.", "", "- Bread"], vec!["Which one?", "", "-Both"], vec!["-Ann"]] {
+            assert_eq!(begins(&list, true), None, "{list:?}");
+        }
+    }
+
+    #[test]
+    fn devices_are_named_in_few_words() {
+        for line in
+            ["From my iPhone 6", "Ann from mobile", "Von meinem Handy", "Diese Nachricht wurde von meinem Telefon mit K-9 gesendet."]
+        {
+            assert_eq!(begins(&["yes", "", line], true), Some(2), "{line}");
+        }
+        for line in [
+            "Sent from my desk, which is where I am much happier.",
+            "I wrote from my phone and it broke",
+            "calls from mobile?",
+            "It came from Berlin",
+        ] {
+            assert!(!is_tagline(line), "{line}");
+        }
     }
 
     #[test]

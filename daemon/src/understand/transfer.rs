@@ -63,7 +63,8 @@ pub fn quoted_printable(body: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A uuencoded body: from its `begin` line to its `end`.
+/// A uuencoded body: from its `begin` line to its `end`; all of it where both are missing and each line is as long as it
+/// says.
 pub fn uudecode(body: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::new();
     let mut inside = false;
@@ -74,7 +75,23 @@ pub fn uudecode(body: &[u8]) -> Option<Vec<u8>> {
             _ => uu_line(line, &mut out),
         }
     }
-    inside.then_some(out)
+    if inside { Some(out) } else { uu_lines(body) }
+}
+
+fn uu_lines(body: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::new();
+    for (line, _) in lines(body) {
+        let (&count, data) = match line.split_first() {
+            None | Some((b'`', [])) => break,
+            Some(parts) => parts,
+        };
+        let octets = usize::from(count.wrapping_sub(32));
+        if !(1..=45).contains(&octets) || data.len().abs_diff(octets.div_ceil(3) * 4) > 1 {
+            return None;
+        }
+        uu_line(line, &mut out);
+    }
+    (!out.is_empty()).then_some(out)
 }
 
 /// Decodes one line of uuencoded data.
@@ -114,6 +131,8 @@ mod tests {
 
     #[test]
     fn uuencode_is_read_between_begin_and_end() {
+        assert_eq!(decode(b"#0V%T\n`\n", "x-uuencode").as_ref(), b"Cat");
+        assert_eq!(decode(b"no such thing\n", "x-uuencode").as_ref(), b"no such thing\n");
         assert_eq!(decode(b"x\nbegin 644 a.txt\n#0V%T\n`\nend\n", "x-uuencode").as_ref(), b"Cat");
     }
 }

@@ -139,3 +139,23 @@ proptest! {
         prop_assert_eq!(super::parts(raw.as_bytes(), &Limits::default()).len(), mail.attachments.len());
     }
 }
+
+#[test]
+fn an_attached_mail_says_more_than_words_above_it() {
+    let mail = |parts: &str| {
+        let raw = format!("From: a@x.test\nSubject: Fwd: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\n{parts}--b--\n");
+        understand(raw.as_bytes(), &Limits::default()).forwarded
+    };
+    let words = "See. On it. \n---------- Forwarded message ---------\nFrom: Cleo <cleo@y.test>\nDate: Sat, 21 Nov 2026\nSubject: Told\n\nIt broke.\n";
+    let told = mail(words);
+    assert_eq!(told.as_ref().map(|f| f.text.as_str()), Some("It broke."));
+    let whole = mail(&format!("{words}--b\nContent-Type: message/rfc822\n\nFrom: Dora <dora@y.test>\nSubject: Whole\n\nIt is whole.\n"));
+    assert_eq!(whole.and_then(|f| f.subject).as_deref(), Some("Whole"));
+}
+
+#[test]
+fn tricks_in_a_body_are_told() {
+    let raw = "From: \"P\u{430}ypal\" <a@x.test>\nContent-Type: text/html\n\n<a href=\"https://evil.test\">https://bank.example</a>";
+    let warnings = understand(raw.as_bytes(), &Limits::default()).warnings.join("; ");
+    assert!(warnings.contains("shows bank.example and leads to evil.test") && warnings.contains("several scripts"), "{warnings}");
+}

@@ -117,3 +117,104 @@ fn own_words_before_an_attribution_are_kept() {
         assert_eq!(plain(text).reply, reply);
     }
 }
+
+#[test]
+fn a_cut_that_leaves_nothing_keeps_what_is_not_marked() {
+    for (text, reply) in [
+        (
+            "On 21 Nov 2026 10:00, \"Ann\" <ann@x.test> wrote:\n\nthat the lamp is red.\n\nIt is green.\n",
+            "that the lamp is red.\n\nIt is green.",
+        ),
+        (
+            "---------- Forwarded message ---------\nFrom: Cleo <c@y.test>\nDate: Sat, 21 Nov 2026\nSubject: x\nTo: ann\n\nIt broke.\n",
+            "It broke.",
+        ),
+        ("From: Cleo <c@y.test>\nSent: Saturday, 21 Nov 2026\nTo: Ann\nSubject: x\n\nIt broke.\n", "It broke."),
+    ] {
+        let s = plain(text);
+        assert_eq!(s.reply, reply, "{text}");
+        assert!(s.lines.iter().all(|l| l.kind != LineKind::Own || l.text.is_empty()), "who needs to be sure still knows: {text}");
+    }
+    let ours = plain(&format!("On Sat, 21 Nov 2026 10:00, Desk wrote:\n\nhello\n{MARKER}\nNote: n+abc@x.test\n"));
+    assert_eq!(ours.reply, "", "a notification of ours is nobody's words");
+    assert_eq!(html("<div id=appendonsend></div><div>From: Ann</div><p>It broke.</p>").reply, "");
+}
+
+#[test]
+fn an_attribute_marks_our_notification_where_its_words_are_gone() {
+    let s = html("<p>Yes.</p><div data-ombud=\"notification\" class=x_a><p>Frage</p><p>Notiz: n+abc@x.test</p></div>");
+    assert_eq!((s.reply.as_str(), s.quoted.contains("n+abc")), ("Yes.", true));
+    let s = html("<p>Yes.</p><p>On Sat, 21 Nov 2026 at 10:00, Desk wrote:</p><div data-ombud=notification>Frage</div>");
+    assert_eq!(s.reply, "Yes.");
+}
+
+#[test]
+fn a_mail_of_dashes_and_many_words_is_an_answer() {
+    let s = plain(&format!("--\n{}", "one more line of words\n".repeat(9)));
+    assert!(s.reply.contains("one more line") && s.signature.is_empty());
+    assert_eq!(plain("-- \nAnn\nAcme\n").reply, "");
+}
+
+#[test]
+fn a_quote_that_is_cited_above_the_answered_one_stays() {
+    let s = plain("As the manual says:\n\n> turn it off\n\nOn Sat, 21 Nov 2026 10:00, Desk wrote:\n> Did you?\n");
+    assert_eq!(s.reply, "As the manual says:\n\n> turn it off");
+    assert!(s.quoted.contains("Did you?"));
+}
+
+#[test]
+fn bars_and_wrapped_links_are_quotes() {
+    let s = plain("Yes.\n\n2026/11/21 Desk <d@x.test>\n\n| Shall we?\n|\n| Bob\n");
+    assert_eq!((s.reply.as_str(), s.quoted.contains("Shall we?")), ("Yes.", true));
+    let s = plain("Yes.\n\nOn Saturday, 21 November 2026 at 3:46 PM, Desk wrote:\n\n> see (https://x.test/a\n_b=1)\n>\n");
+    assert_eq!(s.reply, "Yes.");
+}
+
+#[test]
+fn a_forward_that_is_marked_as_a_quote_is_one() {
+    let s = plain(
+        "See below.\n\n> Begin forwarded message:\n>\n> From: Cleo <c@y.test>\n> Subject: Broken\n> Date: 21 November 2026\n> To: ann\n>\n> It broke.\n",
+    );
+    assert_eq!(s.reply, "See below.");
+    assert_eq!(s.forward.as_ref().and_then(|(b, _)| b.subject.as_deref()), Some("Broken"));
+    let answered = "On Sat, 21 Nov 2026 10:00, Bob wrote:\n> Begin forwarded message:\n>\n> From: Cleo <c@y.test>\n> Subject: Broken\n";
+    assert_eq!(plain(&format!("Yes.\n\n{answered}")).forward, None);
+}
+
+#[test]
+fn the_programs_that_people_use() {
+    for (program, text) in [
+        (
+            "Outlook",
+            "Yes.\n\n________________________________\nFrom: Desk <d@x.test>\nSent: Saturday, November 21, 2026 10:00 AM\nTo: Ann\nSubject: Re: x\n\nShall we?",
+        ),
+        (
+            "Outlook, stars",
+            "Yes.\n\n*Von:* Desk <d@x.test>\n*Gesendet:* Samstag, 21. November 2026 10:00\n*An:* Ann\n*Betreff:* AW: x\n\nShall we?",
+        ),
+        (
+            "Proton",
+            "Yes.\n\nSent with Proton Mail secure email.\n\n‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Saturday, November 21st, 2026 at 10:00 AM, Desk <d@x.test> wrote:\n\n> Shall we?",
+        ),
+        ("Zimbra", "Yes.\n\n----- On Nov 21, 2026, at 10:00 AM, Desk d@x.test wrote:\n\n> Shall we?"),
+        (
+            "Zimbra, old",
+            "Yes.\n\n----- Original Message -----\nFrom: \"Desk\" <d@x.test>\nTo: \"Ann\" <a@x.test>\nSent: Saturday, November 21, 2026\nSubject: x\n\nShall we?",
+        ),
+        ("Yahoo", "Yes.\n\n    On Saturday, November 21, 2026, 10:00:00 AM UTC, Desk <d@x.test> wrote:\n \n Shall we?"),
+        (
+            "Samsung",
+            "Yes.\n\n-------- Original message --------\nFrom: Desk <d@x.test>\nDate: 21/11/2026 10:00 (GMT+01:00)\nTo: Ann\nSubject: x\n\nShall we?",
+        ),
+        ("K-9", "Yes.\n\nAm 21. November 2026 10:00:00 MEZ schrieb Desk <d@x.test>:\n>Shall we?"),
+        ("Apple", "Yes.\n\nSent from my iPhone\n\n> On 21 Nov 2026, at 10:00, Desk <d@x.test> wrote:\n> \n> Shall we?"),
+        ("Thunderbird", "Yes.\n\nLe 21/11/2026 à 10:00, Desk a écrit :\n> Shall we?"),
+        (
+            "Lotus Notes",
+            "Yes.\n\nVon:    \"Desk\" <d@x.test>\nAn:     \"Ann\" <a@x.test>\nDatum:  21.11.2026 10:00\nBetreff:        x\n\nShall we?",
+        ),
+    ] {
+        let s = plain(text);
+        assert_eq!((s.reply.as_str(), s.quoted.contains("Shall we?")), ("Yes.", true), "{program}");
+    }
+}

@@ -1,0 +1,243 @@
+//! Lines that separate: what is below them is the mail that is answered, or one that was forwarded.
+
+/// What a separating line announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Separator {
+    /// The mail that is answered.
+    Original,
+    /// A forwarded mail.
+    Forward,
+}
+
+const ORIGINAL: [&str; 67] = [
+    "original message",
+    "original mail",
+    "original email",
+    "original appointment",
+    "reply message",
+    "reply to message",
+    "ursprüngliche nachricht",
+    "originalnachricht",
+    "original-nachricht",
+    "ursprüngliche mail",
+    "message d'origine",
+    "message d’origine",
+    "message original",
+    "message initial",
+    "mensaje original",
+    "mensagem original",
+    "messaggio originale",
+    "oorspronkelijk bericht",
+    "ursprungligt meddelande",
+    "originalmeddelande",
+    "oprindelig meddelelse",
+    "opprinnelig melding",
+    "alkuperäinen viesti",
+    "oryginalna wiadomość",
+    "wiadomość oryginalna",
+    "původní zpráva",
+    "исходное сообщение",
+    "оригинальное сообщение",
+    "eredeti üzenet",
+    "orijinal ileti",
+    "原始邮件",
+    "原始郵件",
+    "元のメッセージ",
+    "originalmail",
+    "urspr. nachricht",
+    "missatge original",
+    "pôvodná správa",
+    "izvorna poruka",
+    "izvirno sporočilo",
+    "mesaj original",
+    "mesajul original",
+    "αρχικό μήνυμα",
+    "původní e-mail",
+    "originele bericht",
+    "origineel bericht",
+    "upprunaleg skilaboð",
+    "opprinnelig e-post",
+    "den oprindelige meddelelse",
+    "alkuperäinen sähköposti",
+    "оригинално съобщение",
+    "вихідне повідомлення",
+    "оригінальне повідомлення",
+    "הודעה מקורית",
+    "الرسالة الأصلية",
+    "thư gốc",
+    "tin nhắn gốc",
+    "pesan asli",
+    "ข้อความต้นฉบับ",
+    "원본 메시지",
+    "원본 메일",
+    "原邮件",
+    "原始信件",
+    "original besked",
+    "originalbrev",
+    "algne kiri",
+    "originali žinutė",
+    "sākotnējais ziņojums",
+];
+const FORWARDED: [&str; 55] = [
+    "forwarded message",
+    "forwarded by",
+    "forwarded email",
+    "forwarded mail",
+    "weitergeleitete nachricht",
+    "weitergeleitet von",
+    "message transféré",
+    "message transmis",
+    "message réexpédié",
+    "mensaje reenviado",
+    "mensagem encaminhada",
+    "mensagem reencaminhada",
+    "messaggio inoltrato",
+    "doorgestuurd bericht",
+    "vidarebefordrat meddelande",
+    "vidarebefordrat brev",
+    "videresendt meddelelse",
+    "videresendt besked",
+    "videresendt melding",
+    "välitetty viesti",
+    "przekazana wiadomość",
+    "wiadomość przekazana",
+    "přeposlaná zpráva",
+    "пересылаемое сообщение",
+    "пересланное сообщение",
+    "továbbított üzenet",
+    "yönlendirilen ileti",
+    "転送されたメッセージ",
+    "转发的邮件",
+    "전달된 메시지",
+    "missatge reenviat",
+    "preposlaná správa",
+    "proslijeđena poruka",
+    "posredovano sporočilo",
+    "mesaj redirecționat",
+    "mesaj redirectionat",
+    "προωθημένο μήνυμα",
+    "препратено съобщение",
+    "переслане повідомлення",
+    "הודעה שהועברה",
+    "رسالة محولة",
+    "thư đã chuyển tiếp",
+    "pesan yang diteruskan",
+    "ข้อความที่ส่งต่อ",
+    "轉寄的郵件",
+    "轉寄郵件",
+    "转发邮件",
+    "forwarded messages",
+    "áframsent skeyti",
+    "edasi saadetud kiri",
+    "persiųstas laiškas",
+    "pārsūtīts ziņojums",
+    "doorgestuurde bericht",
+    "iletilen mesaj",
+    "doorgestuurde mail",
+];
+/// Apple Mail and others write a sentence without dashes.
+const BEGIN_FORWARDED: [&str; 42] = [
+    "begin forwarded message:",
+    "anfang der weitergeleiteten nachricht:",
+    "début du message réexpédié",
+    "début du message transféré",
+    "inicio del mensaje reenviado:",
+    "inizio messaggio inoltrato:",
+    "inizio del messaggio inoltrato:",
+    "begin doorgestuurd bericht:",
+    "vidarebefordrat brev:",
+    "start på videresendt besked:",
+    "videresendt melding:",
+    "välitetty viesti:",
+    "początek przekazywanej wiadomości:",
+    "začátek přeposílané zprávy:",
+    "начало переадресованного сообщения:",
+    "início da mensagem encaminhada:",
+    "início da mensagem reencaminhada:",
+    "転送されたメッセージ：",
+    "转发的邮件：",
+    "forwarded message:",
+    "inici del missatge reenviat:",
+    "továbbított levél kezdete:",
+    "започнато препратено съобщение:",
+    "початок переадресованого повідомлення:",
+    "iletilen ileti başlangıcı:",
+    "yönlendirilen ileti başlangıcı:",
+    "αρχή προωθημένου μηνύματος:",
+    "začiatok preposlanej správy:",
+    "početak proslijeđene poruke:",
+    "începutul mesajului redirecționat:",
+    "전달된 메시지:",
+    "開始轉寄郵件：",
+    "轉寄的郵件：",
+    "以下は転送されたメッセージです：",
+    "转发的邮件:",
+    "vidaresendt melding:",
+    "edelleenlähetetty viesti alkaa:",
+    "เริ่มข้อความที่ส่งต่อ:",
+    "bắt đầu thư được chuyển tiếp:",
+    "mulai meneruskan pesan:",
+    "תחילת ההודעה שהועברה:",
+    "بدء الرسالة المُعاد توجيهها:",
+];
+
+/// Reads a line as a separator: words of a known kind between dashes, rules or stars.
+pub fn separator(line: &str) -> Option<Separator> {
+    let line = line.trim();
+    if line.len() > 200 || line.len() < 8 {
+        return None;
+    }
+    let lower = line.trim_matches(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')).to_lowercase();
+    if BEGIN_FORWARDED.iter().any(|b| lower.starts_with(b)) {
+        return Some(Separator::Forward);
+    }
+    // Some programs draw with other dashes than the keyboard has.
+    let lower: String =
+        lower.chars().map(|c| if matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{2500}') { '-' } else { c }).collect();
+    let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace());
+    let dashed = lower.trim_start_matches('*').starts_with("--") || lower.starts_with("__") || lower.starts_with("==");
+    let core = core.trim_end_matches(':');
+    match () {
+        () if !dashed && !lower.ends_with("--") => None,
+        () if ORIGINAL.iter().any(|o| core == *o || core.starts_with(&format!("{o} -"))) => Some(Separator::Original),
+        () if FORWARDED.iter().any(|f| core.starts_with(f)) => Some(Separator::Forward),
+        () => None,
+    }
+}
+
+/// Whether a line says "answer above this line", as help desks do.
+pub fn is_answer_above(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    [
+        "above this line",
+        "oberhalb dieser linie",
+        "oberhalb dieser zeile",
+        "au-dessus de cette ligne",
+        "por encima de esta línea",
+        "acima desta linha",
+        "sopra questa riga",
+    ]
+    .iter()
+    .any(|p| lower.contains(p))
+        && ["answer", "reply", "respond", "type", "antwort", "répon", "respu", "respon", "rispo"].iter().any(|w| lower.contains(w))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separators() {
+        assert_eq!(separator("-----Original Message-----"), Some(Separator::Original));
+        assert_eq!(separator("*-------- Ursprüngliche Nachricht --------*"), Some(Separator::Original));
+        assert_eq!(separator("---------- Forwarded message ---------"), Some(Separator::Forward));
+        assert_eq!(separator("Begin forwarded message:"), Some(Separator::Forward));
+        assert_eq!(
+            separator("\u{2010}\u{2010}\u{2010}\u{2010} Original Message \u{2010}\u{2010}\u{2010}\u{2010}"),
+            Some(Separator::Original)
+        );
+        assert_eq!(separator("Vidarebefordrat brev:"), Some(Separator::Forward));
+        assert_eq!(separator("--------- הודעה שהועברה ---------"), Some(Separator::Forward));
+        assert_eq!(separator("the original message"), None);
+    }
+}
