@@ -108,6 +108,12 @@ impl Draft {
         if self.memory.len() > most { self.spill().await } else { Ok(()) }
     }
 
+    /// All of it; an empty one is left.
+    pub fn take(&mut self) -> Self {
+        let folder = self.folder.clone();
+        std::mem::replace(self, Self { folder, memory: Vec::new(), file: None, len: 0 })
+    }
+
     /// Octets so far.
     pub fn len(&self) -> u64 {
         self.len

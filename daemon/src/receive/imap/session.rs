@@ -1,6 +1,5 @@
 //! Commands of an IMAP session, one at a time (RFC 9051 §6; RFC 3501 where a server knows no other).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::model::text::one_line;
@@ -14,6 +13,7 @@ use super::wire::{Sink, Wire};
 
 mod mails;
 
+use mails::Asked;
 pub(super) use mails::Fetched;
 
 /// UIDs that are taken from one listing.
@@ -55,8 +55,8 @@ pub(super) struct Session {
     /// Random letters, so that nobody can answer a command before it is sent.
     prefix: String,
     count: u32,
-    /// Mails that were asked for and have not come yet, with the tags of the commands.
-    asked: VecDeque<(u32, String)>,
+    /// Mails that are on their way.
+    asked: Option<Asked>,
     capabilities: Vec<String>,
     /// Whether it is encrypted.
     pub(super) tls: bool,
@@ -86,8 +86,8 @@ impl Session {
         let mut random = [0; 5];
         getrandom::fill(&mut random).map_err(|e| Fault::Spool(e.into()))?;
         let prefix = data_encoding::HEXLOWER.encode(&random);
-        let (asked, capabilities) = (VecDeque::new(), Vec::new());
-        Ok(Self { wire: Wire::new(stream), prefix, count: 0, asked, capabilities, tls, patience, exists: 0, news: false })
+        let capabilities = Vec::new();
+        Ok(Self { wire: Wire::new(stream), prefix, count: 0, asked: None, capabilities, tls, patience, exists: 0, news: false })
     }
 
     /// The bare stream, to start TLS on.

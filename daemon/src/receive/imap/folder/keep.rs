@@ -86,7 +86,7 @@ impl<G: Gate + Addresses> Look<'_, G> {
     fn blame(&mut self, uid: u32, last: u32, fault: &Fault) {
         match fault {
             _ if fault.is_ours() => {}
-            _ if uid == last || fault.is_about_folder() => self.folder.count(uid, fault.to_string()),
+            _ if uid == last => self.folder.count(uid, fault.to_string()),
             _ => self.folder.alone = last,
         }
     }
