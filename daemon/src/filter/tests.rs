@@ -325,6 +325,26 @@ async fn a_mail_that_is_too_large_passes_untested() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_a_filter_that_has_let_three_wait() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = Filter { timeout: Duration::from_secs(1), ..filter("a", silent.local_addr().unwrap()) };
+    let config = config(vec![slow]);
+    let (filters, envelope, raw) = (Filters::new(Clock::default()), envelope(), RAW);
+    let ask = || filters.findings(&config, &envelope, raw, &[]);
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    for found in [first, second, third] {
+        assert_eq!(found.first().unwrap().why.as_deref(), Some("nothing within 1 s"));
+    }
+    assert!(filters.is_away(&config.filters[0]));
+    let begun = Instant::now();
+    let found = ask().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(actions(&found), [Action::Failed]);
+    assert!(found[0].why.as_ref().unwrap().starts_with("it does not answer since 20"), "{found:?}");
+    assert_eq!(filters.tally("a").findings, [0, 0, 0, 0, 0, 0, 4]);
+}
+
+#[tokio::test]
 async fn what_fails_closed_is_asked_to_come_again() {
     let mut closed = filter("a", nobody().await);
     closed.on_error = OnError::Closed;
