@@ -192,16 +192,16 @@ impl Pipeline {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
         // What a person has let through is not filtered again.
-        let findings = match poison || mail.passed.iter().any(|reason| reason == "filter") {
-            true => mail.findings.clone(),
+        let (findings, raw) = match poison || mail.passed.iter().any(|reason| reason == "filter") {
+            true => (mail.findings.clone(), None),
             false => match self.filtered(&desk, mail).await? {
-                Ok(findings) => findings,
+                Ok(filtered) => filtered,
                 Err(later) => return Ok(Some(later)),
             },
         };
         let (understood, verdict) = match poison {
             true => (self.glimpsed(mail).await?, Verdict::default()),
-            false => self.read(&desk, mail).await?,
+            false => self.read(&desk, mail, raw).await?,
         };
         failpoint::reached("decide.understood");
         let view = Mail {
@@ -223,11 +223,11 @@ impl Pipeline {
         self.store.settle(decide).await.map(|()| None)
     }
 
-    /// What filters say of a mail, or that it must wait for one. What was found while its sender was on the line, or
-    /// before it was held, stands.
-    async fn filtered(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Result<Vec<Finding>, Later>, StoreError> {
+    /// What filters say of a mail, and its bytes if they were read for that; or that it must wait for one. What was found
+    /// while its sender was on the line, or before it was held, stands.
+    async fn filtered(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Result<(Vec<Finding>, Option<Vec<u8>>), Later>, StoreError> {
         if !Filters::is_asked(&desk.config, &mail.findings) {
-            return Ok(Ok(mail.findings.clone()));
+            return Ok(Ok((mail.findings.clone(), None)));
         }
         let mut raw = self.store.blob(&mail.blob).await?;
         let octets = raw.len();
@@ -240,7 +240,7 @@ impl Pipeline {
         }
         let findings = self.filters.findings(&desk.config, &mail.envelope, &raw, &mail.findings).await;
         drop(room);
-        Ok(self.waits(desk, mail, &findings).map_or(Ok(findings), Err))
+        Ok(self.waits(desk, mail, &findings).map_or(Ok((findings, Some(raw))), Err))
     }
 
     /// Whether a mail must wait for a filter: as long as it can't be asked, and for a while when it says so itself.
@@ -261,10 +261,13 @@ impl Pipeline {
         }
     }
 
-    /// What the mail says and who wrote it. What was found while its sender was on the line stands, unless the DNS could
+    /// What the mail says and who wrote it; `raw` is what was read of it before. What was found while its sender was on the line stands, unless the DNS could
     /// not be asked then.
-    async fn read(&self, desk: &Desk, mail: &ClaimedMail) -> Result<(Understood, Verdict), StoreError> {
-        let raw = self.store.blob(&mail.blob).await?;
+    async fn read(&self, desk: &Desk, mail: &ClaimedMail, raw: Option<Vec<u8>>) -> Result<(Understood, Verdict), StoreError> {
+        let raw = match raw {
+            Some(raw) => raw,
+            None => self.store.blob(&mail.blob).await?,
+        };
         let limits = Limits::from(&desk.config.limits);
         let known = mail.envelope.verdict.clone().filter(|verdict| !verdict.is_temporary());
         let wanted = known.is_none();
