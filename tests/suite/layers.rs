@@ -8,10 +8,11 @@ use ombud_tests::places::root;
 
 /// A room, and the rooms that its row of the table names. Every room may use model, clock and config, and what the
 /// rooms that it uses are made of themselves.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("clock", &[]),
     ("failpoint", &[]),
+    ("archive", &[]),
     ("config", &["model"]),
     ("net", &[]),
     ("store", &["model"]),
@@ -21,7 +22,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("verify", &["model"]),
     ("filter", &["model", "net"]),
     ("desk", &["model", "understand"]),
-    ("pipeline", &["model", "store", "inbox", "receive", "understand", "verify", "filter", "desk"]),
+    ("pipeline", &["model", "archive", "store", "inbox", "understand", "verify", "filter", "desk"]),
     ("send", &["store", "desk", "net"]),
     ("feed", &["store"]),
     ("http", &["receive", "store", "filter", "desk", "feed"]),
@@ -32,6 +33,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
 const ALL: &[&str] = &[
     "model",
     "clock",
+    "archive",
     "config",
     "net",
     "store",
