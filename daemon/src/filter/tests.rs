@@ -20,6 +20,7 @@ fn envelope() -> Envelope {
         peer: Some("192.0.2.7".parse().unwrap()),
         helo: Some("client.test".into()),
         mail_from: "ann@x.test".into(),
+        sender_unknown: false,
         recipients: vec!["support@desk.test".into(), "sales@desk.test".into()],
         tls: false,
         auth_user: None,
