@@ -1,5 +1,7 @@
 //! Content filters: a real rspamd and a real ClamAV are asked about every mail, by whichever door it comes.
 
+use std::net::TcpListener;
+
 use ombud_tests::filters::{eicar, gtube};
 use ombud_tests::{Clamav, Desk, Draft, Options, Rspamd, Smtp, wait_until};
 use serde_json::Value;
@@ -119,6 +121,31 @@ fn clamav_finds_the_virus_and_mail_waits_while_it_is_away() {
     assert!(found["filters"][0]["tags"].to_string().contains("X-Virus-Status: Clean"), "{found}");
     assert!(!page(&desk, "/").contains("content filter clamav can"));
     drop(clamav);
+}
+
+#[test]
+fn a_filter_that_hangs_keeps_no_mail_waiting_for_long() {
+    // The system takes connections for it, and nobody ever speaks.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = silent.local_addr().expect("a port").to_string();
+    let desk = filtered(&section("hung", &address, "timeout = \"1s\""));
+    let away = |n: u8| page(&desk, "/metrics").contains(&format!("ombud_filter_away{{filter=\"hung\"}} {n}\n"));
+    assert!(away(0));
+    let mails: Vec<Draft> = (0..3).map(|n| from_ann(&format!("Mail {n}"), "Hello?")).collect();
+    for draft in &mails {
+        assert_eq!(desk.send(draft).code, 250);
+        // It failed on the line, so it is asked once more on its way to a ticket.
+        assert_eq!(row(&desk, draft)["filters"][0]["action"], "failed");
+    }
+    assert!(away(1));
+    let late = from_ann("Not kept waiting", "Hello?");
+    assert_eq!(desk.send(&late).code, 250);
+    let found = row(&desk, &late);
+    assert_eq!(found["fate"]["kind"], "ticket", "{found}");
+    let why = found["filters"][0]["why"].as_str().unwrap_or_default();
+    assert!(why.starts_with("it does not answer since "), "{why}");
+    let status = page(&desk, "/");
+    assert!(status.contains("The content filter hung does not answer") && status.contains("Mail passes without it"), "{status}");
 }
 
 #[test]

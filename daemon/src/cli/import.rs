@@ -11,10 +11,10 @@ use super::failure::{DATA, Failure, NO_INPUT};
 use super::input::address;
 use super::out::{Answer, Done};
 use crate::app::{Opened, is_served};
+use crate::archive::{Archive, ArchiveError};
 use crate::desk::addresses::Recipient;
 use crate::model::text::one_line;
 use crate::pipeline::history::{Counts, History, ImportError};
-use crate::receive::archive::{Archive, ArchiveError};
 use crate::understand::{Kept, when};
 
 /// Mails that are named when they are left out.

@@ -111,7 +111,11 @@ async fn list(opened: &Opened, json: bool, filter: &InboxFilter) -> Done {
 
 fn facts(mail: &InboxItem) -> String {
     let mut table = Table::default();
-    let sender = if mail.envelope.mail_from.is_empty() { "<>" } else { mail.envelope.mail_from.as_str() };
+    let sender = match mail.envelope.mail_from.as_str() {
+        "" if mail.envelope.sender_unknown => "unknown",
+        "" => "<>",
+        sender => sender,
+    };
     table.row(["Mail", &mail.id.to_string()]);
     table.row(["Fate", mail.fate.word()]);
     if let Some(ticket) = mail.ticket {

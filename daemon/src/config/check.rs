@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::problems::{Origin, Problem};
-use super::reader::Notes;
+use super::read_imap::same_folder;
+use super::reader::{Account, Notes};
 use super::types::{Config, Listen, Require};
 
 /// Checks the sections against each other.
 pub(super) fn across(config: &Config, notes: &mut Notes) {
     addresses_stand_once(notes);
     listeners_stand_once(notes);
+    warn_of_folders_fetched_twice(notes);
     if config.authentication.require == Require::None {
         warn_of_open_listeners(notes);
     }
@@ -34,6 +36,21 @@ fn listeners_stand_once(notes: &mut Notes) {
         let Some((_, first, _)) = notes.listeners.iter().take(index).find(|(other, _, _)| other == listen && !free) else { continue };
         let text = format!("this address is already listened on ({})", where_of(first));
         notes.problems.push(Problem { origin: origin.clone(), place: place.clone(), text, missing: false });
+    }
+}
+
+fn warn_of_folders_fetched_twice(notes: &mut Notes) {
+    for (index, (account, origin, place)) in notes.accounts.iter().enumerate() {
+        for folder in &account.folders {
+            let fetches = |other: &Account| other.name == account.name && other.folders.iter().any(|f| same_folder(f, folder));
+            let Some((_, first, _)) = notes.accounts.iter().take(index).find(|(other, ..)| fetches(other)) else { continue };
+            let text = format!(
+                "\"{folder}\" of this account is fetched for another mailbox already ({}); a mail in it is kept for both and \
+                 belongs to whichever is first",
+                where_of(first)
+            );
+            notes.warnings.push(Problem { origin: origin.clone(), place: place.clone(), text, missing: false });
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::reader::Section;
+use super::reader::{Account, Section};
 use super::types::{Imap, OAuth};
 use super::values;
 
@@ -63,7 +63,10 @@ pub(super) fn imap(s: &mut Section<'_>) -> Option<Imap> {
         s.bad("after", format!("moves mail into \"{}\", which is fetched itself", target.trim()));
     }
     let (host, port, implicit_tls) = server?;
-    Some(Imap { host, port, implicit_tls, user: user?, ..imap })
+    let user = user?;
+    let name = (host.to_ascii_lowercase(), port, user.clone());
+    s.note_account(Account { name, folders: imap.folders.clone() }, "server");
+    Some(Imap { host, port, implicit_tls, user, ..imap })
 }
 
 fn folders(s: &mut Section<'_>) -> Vec<String> {
@@ -92,7 +95,7 @@ fn folders(s: &mut Section<'_>) -> Vec<String> {
 }
 
 /// INBOX is the same in any case (RFC 9051 §5.1); whether other names are is for the server to say.
-fn same_folder(one: &str, other: &str) -> bool {
+pub(super) fn same_folder(one: &str, other: &str) -> bool {
     one == other || one.eq_ignore_ascii_case("INBOX") && other.eq_ignore_ascii_case("INBOX")
 }
 

@@ -32,6 +32,17 @@ pub(super) struct Notes {
     pub(super) addresses: Vec<(String, Origin, String)>,
     /// Each address to listen on, with the key that names it.
     pub(super) listeners: Vec<(Listen, Origin, String)>,
+    /// Each account that mail is fetched from, with the key that names its server.
+    pub(super) accounts: Vec<(Account, Origin, String)>,
+}
+
+/// Where mail is fetched from.
+#[derive(Clone, Debug)]
+pub(super) struct Account {
+    /// Host, port and user.
+    pub(super) name: (String, u16, String),
+    /// What is fetched of it.
+    pub(super) folders: Vec<String>,
 }
 
 impl Notes {
@@ -104,6 +115,12 @@ impl Section<'_> {
     pub(super) fn note_address(&mut self, address: String, key: &str) {
         let (origin, place) = (self.origin(key), self.place(key));
         self.notes.addresses.push((address, origin, place));
+    }
+
+    /// The accounts seen so far: they are compared when all mailboxes are read.
+    pub(super) fn note_account(&mut self, account: Account, key: &str) {
+        let (origin, place) = (self.origin(key), self.place(key));
+        self.notes.accounts.push((account, origin, place));
     }
 
     /// Relative paths start at the folder of the configuration file.

@@ -134,7 +134,7 @@ fn may_acknowledge(draft: &Draft<'_>, mailbox: Option<&Mailbox>, author: &Author
         Some(AutoAck::Aligned) => proven || person.is_some_and(|p| p.answered && !p.is_staff()),
     };
     let within = caps(draft).iter().all(|(key, cap)| draft.facts.counts.get(key).is_some_and(|count| count < cap));
-    let no_ack = u.facts.no_ack || draft.mail.envelope.mail_from.is_empty();
+    let no_ack = u.facts.no_ack || draft.mail.envelope.has_null_sender();
     let person_wrote = u.automatic.is_none() && (author.form || !no_ack);
     allowed && within && person_wrote && !author.own && !author.nobody() && !person.is_some_and(Person::is_staff)
 }

@@ -41,6 +41,14 @@ pub(super) enum Fault {
     /// It said more than anybody needs to.
     #[error("it talks too much")]
     Chatty,
+    /// It has let others wait for nothing, since this time, and was left alone.
+    #[error("it does not answer since {0}; one mail at a time tries it")]
+    Away(String),
+}
+
+/// How long a conversation may take with a filter that may be silent for so long.
+pub(super) fn longest(patience: Duration) -> Duration {
+    patience * 3
 }
 
 /// How long a conversation may take.
@@ -54,9 +62,9 @@ pub(super) struct Time {
 }
 
 impl Time {
-    /// Each step within `patience`, all of them within three times that.
+    /// Each step within `patience`, all of them within [`longest`].
     pub(super) fn of(patience: Duration) -> Self {
-        let whole = patience * 3;
+        let whole = longest(patience);
         Self { patience, whole, end: Instant::now() + whole }
     }
 

@@ -4,6 +4,7 @@
 //! complete, and what it says is a finding that stands with the mail's fate. It changes nothing: the bytes stay as they
 //! came, and what it would have added to the header is kept as evidence.
 
+mod breaker;
 mod codec;
 mod reply;
 mod session;
@@ -16,14 +17,15 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, rfc3339};
 use crate::config::{Config, Filter, FilterAddress};
 use crate::model::Envelope;
 use crate::model::finding::{Action, Finding};
 use crate::net::{Stream, dial};
 
+use breaker::Breakers;
 use codec::{Fault, Time};
 use reply::shown;
 use session::{Said, Session};
@@ -45,6 +47,7 @@ const PAUSE: (i64, i64) = (2_000, 60_000);
 pub struct Filters {
     clock: Clock,
     tallies: Tallies,
+    breakers: Breakers,
     on_the_line: Semaphore,
     kib: Arc<Semaphore>,
 }
@@ -53,7 +56,13 @@ impl Filters {
     /// One that goes by this clock.
     pub fn new(clock: Clock) -> Self {
         let kib = usize::try_from(KIB).unwrap_or(usize::MAX);
-        Self { clock, tallies: Tallies::default(), on_the_line: Semaphore::new(ON_THE_LINE), kib: Arc::new(Semaphore::new(kib)) }
+        Self {
+            clock,
+            tallies: Tallies::default(),
+            breakers: Breakers::default(),
+            on_the_line: Semaphore::new(ON_THE_LINE),
+            kib: Arc::new(Semaphore::new(kib)),
+        }
     }
 
     /// Room for one more sender who waits on the line; none while too many wait. Their mail is filtered later.
@@ -77,7 +86,7 @@ impl Filters {
     }
 
     /// Asks the filters that have not said anything that lasts, one after the other, until one refuses. Takes at most
-    /// three times their timeouts.
+    /// three times their timeouts; one that has let others wait for nothing is not waited for.
     pub async fn findings(&self, config: &Config, envelope: &Envelope, raw: &[u8], known: &[Finding]) -> Vec<Finding> {
         let mail = Subject { envelope, hostname: &config.desk.hostname, raw };
         // What a filter has said that is gone from the configuration stands.
@@ -100,7 +109,7 @@ impl Filters {
     async fn finding(&self, filter: &Filter, mail: &Subject<'_>) -> Finding {
         let finding = |action, why, tags| Finding { filter: filter.name.clone(), action, why, tags };
         let found = match u64::try_from(mail.raw.len()) {
-            Ok(octets) if octets <= filter.size => match ask(filter, mail).await {
+            Ok(octets) if octets <= filter.size => match self.asked(filter, mail).await {
                 Ok(Said { action: Action::Accept, why, tags }) => match verdict::held_by(filter, &tags).cloned() {
                     Some(tag) => finding(Action::Quarantine, Some(tag), tags),
                     None => finding(Action::Accept, why, tags),
@@ -114,12 +123,32 @@ impl Filters {
         found
     }
 
+    /// Asks a filter, unless it is left alone.
+    async fn asked(&self, filter: &Filter, mail: &Subject<'_>) -> Result<Said, Fault> {
+        let begun = Instant::now();
+        if !self.breakers.admits(filter, begun) {
+            let since = self.tallies.of(&filter.name).failing_since.unwrap_or_else(|| self.clock.now());
+            return Err(Fault::Away(rfc3339(since)));
+        }
+        let said = ask(filter, mail).await;
+        match said.is_ok() {
+            true => self.breakers.answered(filter),
+            false => self.breakers.failed(filter, begun, Instant::now()),
+        }
+        said
+    }
+
     /// When, in ms, a mail that waits for filters is to be tried again: the longer one fails, the later.
     pub fn again_at(&self, config: &Config) -> i64 {
         let now = self.clock.now();
         let failing = config.filters.iter().filter_map(|filter| self.tallies.of(&filter.name).failing_since);
         let longest = failing.min().map_or(PAUSE.1, |since| now - since);
         now + longest.clamp(PAUSE.0, PAUSE.1)
+    }
+
+    /// Whether a filter is left alone, but for one mail at a time, because it has let mail wait for nothing.
+    pub fn is_away(&self, filter: &Filter) -> bool {
+        self.breakers.is_away(filter)
     }
 
     /// What a filter has said since the start.

@@ -20,6 +20,7 @@ fn envelope() -> Envelope {
         peer: Some("192.0.2.7".parse().unwrap()),
         helo: Some("client.test".into()),
         mail_from: "ann@x.test".into(),
+        sender_unknown: false,
         recipients: vec!["support@desk.test".into(), "sales@desk.test".into()],
         tls: false,
         auth_user: None,
@@ -322,6 +323,26 @@ async fn a_mail_that_is_too_large_passes_untested() {
     let found = Filters::new(Clock::default()).findings(&config, &envelope(), &raw, &[]).await;
     assert_eq!((actions(&found), asked.load(std::sync::atomic::Ordering::Relaxed)), (vec![Action::Untested], 0));
     assert!(refusal(&config, &found).is_none() && !Filters::is_asked(&config, &found));
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_filter_that_has_let_three_wait() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let slow = Filter { timeout: Duration::from_secs(1), ..filter("a", silent.local_addr().unwrap()) };
+    let config = config(vec![slow]);
+    let (filters, envelope, raw) = (Filters::new(Clock::default()), envelope(), RAW);
+    let ask = || filters.findings(&config, &envelope, raw, &[]);
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    for found in [first, second, third] {
+        assert_eq!(found.first().unwrap().why.as_deref(), Some("nothing within 1 s"));
+    }
+    assert!(filters.is_away(&config.filters[0]));
+    let begun = Instant::now();
+    let found = ask().await;
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    assert_eq!(actions(&found), [Action::Failed]);
+    assert!(found[0].why.as_ref().unwrap().starts_with("it does not answer since 20"), "{found:?}");
+    assert_eq!(filters.tally("a").findings, [0, 0, 0, 0, 0, 0, 4]);
 }
 
 #[tokio::test]

@@ -148,6 +148,8 @@ fn filters(text: &mut Text, app: &App, now: i64) {
     let failing = |tally: &Tally| seconds(tally.failing_since.map_or(0, |since| (now - since).max(0)));
     let help = "How long a content filter could not be asked; 0 while it can.";
     text.by("ombud_filter_failing_seconds", help, "filter", tallies.iter().map(|(name, tally)| (name, failing(tally))));
+    let away = desk.config.filters.iter().map(|f| (&f.name, i32::from(app.state.filters.is_away(f))));
+    text.by("ombud_filter_away", "1 while it does not answer and is tried with one mail at a time.", "filter", away);
 }
 
 #[cfg(test)]

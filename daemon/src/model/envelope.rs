@@ -51,8 +51,12 @@ pub struct Envelope {
     pub peer: Option<IpAddr>,
     /// The name the client gave in EHLO, HELO or LHLO.
     pub helo: Option<String>,
-    /// MAIL FROM without angle brackets; empty for the null reverse-path.
+    /// MAIL FROM without angle brackets; empty for the null reverse-path, and where it is unknown.
     pub mail_from: String,
+    /// Whether nobody has said what MAIL FROM was: the server that a mail is fetched from need not have kept it in a
+    /// Return-Path (RFC 5321 §4.4).
+    #[serde(default)]
+    pub sender_unknown: bool,
     /// RCPT TO of every accepted recipient, in order, as the client wrote them.
     pub recipients: Vec<String>,
     /// Whether the connection was encrypted.
@@ -76,6 +80,11 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Whether it came with the null reverse-path, as bounces do: nobody answers it by itself (RFC 5321 §4.5.5).
+    pub fn has_null_sender(&self) -> bool {
+        self.mail_from.is_empty() && !self.sender_unknown
+    }
+
     /// Of a mail that no client has brought over a connection, and of which nothing is known beside this.
     pub fn without_client(transport: Transport, mail_from: String, recipients: Vec<String>) -> Self {
         Self {
@@ -83,6 +92,7 @@ impl Envelope {
             peer: None,
             helo: None,
             mail_from,
+            sender_unknown: false,
             recipients,
             tls: false,
             auth_user: None,

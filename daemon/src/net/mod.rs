@@ -1,10 +1,12 @@
-//! The way out to other servers: a connection to a host, and TLS over it.
+//! The way out to other servers: a connection to a host, TLS over it, and leaving alone who fails.
 
+pub mod backoff;
 pub mod dial;
 pub mod tls;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+pub use backoff::Backoff;
 pub use dial::{DialError, dial};
 pub use tls::{HandshakeError, Security, Tls, TlsError};
 

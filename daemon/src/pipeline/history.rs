@@ -12,12 +12,12 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use tokio::task::JoinHandle;
 
+use crate::archive::{Archive, ArchiveError, Old};
 use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::model::changes::{Changes, Fate};
 use crate::model::facts::{Facts, Keys, Step};
 use crate::model::{Envelope, InboxId, Transport, Understood, Verdict};
-use crate::receive::archive::{Archive, ArchiveError, Old};
 use crate::store::{Accepted, Cmd, Imported, Prepared, Store, StoreError};
 use crate::understand::{Limits, prescan, understand};
 

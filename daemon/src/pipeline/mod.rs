@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::desk::{self, Desk, Mail};
 use crate::failpoint;
 use crate::filter::{self, Filters};
-use crate::large;
+use crate::large::{self, LARGE};
 use crate::model::facts::Facts;
 use crate::model::finding::{Action, Finding};
 use crate::model::{InboxId, Understood, Verdict};
@@ -198,16 +198,16 @@ impl Pipeline {
         let desk = self.desk.borrow().clone();
         let poison = mail.attempts > i64::from(desk.config.limits.attempts);
         // What a person has let through is not filtered again.
-        let findings = match poison || mail.passed.iter().any(|reason| reason == "filter") {
-            true => mail.findings.clone(),
+        let (findings, raw) = match poison || mail.passed.iter().any(|reason| reason == "filter") {
+            true => (mail.findings.clone(), None),
             false => match self.filtered(&desk, mail).await? {
-                Ok(findings) => findings,
+                Ok(filtered) => filtered,
                 Err(later) => return Ok(Some(later)),
             },
         };
         let (understood, verdict) = match poison {
             true => (self.glimpsed(mail).await?, Verdict::default()),
-            false => self.read(&desk, mail).await?,
+            false => self.read(&desk, mail, raw).await?,
         };
         failpoint::reached("decide.understood");
         let view = Mail {
@@ -229,11 +229,11 @@ impl Pipeline {
         self.store.settle(decide).await.map(|()| None)
     }
 
-    /// What filters say of a mail, or that it must wait for one. What was found while its sender was on the line, or
-    /// before it was held, stands.
-    async fn filtered(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Result<Vec<Finding>, Later>, StoreError> {
+    /// What filters say of a mail, and its bytes if they were read for that and are not many; or that it must wait for one.
+    /// What was found while its sender was on the line, or before it was held, stands.
+    async fn filtered(&self, desk: &Desk, mail: &ClaimedMail) -> Result<Result<(Vec<Finding>, Option<Vec<u8>>), Later>, StoreError> {
         if !Filters::is_asked(&desk.config, &mail.findings) {
-            return Ok(Ok(mail.findings.clone()));
+            return Ok(Ok((mail.findings.clone(), None)));
         }
         // A filter may take its time, and many large mails may wait for it: not in memory.
         let octets = usize::try_from(mail.octets).unwrap_or(usize::MAX);
@@ -244,7 +244,8 @@ impl Pipeline {
         let raw = self.store.blob(&mail.blob).await?;
         let findings = self.filters.findings(&desk.config, &mail.envelope, &raw, &mail.findings).await;
         drop(room);
-        Ok(self.waits(desk, mail, &findings).map_or(Ok(findings), Err))
+        let raw = (raw.len() <= LARGE).then_some(raw);
+        Ok(self.waits(desk, mail, &findings).map_or(Ok((findings, raw)), Err))
     }
 
     /// Whether a mail must wait for a filter: as long as it can't be asked, and for a while when it says so itself.
@@ -266,11 +267,14 @@ impl Pipeline {
         }
     }
 
-    /// What the mail says and who wrote it. What was found while its sender was on the line stands, unless the DNS could
-    /// not be asked then.
-    async fn read(&self, desk: &Desk, mail: &ClaimedMail) -> Result<(Understood, Verdict), StoreError> {
+    /// What the mail says and who wrote it; `raw` are its bytes, if they were read before. What was found while its sender
+    /// was on the line stands, unless the DNS could not be asked then.
+    async fn read(&self, desk: &Desk, mail: &ClaimedMail, raw: Option<Vec<u8>>) -> Result<(Understood, Verdict), StoreError> {
         let room = self.room.take(mail.octets).await;
-        let raw = self.store.blob(&mail.blob).await?;
+        let raw = match raw {
+            Some(raw) => raw,
+            None => self.store.blob(&mail.blob).await?,
+        };
         let limits = Limits::from(&desk.config.limits);
         let known = mail.envelope.verdict.clone().filter(|verdict| !verdict.is_temporary());
         let wanted = known.is_none();

@@ -2,7 +2,6 @@
 //!
 //! Nobody says "250" to a mail without the inbox's receipt: see `smtp::transfer`.
 
-pub mod archive;
 pub mod counters;
 mod door;
 pub mod gate;

@@ -1,43 +1,46 @@
 //! The state of the relay: one that is down is probed, and the mail for it is not to blame.
 
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::net::Backoff;
+
 /// Pauses between probes; the last one stays.
-const PAUSES: [u64; 5] = [5, 10, 20, 40, 60];
+const PAUSES: [Duration; 5] =
+    [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40), Duration::from_secs(60)];
 
 /// Whether the relay takes mail.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Destination {
-    state: Mutex<Option<Down>>,
+    state: Mutex<Backoff>,
 }
 
-#[derive(Clone, Debug)]
-struct Down {
-    probes: usize,
-    next: Instant,
+impl Default for Destination {
+    fn default() -> Self {
+        Self { state: Mutex::new(Backoff::new(&PAUSES)) }
+    }
 }
 
 impl Destination {
     /// Mails that may be tried now: all of `free`, one probe, or none.
     pub(super) fn room(&self, free: usize, now: Instant) -> usize {
-        match &*self.lock() {
+        match self.next() {
             None => free,
-            Some(down) if down.next <= now => free.min(1),
+            Some(next) if next <= now => free.min(1),
             Some(_) => 0,
         }
     }
 
     /// When the next probe is due, if the relay is down.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.lock().as_ref().map(|d| d.next)
+        self.lock().until()
     }
 
     /// It took a mail, or refused one for a reason of its own.
     pub(super) fn is_up(&self) {
-        if self.lock().take().is_some() {
+        if self.lock().worked() {
             tracing::info!("the relay takes mail again");
         }
     }
@@ -45,29 +48,20 @@ impl Destination {
     /// It can't be used. Returns how long the mail in hand waits.
     pub(super) fn is_down(&self, reply: &str, now: Instant) -> Duration {
         let mut state = self.lock();
-        if let Some(down) = state.as_ref().filter(|down| down.next > now) {
-            // Several tries were on their way when it went down: that is one failure.
-            return down.next - now;
-        }
-        let probes = state.as_ref().map_or(0, |d| d.probes + 1);
-        let pause = Duration::from_secs(PAUSES.get(probes).or(PAUSES.last()).copied().unwrap_or(60));
-        if probes == 0 {
+        if state.until().is_none() {
             tracing::warn!(reply, "the relay can't be used; mail waits");
         }
-        *state = Some(Down { probes, next: now + pause });
-        pause
+        state.failed(now)
     }
 
     /// A person wants it tried now.
     pub(super) fn try_now(&self) {
-        if let Some(down) = self.lock().as_mut() {
-            down.next = Instant::now();
-        }
+        self.lock().try_now(Instant::now());
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Down>> {
+    fn lock(&self) -> MutexGuard<'_, Backoff> {
         // The lock is never held over anything that can panic.
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

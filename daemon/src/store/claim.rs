@@ -99,10 +99,12 @@ pub(super) async fn defer(
 
 /// Lets a held mail through. A person's word resets the count of its tries.
 pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, door: &str, now: i64) -> Result<Outcome, StoreError> {
-    let held = conn.lock("SELECT state FROM inbox WHERE id = $1", vec![id.into()]).await?;
+    let held = conn.lock("SELECT state, passed, ticket FROM inbox WHERE id = $1", vec![id.into()]).await?;
     let held = held.first().ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
     if held.text(0)? != "held" {
-        return Err(StoreError::Refused(format!("mail {id} is not held")));
+        let before = if held.text(1)?.is_empty() { "" } else { "; it was released before" };
+        let ticket = held.opt_int(2)?.map_or_else(String::new, |ticket| format!(" and is on ticket #{ticket}"));
+        return Err(StoreError::Refused(format!("mail {id} is not held{before}{ticket}")));
     }
     let sql =
         "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3, passed = TRIM(passed || ' ' || reason)

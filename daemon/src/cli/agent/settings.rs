@@ -23,6 +23,9 @@ pub(in crate::cli) struct Set {
     /// Which of their mails are receipted: all, or those that are more than a plain answer
     #[arg(long)]
     receipts: Option<Receipts>,
+    /// Whether SPF alone proves that a mail is theirs
+    #[arg(long, value_name = "yes|no")]
+    allow_spf: Option<YesNo>,
     /// Their time zone, like Europe/Berlin; "" for none
     #[arg(long, value_name = "ZONE")]
     timezone: Option<String>,
@@ -37,15 +40,21 @@ enum Receipts {
     Default,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum YesNo {
+    Yes,
+    No,
+}
+
 impl Set {
     /// The settings with what is asked for, and what is not acted on yet.
     ///
     /// # Errors
     /// 64 when nothing is asked for, 65 for a value that can't be used.
     pub(super) fn applied(self, mut settings: Settings) -> Result<(Settings, Vec<&'static str>), Failure> {
-        let asked = !self.team.is_empty() || self.notify.is_some() || self.receipts.is_some();
+        let asked = !self.team.is_empty() || self.notify.is_some() || self.receipts.is_some() || self.allow_spf.is_some();
         if !asked && self.timezone.is_none() && self.quiet.is_none() {
-            return Err(Failure::usage("nothing to set: give --team, --notify, --receipts, --timezone or --quiet"));
+            return Err(Failure::usage("nothing to set: give --team, --notify, --receipts, --allow-spf, --timezone or --quiet"));
         }
         let mut notes = Vec::new();
         if !self.team.is_empty() {
@@ -53,6 +62,7 @@ impl Set {
         }
         settings.notify = self.notify.unwrap_or(settings.notify);
         settings.receipts_all = self.receipts.map_or(settings.receipts_all, |receipts| receipts == Receipts::All);
+        settings.allow_spf = self.allow_spf.map_or(settings.allow_spf, |allowed| allowed == YesNo::Yes);
         if let Some(zone) = self.timezone {
             settings.timezone = given(zone).map(timezone).transpose()?;
             notes.extend(settings.timezone.as_ref().map(|_| "the time zone is kept; nothing uses it yet"));
@@ -116,7 +126,7 @@ mod tests {
     use super::*;
 
     fn set() -> Set {
-        Set { email: "ann@x.test".into(), team: vec![], notify: None, receipts: None, timezone: None, quiet: None }
+        Set { email: "ann@x.test".into(), team: vec![], notify: None, receipts: None, allow_spf: None, timezone: None, quiet: None }
     }
 
     #[test]

@@ -73,6 +73,10 @@ fn agents_work_as_they_are_set() {
     let bob = folder.json(&set);
     assert_eq!((&bob["teams"], &bob["notify"], &bob["receipts"]), (&json!(["sales", "field"]), &json!("mine"), &json!("all")));
     assert_eq!(folder.json(&["agent", "show", "bob@x.test"]), bob);
+    assert_eq!(bob["allow_spf"], false);
+    assert_eq!(folder.json(&["agent", "set", "bob@x.test", "--allow-spf", "yes"])["allow_spf"], true);
+    assert_eq!(folder.json(&["agent", "set", "bob@x.test", "--notify", "mine"])["allow_spf"], true, "what is not asked for stays");
+    assert_eq!(folder.json(&["agent", "set", "bob@x.test", "--allow-spf", "no"])["allow_spf"], false);
     let quiet = folder.run(&["agent", "set", "bob@x.test", "--quiet", "18:00-08:00"]);
     assert_eq!((quiet.code, quiet.stderr.len()), (0, 1), "what is not acted on yet says so");
     assert_eq!(folder.fails(&["agent", "set", "bob@x.test", "--quiet", "nights"]).0, 65);

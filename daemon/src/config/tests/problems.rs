@@ -249,3 +249,26 @@ proptest! {
         let _ = read_bytes("x", super::SMALL.as_bytes(), &env, "/nonexistent".as_ref());
     }
 }
+
+#[test]
+fn a_folder_that_two_mailboxes_fetch_is_warned_of() {
+    let imap = |server: &str, user: &str, folders: &str| {
+        format!("[mailboxes.imap]\nserver = \"{server}\"\nuser = \"{user}\"\npassword = \"p\"\nfolders = [{folders}]\n")
+    };
+    let two = |other: &str| {
+        let one = imap("imaps://imap.example", "desk", "\"INBOX\", \"Sales\"");
+        let text = format!("{SMALL}{one}[[mailboxes]]\naddress = \"sales@example.com\"\n{other}[outbound]\nrelay = \"maildir:x\"\n");
+        load(&text).unwrap().warnings
+    };
+    for other in [
+        imap("imaps://imap.example", "desk", "\"sales\""),
+        imap("imaps://imap.example", "other", "\"Sales\""),
+        imap("imaps://imap2.example", "desk", "\"INBOX\""),
+    ] {
+        assert_eq!(two(&other), [""; 0], "{other}");
+    }
+    let warnings = two(&imap("imaps://IMAP.example:993", "desk", "\"Billing\", \"inbox\""));
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    let start = "ombud.toml:14: [mailboxes.imap] server: \"inbox\" of this account is fetched for another mailbox already (line 7)";
+    assert!(warnings.first().unwrap().starts_with(start), "{warnings:?}");
+}

@@ -21,12 +21,16 @@ pub(super) fn of_machine(m: &Machine, counted: bool) -> Vec<Issue> {
         issues.push(Issue { level: Level::Look, ..bad("The numbers are not there yet".into(), "They are being counted.", None) });
     }
     issues.extend(m.filters.iter().map(|filter| {
-        let (level, detail) = match filter.closed {
-            true => (Level::Bad, "Mail waits for it, and senders are asked to come again. The log says why; `ombud check` tries it."),
-            false => (Level::Look, "Mail passes without it. The log says why; `ombud check` tries it."),
+        let (level, meanwhile) = match filter.closed {
+            true => (Level::Bad, "Mail waits for it, and senders are asked to come again."),
+            false => (Level::Look, "Mail passes without it."),
         };
-        let text = format!("The content filter {} can't be asked", filter.name);
-        Issue { level, ..bad(text, detail, Some(When::Since(filter.since))) }
+        let (fails, tried) = match filter.away {
+            true => ("does not answer", " One mail at a time tries it."),
+            false => ("can't be asked", ""),
+        };
+        let detail = format!("{meanwhile}{tried} The log says why; `ombud check` tries it.");
+        Issue { level, ..bad(format!("The content filter {} {fails}", filter.name), &detail, Some(When::Since(filter.since))) }
     }));
     issues.extend(m.health.reasons.iter().map(|r| bad(format!("No mail can be accepted: {r}"), "", None)));
     issues

@@ -57,7 +57,8 @@ pub(super) async fn page(Shared(app): Shared<App>) -> Response {
 fn failing(app: &App, filters: &[Filter]) -> Vec<Failing> {
     let failing = |filter: &Filter| {
         let since = app.state.filters.tally(&filter.name).failing_since?;
-        Some(Failing { name: filter.name.clone(), since, closed: filter.on_error == OnError::Closed })
+        let (away, closed) = (app.state.filters.is_away(filter), filter.on_error == OnError::Closed);
+        Some(Failing { name: filter.name.clone(), since, away, closed })
     };
     filters.iter().filter_map(failing).collect()
 }

@@ -92,6 +92,8 @@ pub(super) struct Failing {
     pub(super) name: String,
     /// In ms.
     pub(super) since: i64,
+    /// Whether it is left alone, but for one mail at a time.
+    pub(super) away: bool,
     /// Whether mail waits for it.
     pub(super) closed: bool,
 }

@@ -5,6 +5,7 @@ use tokio_util::sync::CancellationToken;
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::config::Require;
 use crate::desk::token::Purpose;
+use crate::model::Envelope;
 use crate::model::changes::Fate;
 use crate::model::ticket::{Priority, Status};
 use crate::store::{Cmd, Outcome};
@@ -152,6 +153,19 @@ async fn automatic_mail_is_never_acknowledged() {
     assert_eq!(item.fate, Fate::Ticket);
     assert_eq!(w.ticket(1).await.priority, Priority::Low);
     assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
+}
+
+#[tokio::test]
+async fn a_null_sender_is_never_acknowledged_and_an_unknown_one_like_any_other() {
+    let w = World::new().await;
+    for (n, sender_unknown) in [false, true].into_iter().enumerate() {
+        let envelope = Envelope { mail_from: String::new(), sender_unknown, ..w.envelope(ANN, &[SUPPORT]) };
+        let raw = format!("From: {ANN}\r\nMessage-ID: <null{n}@customer.test>\r\nSubject: Hi\r\n\r\nHello\r\n");
+        w.keep(envelope, raw.as_bytes()).await;
+        w.decide_all().await;
+        let acks = w.outbox().await.iter().filter(|mail| mail.starts_with("ack")).count();
+        assert_eq!(acks, n, "{sender_unknown}");
+    }
 }
 
 #[tokio::test]

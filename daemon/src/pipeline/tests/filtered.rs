@@ -14,8 +14,8 @@ use crate::desk::token::Purpose;
 use crate::model::InboxId;
 use crate::model::changes::Fate;
 use crate::model::finding::Action;
-use crate::store::Cmd;
 use crate::store::read::InboxItem;
+use crate::store::{ClaimedMail, Cmd};
 
 /// A world with a filter that says the same of each mail, and how often it was asked.
 async fn saying(said: &'static [u8]) -> (World, Arc<AtomicUsize>) {
@@ -63,6 +63,22 @@ async fn what_a_filter_refuses_is_held_and_let_through_once() {
     let held = w.mail(JANES, &answer, "", "Pull the plug.").await;
     assert_eq!((held.fate, held.reason.as_str()), (Fate::Held, "filter"));
     assert_eq!(w.outbox().await.last().unwrap(), "held agent@desk.localhost");
+}
+
+#[tokio::test]
+async fn a_mail_that_was_filtered_is_not_read_again_to_be_understood() {
+    let (w, asked) = saying(b"\0\0\0\x01c").await;
+    let id = w.accept(ANN, &[SUPPORT], b"From: ann@customer.test\r\nSubject: Hi\r\n\r\nHello\r\n").await;
+    let pipeline = w.pipeline();
+    let mails = pipeline.claim(&mut false, Vec::new()).await;
+    let desk = w.opened.desk.clone();
+    let (findings, raw) = pipeline.filtered(&desk, &mails[0]).await.unwrap().unwrap_or_else(|_| panic!("it waits"));
+    assert_eq!((mails[0].id, findings.len(), asked.load(Ordering::Relaxed)), (id, 1, 1));
+    // Nothing is kept under this name: what was read before must do.
+    let gone = ClaimedMail { blob: vec![0; 32], ..mails[0].clone() };
+    assert!(pipeline.read(&desk, &gone, None).await.is_err());
+    let (understood, _) = pipeline.read(&desk, &gone, raw).await.unwrap();
+    assert_eq!(understood.subject, "Hi");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use crate::config::Require;
 use crate::desk::token::Purpose;
 use crate::model::InboxId;
 use crate::model::changes::Fate;
+use crate::store::read::TicketFilter;
 use crate::store::{AgentChange, Cmd};
 
 async fn world() -> (World, String) {
@@ -117,6 +118,24 @@ async fn whatever_is_held_for_the_admins_can_be_let_through() {
         let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
         assert_eq!(item.fate, Fate::Ticket, "{item:?}");
     }
+}
+
+#[tokio::test]
+async fn two_who_release_a_mail_make_one_ticket_and_the_second_is_told() {
+    let w = World::new().await;
+    let id = w.mail("support@desk.localhost", SUPPORT, "", "hi there").await.id;
+    let release = |by| w.opened.store.run(Cmd::ReleaseInbox { id, by, door: "cli", now: 1 });
+    let both = [release(None).await, release(Some(JANE)).await];
+    let (first, second) = tokio::join!(release(None), release(Some(JANE)));
+    let told: Vec<_> = both.into_iter().chain([first, second]).map(|done| done.map_err(|e| e.to_string()).err()).collect();
+    let waits = Some(format!("mail {id} is not held; it was released before"));
+    assert_eq!(told, [None, waits.clone(), waits.clone(), waits]);
+    w.decide_all().await;
+    let ticket = w.opened.store.inbox_item(id).await.unwrap().unwrap().ticket.unwrap();
+    let late = release(None).await.unwrap_err().to_string();
+    assert_eq!(late, format!("mail {id} is not held; it was released before and is on ticket #{ticket}"));
+    w.decide_all().await;
+    assert_eq!(w.opened.store.tickets(&TicketFilter { limit: 10, ..TicketFilter::default() }).await.unwrap().items.len(), 1);
 }
 
 #[tokio::test]

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::app::Opened;
+use crate::archive::Archive;
 use crate::desk::token::Purpose;
 use crate::model::TicketId;
 use crate::model::changes::Fate;
 use crate::model::ticket::MessageKind;
 use crate::pipeline::history::{Counts, History, ImportError};
-use crate::receive::archive::Archive;
 use crate::store::read::{InboxFilter, TicketFilter};
 use crate::understand::{Kept, when};
 

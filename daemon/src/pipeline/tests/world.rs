@@ -105,12 +105,18 @@ impl World {
 
     /// Keeps raw bytes.
     pub(super) async fn accept(&self, from: &str, to: &[&str], raw: &[u8]) -> InboxId {
+        self.keep(self.envelope(from, to), raw).await
+    }
+
+    /// How a mail of an outside client comes.
+    pub(super) fn envelope(&self, from: &str, to: &[&str]) -> Envelope {
         let address = from.rsplit('<').next().unwrap().trim_end_matches('>');
-        let envelope = Envelope {
+        Envelope {
             transport: Transport::Smtp,
             peer: None,
             helo: None,
             mail_from: address.into(),
+            sender_unknown: false,
             recipients: to.iter().map(|t| (*t).to_owned()).collect(),
             tls: false,
             auth_user: None,
@@ -120,7 +126,11 @@ impl World {
             // No name is looked up here.
             verdict: Some(verify::at_once(&self.opened.config).unwrap_or_default()),
             findings: Vec::new(),
-        };
+        }
+    }
+
+    /// Keeps raw bytes that came in this envelope.
+    pub(super) async fn keep(&self, envelope: Envelope, raw: &[u8]) -> InboxId {
         let inbox = Inbox::new(self.opened.store.clone(), self.opened.clock);
         let mut draft = inbox.draft();
         draft.push(raw).await.unwrap();

@@ -50,9 +50,10 @@ pub(super) fn envelope(raw: &[u8], mailbox: &str, tls: bool, desk: &impl Address
             recipients.add(address);
         }
     }
-    let sender = of(&["return-path"]).next().and_then(|value| addresses(value).next());
+    let path = of(&["return-path"]).next();
+    let sender = path.and_then(|value| addresses(value).next());
     let envelope = Envelope::without_client(Transport::Imap, sender.unwrap_or_default(), recipients.0);
-    Envelope { tls, account: Some(mailbox.to_owned()), ..envelope }
+    Envelope { tls, sender_unknown: path.is_none(), account: Some(mailbox.to_owned()), ..envelope }
 }
 
 #[derive(Default)]
@@ -166,6 +167,13 @@ mod tests {
         assert_eq!(from("Return-Path: <>\r\nReturn-Path: <eve@x.test>"), "");
         assert_eq!(from("From: ann@x.test"), "");
         assert_eq!(from("Return-Path: <a b@x.test>"), "");
+    }
+
+    #[test]
+    fn a_mail_without_a_return_path_has_an_unknown_sender_and_no_null_one() {
+        let is_null = |header: &str| envelope(header.as_bytes(), "support@desk.test", true, &Desk).has_null_sender();
+        assert!(is_null("Return-Path: <>\r\nFrom: ann@x.test\r\n\r\n") && is_null("Return-Path: <MAILER-DAEMON>\r\n\r\n"));
+        assert!(!is_null("From: ann@x.test\r\n\r\nReturn-Path: <>\r\n") && !is_null("Return-Path: <ann@x.test>\r\n\r\n"));
     }
 
     #[test]

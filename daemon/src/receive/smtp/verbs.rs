@@ -114,6 +114,7 @@ impl<G: Gate, D: Door> Session<G, D> {
             peer: self.peer.ip,
             helo: self.name.clone(),
             mail_from,
+            sender_unknown: false,
             recipients: Vec::new(),
             tls: self.tls,
             auth_user: self.agent.clone(),

@@ -62,6 +62,7 @@ impl World {
             peer: None,
             helo: None,
             mail_from: String::new(),
+            sender_unknown: false,
             recipients: vec!["support@desk.test".into()],
             tls: true,
             auth_user: None,

@@ -174,11 +174,15 @@ fn before_the_first_numbers_the_page_says_so() {
 
 #[test]
 fn a_filter_that_fails_is_worse_when_mail_waits_for_it() {
-    let with = |closed| {
+    let with = |away, closed| {
         let mut machine = machine(MINUTE);
-        machine.filters = vec![Failing { name: "clamav".into(), since: 0, closed }];
+        machine.filters = vec![Failing { name: "clamav".into(), since: 0, away, closed }];
         View::new(Some(&numbers(Counts::default(), Totals::default())), machine)
     };
-    assert_eq!((with(true).level(), with(false).level()), (Level::Bad, Level::Look));
-    assert_eq!(said(&with(false)), ["The content filter clamav can't be asked since 00:00 UTC, 1 min ago"]);
+    assert_eq!((with(false, true).level(), with(true, false).level()), (Level::Bad, Level::Look));
+    assert_eq!(said(&with(false, false)), ["The content filter clamav can't be asked since 00:00 UTC, 1 min ago"]);
+    let away = with(true, true);
+    assert_eq!(said(&away), ["The content filter clamav does not answer since 00:00 UTC, 1 min ago"]);
+    let detail = "Mail waits for it, and senders are asked to come again. One mail at a time tries it.";
+    assert!(away.issues.iter().any(|issue| issue.detail.starts_with(detail)), "{:?}", away.issues);
 }
