@@ -226,7 +226,7 @@ async fn a_whole_mail_does_not_leave_with_an_answer() {
 #[tokio::test]
 async fn words_that_nothing_marks_as_a_quote_are_not_cut_silently() {
     let (w, answer) = world().await;
-    let text = "Hello Ann,\n\nas our shop wrote on 20 Nov 2026:\nplease send the printer back.\n\nBye";
+    let text = "Hello Ann,\n\nas our shop wrote to ann@customer.test on 20 Nov 2026:\nplease send the printer back.\n\nBye";
     let item = w.mail(JANES, &answer, "", text).await;
     assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "near_miss"), "{}", item.detail);
     let release = w.address(Purpose::Release, JANE, item.id.0).await;
