@@ -5,11 +5,11 @@ use crate::inbox::{Draft, Inbox};
 use crate::receive::imap::session::{Fetched, Session};
 
 /// Mails that are kept together, and octets after which nothing is added to them.
-const MAILS: usize = 32;
-const OCTETS: u64 = 2 << 20;
+const MAILS: usize = 128;
+const OCTETS: u64 = 4 << 20;
 /// Mails that are on their way at once, and octets of them by the sizes that the server gave. One may be larger.
-const AHEAD: usize = 64;
-const AHEAD_OCTETS: u64 = 4 << 20;
+const AHEAD: usize = 256;
+const AHEAD_OCTETS: u64 = 8 << 20;
 
 /// Mails that the server has listed, with their sizes.
 pub(super) struct Wanted<'a> {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_is_on_its_way_is_bounded_by_number_and_octets() {
-        let small: Vec<(u32, u64)> = (1..=200).map(|uid| (uid, 1_000)).collect();
+        let small: Vec<(u32, u64)> = (1..=400).map(|uid| (uid, 1_000)).collect();
         let mut wanted = Wanted::new(&small);
         assert_eq!(wanted.due().len(), AHEAD);
         wanted.pass();
