@@ -27,22 +27,18 @@ def reply_readers():
     """What Python's help desks use, as far as it is installed: name and a function from text or HTML to the reply."""
     readers = {}
     try:
-        import talon
-        from talon import quotations, signature
+        from talon import quotations
 
-        talon.init()
-
-        def by_talon(plain, html, sender):
-            reply = quotations.extract_from_html(html) if html else quotations.extract_from_plain(plain)
-            return signature.extract(plain or reply, sender=sender)
-
-        readers["email + talon"] = by_talon
+        quotations.register_xpath_extensions()
+        readers["email + talon"] = lambda plain, html: (
+            quotations.extract_from_html(html) if html else quotations.extract_from_plain(plain)
+        )
     except ImportError as missing:
         print(f"talon is not here ({missing})", file=sys.stderr)
     try:
         from email_reply_parser import EmailReplyParser
 
-        readers["email + email_reply_parser"] = lambda plain, html, sender: EmailReplyParser.parse_reply(plain or html)
+        readers["email + email_reply_parser"] = lambda plain, html: EmailReplyParser.parse_reply(plain or html)
     except ImportError as missing:
         print(f"email_reply_parser is not here ({missing})", file=sys.stderr)
     return readers
@@ -59,7 +55,7 @@ def by_python(mails, reader):
             str(mail[name])
         for part in mail.iter_attachments():
             part.get_filename(), part.get_payload(decode=True)
-        reader(plain, html, str(mail["From"]))
+        reader(plain, html)
     return time.process_time() - start
 
 
