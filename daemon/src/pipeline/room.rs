@@ -20,8 +20,8 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Waits for the room that a mail of this size needs: none, unless it is large. A larger one than there is room for has all of it. Whoever
-    /// waits longest comes first. Give it back when the bytes are gone.
+    /// Waits for the room that a mail of this size needs: none, unless it is large. A larger one than there is room for has
+    /// all of it. Whoever waits longest comes first. Give it back when the bytes are gone.
     pub(super) async fn take(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
         if octets <= LARGE as u64 {
             return None;
