@@ -3,7 +3,7 @@
 use whatlang::{Lang, detect};
 
 /// Characters of the beginning that are looked at: more take time and change nothing.
-const SAMPLE: usize = 1_000;
+const SAMPLE: usize = 400;
 /// Letters that a guess needs.
 const LETTERS: usize = 40;
 
