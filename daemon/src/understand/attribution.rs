@@ -47,7 +47,8 @@ fn behind_words(line: &str) -> Option<usize> {
         let soon: String = date.chars().take(20).collect();
         let lower = date.to_lowercase();
         // Who wrote it may stand before the date; then it is all one attribution.
-        let whole = own.contains(['@', '<', ':']) || VERBS.iter().any(|verb| has_word(&own.to_lowercase(), verb));
+        let before = own.to_lowercase();
+        let whole = own.contains(['@', '<', ':']) || VERBS.iter().any(|verb| has_word(&before, verb));
         !own.trim().is_empty()
             && !whole
             && soon.contains(|c: char| c.is_ascii_digit())

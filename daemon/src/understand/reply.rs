@@ -38,11 +38,21 @@ pub struct Split {
 
 /// Takes a text apart.
 pub fn split(lines: &[TextLine], context: Context) -> Split {
-    let lines = &parted(lines);
     let quoted = marked(lines);
     let attributions = attribution::find(lines, &quoted);
+    match parted(lines, &attributions) {
+        Some(lines) => {
+            let quoted = marked(&lines);
+            sorted(&lines, &quoted, &attribution::find(&lines, &quoted), context)
+        }
+        None => sorted(lines, &quoted, &attributions, context),
+    }
+}
+
+/// The same for lines of which is known what is marked and where attributions stand.
+fn sorted(lines: &[TextLine], quoted: &[bool], attributions: &[(usize, usize)], context: Context) -> Split {
     let mut kinds = vec![LineKind::Own; lines.len()];
-    let text = Text { lines: lines.iter().map(|l| l.text.as_str()).collect(), quoted: &quoted, attributions: &attributions };
+    let text = Text { lines: lines.iter().map(|l| l.text.as_str()).collect(), quoted, attributions };
     let tail = tail(&text, lines, context);
     let end = tail.as_ref().map_or(lines.len(), |t| t.at);
     if let Some(tail) = &tail {
@@ -96,21 +106,25 @@ impl Text<'_> {
     }
 }
 
-/// The lines with own words and an attribution on one line taken apart, so that nobody's words go with the quote.
-fn parted(lines: &[TextLine]) -> Vec<TextLine> {
-    let starts: Vec<usize> = attribution::find(lines, &marked(lines)).into_iter().map(|(start, _)| start).collect();
-    let mut out = Vec::with_capacity(lines.len() + starts.len());
-    for (i, line) in lines.iter().enumerate() {
-        let at = if starts.binary_search(&i).is_ok() { attribution::begins_within(&line.text) } else { None };
-        match at.and_then(|at| line.text.split_at_checked(at)) {
-            Some((own, rest)) => {
-                out.push(TextLine { text: own.to_owned(), ..line.clone() });
-                out.push(TextLine { text: rest.trim_start().to_owned(), ..line.clone() });
-            }
-            None => out.push(line.clone()),
-        }
+/// The lines with own words and an attribution on one line taken apart, so that nobody's words go with the quote; `None`
+/// where there are none such.
+fn parted(lines: &[TextLine], attributions: &[(usize, usize)]) -> Option<Vec<TextLine>> {
+    let within = |(start, _): &(usize, usize)| {
+        let line = lines.get(*start)?;
+        Some((*start, line.text.split_at_checked(attribution::begins_within(&line.text)?)?))
+    };
+    let found: Vec<_> = attributions.iter().filter_map(within).collect();
+    let mut out = Vec::with_capacity(lines.len() + found.len());
+    let mut from = 0;
+    for (at, (own, rest)) in &found {
+        let line = lines.get(*at)?;
+        out.extend_from_slice(lines.get(from..*at)?);
+        out.push(TextLine { text: (*own).to_owned(), ..line.clone() });
+        out.push(TextLine { text: rest.trim_start().to_owned(), ..line.clone() });
+        from = at + 1;
     }
-    out
+    out.extend_from_slice(lines.get(from..)?);
+    (!found.is_empty()).then_some(out)
 }
 
 fn fill(kinds: &mut [LineKind], from: usize, to: usize, kind: LineKind) {
