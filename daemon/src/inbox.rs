@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::large::{self, LARGE};
+use crate::large::{self, LARGE, Room, SMALL};
 use crate::model::{Envelope, InboxId, Reply};
 use crate::store::{Accepted, Cmd, CursorMove, Haul, Outcome, Store, StoreError};
 
@@ -22,8 +22,6 @@ use crate::store::{Accepted, Cmd, CursorMove, Haul, Outcome, Store, StoreError};
 const IN_MEMORY: usize = LARGE;
 /// Octets of one write to that file.
 const WRITE: usize = 64 * 1024;
-/// A mail of so many octets is compressed on the spot.
-const AT_ONCE: usize = 32 * 1024;
 /// Mails and KiB that may be on their way into the database at once.
 const MAILS: usize = 512;
 const KIB: u32 = 64 * 1024;
@@ -43,7 +41,7 @@ pub struct Inbox {
     store: Store,
     clock: Clock,
     mails: Arc<Semaphore>,
-    kib: Arc<Semaphore>,
+    room: Room,
 }
 
 /// A mail on its way in: bytes are pushed while they arrive.
@@ -163,7 +161,7 @@ impl Mail {
 impl Inbox {
     /// The door of a store.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, mails: Arc::new(Semaphore::new(MAILS)), kib: Arc::new(Semaphore::new(KIB as usize)) }
+        Self { store, clock, mails: Arc::new(Semaphore::new(MAILS)), room: Room::new(KIB) }
     }
 
     /// Removes what a crash has left of mails that nobody was promised to keep. Only for the one daemon of a folder.
@@ -186,10 +184,8 @@ impl Inbox {
     /// # Errors
     /// 451 when there is no room in 5 s, or the spool can't be read.
     pub async fn admit(&self, draft: Draft) -> Result<Mail, Reply> {
-        let kib = u32::try_from(draft.len().div_ceil(1024)).unwrap_or(KIB).clamp(1, KIB);
-        let permits =
-            timeout(PATIENCE, async { (self.mails.clone().acquire_owned().await, self.kib.clone().acquire_many_owned(kib).await) });
-        let Ok((Ok(mail), Ok(size))) = permits.await else { return Err(NO_ROOM) };
+        let permits = timeout(PATIENCE, async { (self.mails.clone().acquire_owned().await, self.room.take(draft.len()).await) });
+        let Ok((Ok(mail), Some(size))) = permits.await else { return Err(NO_ROOM) };
         let bytes = draft.read().await.map_err(|error| {
             tracing::error!(%error, "a mail could not be read back from its spool file");
             NOT_KEPT
@@ -207,8 +203,8 @@ impl Inbox {
 
     async fn keep(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, StoreError> {
         let (blob, _permits) = match mail.bytes.len() {
-            // It goes into no file, and another thread would take longer to wake.
-            ..=AT_ONCE => (self.store.prepare(&mail.bytes), mail._permits),
+            // It goes into no file.
+            ..=SMALL => (self.store.prepare(&mail.bytes), mail._permits),
             _ => self.prepared(move |store| (store.prepare(&mail.bytes), mail._permits)).await?,
         };
         let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob? };

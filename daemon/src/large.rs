@@ -1,12 +1,17 @@
-//! Whole mails in memory: what large ones take goes back to the system as soon as they are gone.
+//! Whole mails in memory: what they share of it, and that what large ones take goes back to the system as soon as they
+//! are gone.
 //!
 //! The allocator keeps freed memory for the threads that used it, and any of many threads may read a mail. What is larger
 //! than it ever keeps is a mapping of its own; of that, only what is written takes memory.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+/// A mail of so many octets is read or compressed on the spot: another thread would take longer to wake.
+pub const SMALL: usize = 32 * 1024;
 
 /// A mail of more octets than this is large.
 pub const LARGE: usize = 256 * 1024;
@@ -31,6 +36,36 @@ pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io
     let work = move || drop(done.send(work()));
     thread::Builder::new().name("large-mail".into()).stack_size(STACK).spawn(work)?;
     Ok(outcome)
+}
+
+/// Memory that mails share while something is done with them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Room {
+    kib: Arc<Semaphore>,
+    most: u32,
+}
+
+impl Room {
+    /// Room for so many KiB.
+    pub fn new(kib: u32) -> Self {
+        Self { kib: Arc::new(Semaphore::new(usize::try_from(kib).unwrap_or(Semaphore::MAX_PERMITS))), most: kib }
+    }
+
+    /// Waits for room for so many octets; who asks for more than there is has all of it. Whoever waits longest comes
+    /// first. Give it back when the bytes are gone.
+    pub async fn take(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        // It is never closed.
+        self.kib.clone().acquire_many_owned(self.share(octets)).await.ok()
+    }
+
+    /// The same at once; none where others have it.
+    pub fn try_take(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        self.kib.clone().try_acquire_many_owned(self.share(octets)).ok()
+    }
+
+    fn share(&self, octets: u64) -> u32 {
+        u32::try_from(octets.div_ceil(1024)).unwrap_or(self.most).clamp(1, self.most)
+    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::desk::Desk;
 use crate::desk::addresses::Recipient;
 use crate::desk::token::{Purpose, Token};
 use crate::filter::{self, Filters};
+use crate::large::SMALL;
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
 use crate::model::{Envelope, PersonId, Reply, TicketId};
@@ -19,8 +20,6 @@ use crate::verify::{self, Subject, Verifier};
 
 /// Passwords that are checked at once.
 const CHECKS: usize = 2;
-/// A mail of so many octets is read sooner than the runtime is told of it.
-const AT_ONCE: usize = 32 * 1024;
 
 const FULL: Reply = Reply::new(452, "4.3.1", "The disk is almost full, please try again later");
 const NO_DATABASE: Reply = Reply::new(451, "4.3.0", "The desk can't look that up now, please try again later");
@@ -202,7 +201,7 @@ impl DeskGate {
 
 /// Reads a mail; of a large one the runtime is told, so that others go on meanwhile.
 fn reading<T>(raw: &[u8], read: impl FnOnce() -> T) -> T {
-    if raw.len() <= AT_ONCE { read() } else { tokio::task::block_in_place(read) }
+    if raw.len() <= SMALL { read() } else { tokio::task::block_in_place(read) }
 }
 
 fn is_of_agent(token: &Token) -> bool {

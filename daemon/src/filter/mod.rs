@@ -12,7 +12,6 @@ mod subject;
 mod tally;
 mod verdict;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UnixStream;
@@ -21,6 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::clock::{Clock, rfc3339};
 use crate::config::{Config, Filter, FilterAddress};
+use crate::large::Room;
 use crate::model::Envelope;
 use crate::model::finding::{Action, Finding};
 use crate::net::{Stream, dial};
@@ -49,19 +49,18 @@ pub struct Filters {
     tallies: Tallies,
     breakers: Breakers,
     on_the_line: Semaphore,
-    kib: Arc<Semaphore>,
+    memory: Room,
 }
 
 impl Filters {
     /// One that goes by this clock.
     pub fn new(clock: Clock) -> Self {
-        let kib = usize::try_from(KIB).unwrap_or(usize::MAX);
         Self {
             clock,
             tallies: Tallies::default(),
             breakers: Breakers::default(),
             on_the_line: Semaphore::new(ON_THE_LINE),
-            kib: Arc::new(Semaphore::new(kib)),
+            memory: Room::new(KIB),
         }
     }
 
@@ -71,13 +70,13 @@ impl Filters {
     }
 
     /// Room for a mail of so many octets in memory, at once; none where others have it.
-    pub fn memory(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
-        self.kib.clone().try_acquire_many_owned(kib(octets)).ok()
+    pub fn memory(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        self.memory.try_take(octets)
     }
 
     /// The same, when there is room.
-    pub async fn memory_later(&self, octets: usize) -> Option<OwnedSemaphorePermit> {
-        self.kib.clone().acquire_many_owned(kib(octets)).await.ok()
+    pub async fn memory_later(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
+        self.memory.take(octets).await
     }
 
     /// Whether a filter is yet to say something that lasts. `known` is what was found before.
@@ -160,11 +159,6 @@ impl Filters {
 /// What a filter has said that lasts.
 fn lasting<'f>(filter: &Filter, known: &'f [Finding]) -> Option<&'f Finding> {
     known.iter().find(|finding| finding.filter == filter.name && !finding.is_temporary())
-}
-
-/// A share of memory. One mail may always have all of it.
-fn kib(octets: usize) -> u32 {
-    u32::try_from(octets / 1024).unwrap_or(KIB).saturating_add(1).min(KIB)
 }
 
 /// Whether a filter answers: the version of the protocol that it speaks.

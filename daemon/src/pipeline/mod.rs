@@ -236,10 +236,9 @@ impl Pipeline {
             return Ok(Ok((mail.findings.clone(), None)));
         }
         // A filter may take its time, and many large mails may wait for it: not in memory.
-        let octets = usize::try_from(mail.octets).unwrap_or(usize::MAX);
-        let room = match self.filters.memory(octets) {
+        let room = match self.filters.memory(mail.octets) {
             Some(room) => Some(room),
-            None => self.filters.memory_later(octets).await,
+            None => self.filters.memory_later(mail.octets).await,
         };
         let raw = self.store.blob(&mail.blob).await?;
         let findings = self.filters.findings(&desk.config, &mail.envelope, &raw, &mail.findings).await;

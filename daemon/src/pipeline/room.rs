@@ -1,34 +1,26 @@
 //! Room in memory: small mails are read side by side, large ones one or two at a time.
 
-use std::sync::Arc;
+use tokio::sync::OwnedSemaphorePermit;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-
-use crate::large::LARGE;
+use crate::large::{self, LARGE};
 
 /// KiB of larger mails that may be read at once. Understanding one takes two or three times its size.
 const KIB: u32 = 32 * 1024;
 
 /// What the mails share that are being read. Cheap to clone.
 #[derive(Clone)]
-pub struct Room(Arc<Semaphore>);
+pub struct Room(large::Room);
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(KIB as usize)))
+        Self(large::Room::new(KIB))
     }
 }
 
 impl Room {
-    /// Waits for the room that a mail of this size needs: none, unless it is large. A larger one than there is room for has
-    /// all of it. Whoever waits longest comes first. Give it back when the bytes are gone.
+    /// Waits for the room that a mail of this size needs: none, unless it is large.
     pub(super) async fn take(&self, octets: u64) -> Option<OwnedSemaphorePermit> {
-        if octets <= LARGE as u64 {
-            return None;
-        }
-        let kib = u32::try_from(octets.div_ceil(1024)).unwrap_or(KIB).min(KIB);
-        // It is never closed.
-        self.0.clone().acquire_many_owned(kib).await.ok()
+        if octets > LARGE as u64 { self.0.take(octets).await } else { None }
     }
 }
 

@@ -17,7 +17,7 @@ use super::value::Value;
 use super::{Store, StoreError, parts};
 use crate::clock::since_1970;
 use crate::failpoint;
-use crate::large;
+use crate::large::{self, SMALL};
 
 /// Compressed bodies up to this size, in octets, stand in the row.
 const IN_ROW: usize = 64 * 1024;
@@ -25,8 +25,6 @@ const IN_ROW: usize = 64 * 1024;
 const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
 pub(super) const YOUNG: i64 = 3_600_000;
-/// For bodies up to this size, in octets, a thread keeps what it compresses with.
-const KEPT: usize = 32 * 1024;
 /// A level that is quicker than the disk it saves.
 const LEVEL: i32 = 3;
 
@@ -163,7 +161,7 @@ thread_local! {
 /// The zstd stream of some bytes.
 fn pack(bytes: &[u8]) -> Result<Vec<u8>, StoreError> {
     let mut body = large::buffer(compress_bound(bytes.len()));
-    if bytes.len() > KEPT {
+    if bytes.len() > SMALL {
         Compressor::new(LEVEL)?.compress_to_buffer(bytes, &mut body)?;
     } else {
         PACKER.with_borrow_mut(|kept| {
