@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::mail::Draft;
 use crate::maildir::Maildir;
-use crate::options::Options;
+use crate::options::{Listener, Options};
 use crate::postgres;
 use crate::program::{Ran, bare_command, run};
 use crate::smtp::{Reply, Smtp};
@@ -208,6 +208,13 @@ impl Desk {
         let mut command = bare_command();
         command.args(arguments).arg("--config").arg(self.path("ombud.toml"));
         command
+    }
+
+    /// Has it listen for LMTP on a unix socket as well.
+    pub fn listens_at(&self, socket: &Path) {
+        let line = Listener::Lmtp.line();
+        let both = line.replace(']', &format!(", \"unix:{}\"]", socket.display()));
+        self.configure(&self.configuration().replace(&line, &both));
     }
 
     /// Adds an agent.

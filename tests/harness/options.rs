@@ -1,6 +1,7 @@
 //! The configuration of a test's desk.
 
 use std::path::{Path, PathBuf};
+use std::process;
 
 /// What is not the same in every test.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +25,28 @@ pub struct Options {
     pub more: &'static str,
 }
 
+/// What a desk listens for.
+#[derive(Clone, Copy, Debug)]
+pub enum Listener {
+    /// `[smtp]`.
+    Smtp = 1,
+    /// `[lmtp]`.
+    Lmtp = 2,
+    /// `[http]`.
+    Http = 3,
+}
+
+impl Listener {
+    /// Its line of the configuration.
+    ///
+    /// Each listens on a loopback address of this process that no other process has: the port of a desk that was killed
+    /// is soon another's, and whoever still sends there would send to a stranger.
+    pub fn line(self) -> String {
+        let [high, middle, low] = [16, 8, 0].map(|bits| process::id() >> bits & 0xff);
+        format!("listen = [\"127.{}.{middle}.{low}:0\"]", (self as u32) << 6 | high & 0x3f)
+    }
+}
+
 impl Options {
     /// The text of the configuration file in a folder.
     pub fn configuration(&self, folder: &Path) -> String {
@@ -32,10 +55,10 @@ impl Options {
         let require = if self.require.is_empty() { "none" } else { self.require };
         let resolver = self.resolver.map_or_else(String::new, |address| format!("resolver = \"{address}\"\n"));
         let database = self.database.clone().unwrap_or_else(|| format!("sqlite:{}/ombud.db", data.display()));
-        let listen = r#"listen = ["127.0.0.1:0"]"#;
+        let [smtp, lmtp, http] = [Listener::Smtp, Listener::Lmtp, Listener::Http].map(Listener::line);
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
-             [database]\nurl = \"{database}\"\n[smtp]\n{listen}\n[lmtp]\n{listen}\n[http]\n{listen}\n\
+             [database]\nurl = \"{database}\"\n[smtp]\n{smtp}\n[lmtp]\n{lmtp}\n[http]\n{http}\n\
              [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),

@@ -128,8 +128,7 @@ fn postfix_hands_over_by_lmtp_and_one_refused_recipient_harms_no_other() {
 fn postfix_keeps_the_mail_while_the_desk_is_stopped() {
     let Some(postfix) = postfix("postfix_keeps_the_mail_while_the_desk_is_stopped") else { return };
     let mut desk = Desk::prepare(Options::default());
-    let listen = format!("[lmtp]\nlisten = [\"127.0.0.1:0\", \"unix:{}\"]", postfix.socket().display());
-    desk.configure(&desk.configuration().replace("[lmtp]\nlisten = [\"127.0.0.1:0\"]", &listen));
+    desk.listens_at(&postfix.socket());
     desk.serve(&[]);
     postfix.start(&format!("unix:{}", postfix.socket().display()));
     let before = from_ann("Before", "over a unix socket");

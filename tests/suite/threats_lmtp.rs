@@ -64,8 +64,7 @@ fn over_unix(path: &Path, words: &str) -> String {
 fn a16_a_unix_socket_is_for_us_and_our_group_and_comes_back_after_a_crash() {
     let mut desk = Desk::prepare(Options::default());
     let path = desk.path("lmtp");
-    let listen = format!("[lmtp]\nlisten = [\"127.0.0.1:0\", \"unix:{}\"]", path.display());
-    desk.configure(&desk.configuration().replace("[lmtp]\nlisten = [\"127.0.0.1:0\"]", &listen));
+    desk.listens_at(&path);
     desk.serve(&[]);
     let mode = || fs::metadata(&path).expect("the socket").permissions().mode() & 0o7777;
     assert_eq!(mode(), 0o660);
