@@ -1,5 +1,6 @@
 //! Which parts are the body, and its text.
 
+use super::doubts::FalseLink;
 use super::html_text::{self, TextLine};
 use super::limits::Limits;
 use super::mime::{Part, Tree};
@@ -19,6 +20,8 @@ pub struct Body {
     pub html: Option<String>,
     /// Text of the HTML where the mail has both.
     pub html_text: Option<String>,
+    /// The first link of the HTML that shows another host than the one it leads to.
+    pub false_link: Option<FalseLink>,
     /// Parts that are not the body, in order; a named text that is the only one is both.
     pub attachments: Vec<usize>,
     /// Parts that are the body as plain text, in order.
@@ -50,15 +53,26 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
     for piece in &found.pieces {
         let plain = piece.text.and_then(|i| tree.parts.get(i)).map(plain_lines);
         let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
-        let rich = markup.as_deref().map(html_text::lines);
-        if let Some(rich) = rich.as_ref().filter(|_| shadow.len() <= LINES) {
-            shadow.extend(rich.iter().cloned());
-        }
+        let rich = markup.as_deref().map(html_text::read).map(|reading| {
+            body.false_link = body.false_link.take().or(reading.false_link);
+            reading.lines
+        });
         if htmls {
             html.push_str(&markup.unwrap_or_else(|| escaped(plain.as_deref().unwrap_or_default())));
         }
-        let filled = |lines: &Vec<TextLine>| lines.iter().any(|l| !l.text.trim().is_empty());
-        let lines = plain.clone().filter(filled).or(rich).or(plain).unwrap_or_default();
+        let filled = |lines: &[TextLine]| lines.iter().any(|l| !l.text.trim().is_empty());
+        let keep = texts && htmls && shadow.len() <= LINES;
+        let lines = match (plain, rich) {
+            (Some(plain), rich) if filled(&plain) || rich.is_none() => {
+                shadow.extend(rich.filter(|_| keep).into_iter().flatten());
+                plain
+            }
+            (_, rich) => {
+                let rich = rich.unwrap_or_default();
+                shadow.extend(rich.iter().filter(|_| keep).cloned());
+                rich
+            }
+        };
         if !body.lines.is_empty() && filled(&lines) {
             body.lines.push(TextLine::default());
         }
@@ -89,8 +103,12 @@ pub fn unread(raw: &[u8], limits: &Limits) -> Body {
 /// Gives a body without words the ones that were found elsewhere.
 pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limits: &Limits) {
     let plain = text.filter(|t| !t.trim().is_empty());
-    body.html_text = plain.is_some().then(|| html.as_deref().map(|h| html_text::join(&html_text::lines(h)))).flatten();
-    body.lines = plain.as_deref().map(to_lines).or_else(|| html.as_deref().map(html_text::lines)).unwrap_or_default();
+    let rich = html.as_deref().map(html_text::read).map(|reading| {
+        body.false_link = reading.false_link;
+        reading.lines
+    });
+    body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html_text::join);
+    body.lines = plain.as_deref().map(to_lines).or(rich).unwrap_or_default();
     body.cut |= shorten(&mut body.lines, limits.text_size);
     body.text = html_text::join(&body.lines);
     body.html = html;

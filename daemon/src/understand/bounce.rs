@@ -148,8 +148,11 @@ fn looks_like_letter(e: &Evidence) -> bool {
         return true;
     }
     let subject = e.subject.to_lowercase();
-    let text: String = e.text.chars().take(20_000).collect::<String>().to_lowercase();
     let says = SUBJECTS.iter().any(|s| subject.contains(s));
+    if !machine && !says {
+        return false;
+    }
+    let text: String = e.text.chars().take(20_000).collect::<String>().to_lowercase();
     let explains = SENTENCES.iter().any(|s| text.contains(s));
     machine && (says || explains) || says && explains && !subject.starts_with("re:") && !e.headers.has("in-reply-to")
 }

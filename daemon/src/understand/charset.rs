@@ -15,7 +15,7 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
         Some(encoding) => encoding.decode_with_bom_removal(bytes).0.into_owned(),
         None => decode_raw(bytes, label),
     };
-    tidy(&mended::undoubled(text))
+    tidy(mended::undoubled(text))
 }
 
 /// Like [`decode`], with all controls left in, and nothing mended that can be read as it stands: what is compared as an
@@ -127,18 +127,31 @@ fn guess(bytes: &[u8]) -> String {
 }
 
 /// LF line ends, and no controls but tab and LF.
-pub fn tidy(text: &str) -> String {
+pub fn tidy(text: String) -> String {
+    let plain = |b: u8| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~');
+    // All octets are looked at, which is quicker than to stop at one.
+    if text.bytes().fold(true, |all, b| all & plain(b)) {
+        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
+        return if text.contains('\r') { text.replace('\r', "\n") } else { text };
+    }
+    // Runs of what stays are taken whole. Of other characters those that go begin with these octets.
     let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\r' if chars.peek() == Some(&'\n') => {}
-            '\r' | '\u{85}' | '\u{2028}' | '\u{2029}' => out.push('\n'),
-            '\n' | '\t' => out.push(c),
-            '\u{c}' | '\u{b}' => out.push(' '),
-            c if c.is_control() || c == '\u{feff}' => {}
-            c => out.push(c),
+    let mut rest = text.as_str();
+    while !rest.is_empty() {
+        let stays = |b: u8| !matches!(b, ..b' ' | 0x7f | 0xc2 | 0xe2 | 0xef) || matches!(b, b'\n' | b'\t');
+        let end = rest.bytes().position(|b| !stays(b)).unwrap_or(rest.len());
+        let (run, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        out.push_str(run);
+        let mut chars = behind.chars();
+        match chars.next() {
+            Some('\r') if chars.as_str().starts_with('\n') => {}
+            Some('\r' | '\u{85}' | '\u{2028}' | '\u{2029}') => out.push('\n'),
+            Some('\u{c}' | '\u{b}') => out.push(' '),
+            Some(c) if c.is_control() || c == '\u{feff}' => {}
+            Some(c) => out.push(c),
+            None => {}
         }
+        rest = chars.as_str();
     }
     out
 }

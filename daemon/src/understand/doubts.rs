@@ -3,18 +3,16 @@
 
 use std::collections::HashSet;
 
-use super::entities;
-use super::html_tokens::{Token, attributes, tokens};
-
-/// Most octets of HTML and of text that are looked at.
-const MOST: usize = 1 << 20;
+/// Octets and words of the beginning of each part that are compared.
+const COMPARED: usize = 4 << 10;
+const MOST_WORDS: usize = 200;
 /// Words that both parts need before they can be said to differ.
 const WORDS: usize = 12;
 
 /// The warnings about a body, a sentence each.
-pub fn of_body(text: &str, html: Option<&str>, html_text: Option<&str>) -> Vec<String> {
+pub fn of_body(text: &str, link: Option<FalseLink>, html_text: Option<&str>) -> Vec<String> {
     let mut out = Vec::new();
-    if let Some((shown, leads)) = html.and_then(false_link) {
+    if let Some(FalseLink { shown, leads }) = link {
         out.push(format!("a link shows {shown} and leads to {leads}"));
     }
     if html_text.is_some_and(|other| differ(text, other)) {
@@ -30,39 +28,23 @@ pub fn mixes_scripts(name: &str) -> bool {
     name.split(|c: char| !c.is_alphabetic()).any(|word| word.contains(latin) && word.contains(alike))
 }
 
-fn head(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(MOST)).unwrap_or_default()
+/// A link whose words are another host than the one it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FalseLink {
+    shown: String,
+    leads: String,
 }
 
-/// The first link whose words are another host than the one it leads to.
-fn false_link(html: &str) -> Option<(String, String)> {
-    let mut open: Option<(String, String)> = None;
-    for token in tokens(head(html)) {
-        match token {
-            Token::Open(name, raw) if name == "a" => {
-                let target = attributes(raw).into_iter().find(|(key, _)| key == "href").map(|(_, value)| entities::decode(&value));
-                open = target.as_deref().and_then(|t| host(t, true)).map(|host| (host, String::new()));
-            }
-            Token::Text(text) => {
-                if let Some((_, words)) = open.as_mut().filter(|(_, words)| words.len() < 300) {
-                    words.push_str(text.get(..text.floor_char_boundary(300)).unwrap_or_default());
-                }
-            }
-            Token::Close(name) if name == "a" => {
-                let Some((leads, words)) = open.take() else { continue };
-                let shown = host(entities::decode(&words).trim(), false);
-                if let Some(shown) = shown.filter(|shown| !same_owner(shown, &leads)) {
-                    return Some((shown, leads));
-                }
-            }
-            _ => {}
-        }
+impl FalseLink {
+    /// What the words of a link to the host `leads` hide, if they do.
+    pub fn of(words: &str, leads: String) -> Option<Self> {
+        let shown = host(words, false).filter(|shown| !same_owner(shown, &leads))?;
+        Some(Self { shown, leads })
     }
-    None
 }
 
 /// The host of a link, or of words that are nothing but one.
-fn host(text: &str, link: bool) -> Option<String> {
+pub fn host(text: &str, link: bool) -> Option<String> {
     let lower = text.trim().to_lowercase();
     let stripped = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://"));
     if lower.contains(char::is_whitespace) || stripped.is_none() && (link || !lower.starts_with("www.")) {
@@ -86,22 +68,37 @@ fn same_owner(a: &str, b: &str) -> bool {
     a == b || owner(a) == owner(b)
 }
 
+/// Whether hardly a fifth of the longer words of one text stand in the other, too.
 fn differ(text: &str, html: &str) -> bool {
-    let words = |text: &str| -> HashSet<String> {
-        head(text).split(|c: char| !c.is_alphanumeric()).filter(|w| w.chars().count() >= 4).take(2_000).map(str::to_lowercase).collect()
-    };
-    let (a, b) = (words(text), words(html));
+    // Nearly always they say the same in the same order.
+    let pairs = longer_words(text).zip(longer_words(html));
+    let (alike, all) = pairs.fold((0, 0), |(alike, all), (a, b)| (alike + usize::from(a == b), all + 1));
+    if alike * 2 >= all {
+        return false;
+    }
+    let (text, html) = (lower(text), lower(html));
+    let words = |text| -> HashSet<&str> { longer_words(text).collect() };
+    let (a, b) = (words(&text), words(&html));
     let shared = a.intersection(&b).count();
     a.len() >= WORDS && b.len() >= WORDS && shared * 5 < a.len().min(b.len())
+}
+
+fn lower(text: &str) -> String {
+    text.get(..text.floor_char_boundary(COMPARED)).unwrap_or_default().to_lowercase()
+}
+
+fn longer_words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().nth(3).is_some()).take(MOST_WORDS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::understand::html_text;
 
     #[test]
     fn a_link_that_shows_another_host() {
-        let shown = |html: &str| false_link(html).map(|(shown, leads)| format!("{shown} {leads}"));
+        let shown = |html: &str| html_text::read(html).false_link.map(|link| format!("{} {}", link.shown, link.leads));
         let link = "<a href=\"https://evil.test/x\">https://www.<b>bank</b>.example/login</a>";
         assert_eq!(shown(link).as_deref(), Some("bank.example evil.test"));
         for html in [

@@ -1,5 +1,9 @@
 //! Character references of HTML (WHATWG HTML §13.5): the numeric ones and the names of HTML 4.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 /// Names and their code points, in hexadecimal.
 const NAMES: &str = "\
     AElig=c6 Aacute=c1 Acirc=c2 Agrave=c0 Alpha=391 Aring=c5 Atilde=c3 Auml=c4 Beta=392 Ccedil=c7 Chi=3a7 Dagger=2021 \
@@ -24,11 +28,19 @@ const NAMES: &str = "\
     thetasym=3d1 thinsp=2009 thorn=fe tilde=2dc times=d7 trade=2122 uArr=21d1 uacute=fa uarr=2191 ucirc=fb ugrave=f9 uml=a8 \
     upsih=3d2 upsilon=3c5 uuml=fc weierp=2118 xi=3be yacute=fd yen=a5 yuml=ff zeta=3b6 zwj=200d zwnj=200c";
 
+static CHARACTERS: LazyLock<HashMap<&str, char>> = LazyLock::new(|| {
+    let entries = NAMES.split_whitespace().filter_map(|entry| entry.split_once('='));
+    entries.filter_map(|(name, value)| Some((name, code_point(u32::from_str_radix(value, 16).ok()?)))).collect()
+});
+
 /// Longest reference that is looked at, in octets.
 const LONGEST: usize = 12;
 
 /// The text with its character references replaced; what is none stays.
-pub fn decode(text: &str) -> String {
+pub fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains('&') {
+        return Cow::Borrowed(text);
+    }
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('&') {
@@ -45,7 +57,7 @@ pub fn decode(text: &str) -> String {
         }
     }
     out.push_str(rest);
-    out
+    Cow::Owned(out)
 }
 
 /// The character that the text behind a `&` names, and how many octets that took.
@@ -65,8 +77,7 @@ fn reference(after: &str) -> Option<(char, usize)> {
     let semicolon = after.get(len..).is_some_and(|r| r.starts_with(';'));
     // Without its semicolon only the oldest names are believed.
     (semicolon || matches!(name, "amp" | "lt" | "gt" | "quot" | "nbsp")).then_some(())?;
-    let value = NAMES.split(' ').find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))?;
-    Some((code_point(u32::from_str_radix(value, 16).ok()?), len + usize::from(semicolon)))
+    Some((*CHARACTERS.get(name)?, len + usize::from(semicolon)))
 }
 
 /// Numbers of the C1 range mean windows-1252, as browsers read them.

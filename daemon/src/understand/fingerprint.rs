@@ -1,5 +1,6 @@
 //! One number for all copies of a mail.
 
+use memchr::memchr_iter;
 use sha2::{Digest, Sha256};
 
 /// SHA-256 over the fields that say which mail this is, the text without what relays change (line ends, trailing white
@@ -37,7 +38,7 @@ pub fn file(bytes: &[u8], sha256: &str) -> String {
 
 /// Where the first CRLF is.
 fn line_end(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(2).position(|pair| pair == b"\r\n")
+    memchr_iter(b'\r', bytes).find(|at| bytes.get(at + 1) == Some(&b'\n'))
 }
 
 /// Lower-case hexadecimal SHA-256 of `bytes`.

@@ -1,6 +1,8 @@
 //! Header blocks: which bytes are fields, and what they are called (RFC 5322 §2.2). Every reader of a header in this
 //! room comes through here, so that no two of them see different fields.
 
+use memchr::memchr;
+
 use crate::model::text;
 
 /// One header field as it stands in the mail.
@@ -90,7 +92,7 @@ impl<'a> Iterator for Lines<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let rest = self.raw.get(self.at..).filter(|r| !r.is_empty())?;
-        let (line, used) = match rest.iter().position(|&b| b == b'\n') {
+        let (line, used) = match memchr(b'\n', rest) {
             Some(n) => (rest.get(..n).unwrap_or_default(), n + 1),
             None => (rest, rest.len()),
         };

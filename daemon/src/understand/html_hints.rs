@@ -26,13 +26,11 @@ pub fn hint(name: &str, raw: &str) -> Option<Hint> {
     }
     let mut hint = None;
     for (key, value) in attributes(raw) {
-        let value = value.to_ascii_lowercase();
-        let words = || value.split_whitespace().map(|w| w.trim_start_matches("x_"));
-        hint = hint.or(match key.as_str() {
-            "class" | "id" => words().find_map(of_word),
-            "data-smartmail" if value == "gmail_signature" => Some(Hint::Signature),
+        hint = hint.or_else(|| match key.as_ref() {
+            "class" | "id" => value.split_whitespace().find_map(|word| of_word(word.to_ascii_lowercase().trim_start_matches("x_"))),
+            "data-smartmail" if value.eq_ignore_ascii_case("gmail_signature") => Some(Hint::Signature),
             OUR_ATTRIBUTE => Some(Hint::Cut),
-            "style" => outlook_rule(&value).then_some(Hint::Cut),
+            "style" => outlook_rule(&value.to_ascii_lowercase()).then_some(Hint::Cut),
             _ => None,
         });
     }
@@ -75,6 +73,9 @@ const RULES: [&str; 6] = [
 
 /// The line that Outlook draws above the header block of what it quotes.
 fn outlook_rule(style: &str) -> bool {
+    if !style.contains("border-top") {
+        return false;
+    }
     let squeezed: String = style.chars().filter(|c| !c.is_whitespace()).collect();
     squeezed.contains("border:none") && RULES.iter().any(|rule| squeezed.contains(rule))
 }

@@ -2,6 +2,8 @@
 //! in formatting elements that are never closed. The count never falls below the real nesting by more than a small
 //! factor: an end tag is believed only where the tree builder must believe it, too (WHATWG HTML §13.2.6).
 
+use std::borrow::Cow;
+
 use super::html_tokens::{Token, tokens};
 use super::limits::Limits;
 
@@ -81,7 +83,7 @@ pub fn is_simple(html: &str, limits: &Limits) -> bool {
         return false;
     }
     let mut scan = Scan::default();
-    let mut inside = String::new();
+    let mut inside = Cow::Borrowed("");
     for token in tokens(html) {
         match token {
             Token::Open(name, attributes) => {
@@ -89,7 +91,7 @@ pub fn is_simple(html: &str, limits: &Limits) -> bool {
                     return false;
                 }
                 // In foreign content tags nest by other rules; nothing there is believed to close.
-                if matches!(name.as_str(), "svg" | "math") && html.matches('<').count() > limits.html_depth {
+                if matches!(name.as_ref(), "svg" | "math") && html.matches('<').count() > limits.html_depth {
                     return false;
                 }
                 scan.open(&name);
@@ -97,7 +99,7 @@ pub fn is_simple(html: &str, limits: &Limits) -> bool {
             }
             Token::Close(name) => {
                 scan.close(&name);
-                inside.clear();
+                inside = Cow::Borrowed("");
             }
             // Inside these the tree builder and this scan might disagree about where a script or a section ends.
             Token::Text(text) if inside == "script" && text.contains("<!--") => return false,

@@ -1,6 +1,9 @@
 //! The text of HTML, line by line, with what its markup says about quotes and signatures. Works on tokens, so hostile
 //! nesting costs nothing.
 
+use std::borrow::Cow;
+
+use super::doubts::{self, FalseLink};
 use super::entities;
 pub use super::html_hints::Hint;
 use super::html_hints::hint;
@@ -22,8 +25,22 @@ pub struct TextLine {
     pub hint: Hint,
 }
 
+/// What is read from HTML.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// Its text.
+    pub lines: Vec<TextLine>,
+    /// The first link that shows another host than the one it leads to.
+    pub false_link: Option<FalseLink>,
+}
+
 /// The lines of `html`.
 pub fn lines(html: &str) -> Vec<TextLine> {
+    read(html).lines
+}
+
+/// Reads `html`.
+pub fn read(html: &str) -> Reading {
     let mut end = html.len().min(MOST);
     while !html.is_char_boundary(end) {
         end -= 1;
@@ -38,7 +55,7 @@ pub fn lines(html: &str) -> Vec<TextLine> {
         }
     }
     walker.break_line();
-    walker.lines
+    Reading { lines: walker.lines, false_link: walker.false_link }
 }
 
 /// The lines as one text.
@@ -48,7 +65,7 @@ pub fn join(lines: &[TextLine]) -> String {
 }
 
 #[derive(Default)]
-struct Walker {
+struct Walker<'a> {
     lines: Vec<TextLine>,
     line: String,
     /// Whether a blank stands between the line and the next word.
@@ -58,52 +75,73 @@ struct Walker {
     quotes: usize,
     pre: usize,
     /// The element whose content is not shown.
-    hidden: Option<String>,
+    hidden: Option<Cow<'a, str>>,
     /// A hint, the element that carries it, and how many of that name are open inside it.
     hint: Hint,
-    holder: String,
+    holder: Cow<'a, str>,
     nested: usize,
-    /// The open link: its target, and where on the line its words begin.
-    link: Option<(String, usize)>,
+    link: Option<Link>,
+    false_link: Option<FalseLink>,
     /// The open lists: the number of the next item, where they are numbered.
     lists: Vec<Option<usize>>,
     /// The open tables: whether they hold data, not layout, and whether the row has a cell.
     tables: Vec<(bool, bool)>,
 }
 
-impl Walker {
+/// An open link.
+struct Link {
+    /// Its target, where that is to be written out.
+    target: Option<String>,
+    /// The host that it leads to.
+    host: Option<String>,
+    /// Where on the line its words begin.
+    from: usize,
+}
+
+impl<'a> Walker<'a> {
     fn text(&mut self, raw: &str) {
         if self.hidden.is_some() {
             return;
         }
         let text = entities::decode(raw);
-        for c in text.chars() {
-            match c {
-                '\n' if self.pre > 0 => self.end_line(),
-                '\r' => {}
-                c if self.pre > 0 && c == '\t' => self.line.push(' '),
-                c if (c.is_ascii_whitespace() || c == '\u{a0}') && self.pre == 0 => self.blank = true,
-                '\u{a0}' => self.line.push(' '),
-                c if c.is_control() => {}
-                c => {
-                    if self.blank && !self.line.is_empty() {
-                        self.line.push(' ');
-                    }
-                    self.blank = false;
-                    self.line.push(c);
-                }
+        let mut rest = text.as_ref();
+        // Words are taken whole, what stands between them one by one; 0xC2 begins the no-break space and other controls.
+        while !rest.is_empty() {
+            let end = rest.bytes().position(|b| b <= b' ' || matches!(b, 0x7f | 0xc2)).unwrap_or(rest.len());
+            let (word, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
+            self.word(word);
+            let mut chars = behind.chars();
+            match chars.next() {
+                Some('\n') if self.pre > 0 => self.end_line(),
+                Some('\r') | None => {}
+                Some('\t' | '\u{a0}') if self.pre > 0 => self.line.push(' '),
+                Some(c) if self.pre == 0 && (c.is_ascii_whitespace() || c == '\u{a0}') => self.blank = true,
+                Some(c) if c.is_control() => {}
+                Some(c) => self.word(c.encode_utf8(&mut [0; 4])),
             }
+            rest = chars.as_str();
         }
     }
 
-    fn open(&mut self, name: String, raw: &str) {
+    fn word(&mut self, word: &str) {
+        if word.is_empty() {
+            return;
+        }
+        if self.blank && !self.line.is_empty() {
+            self.line.push(' ');
+        }
+        self.blank = false;
+        self.line.push_str(word);
+    }
+
+    fn open(&mut self, name: Cow<'a, str>, raw: &str) {
         if self.hidden.is_some() {
             return;
         }
         if self.hint != Hint::None && name == self.holder {
             self.nested += 1;
         }
-        match name.as_str() {
+        match name.as_ref() {
             "script" | "style" | "title" | "noembed" | "noframes" | "iframe" | "xmp" | "select" | "template" | "object" => {
                 self.hidden = Some(name.clone())
             }
@@ -198,7 +236,7 @@ impl Walker {
         } else {
             self.break_line()
         }
-        let start = attributes(raw).into_iter().find(|(key, _)| key == "start").and_then(|(_, value)| value.parse().ok());
+        let start = attributes(raw).find(|(key, _)| key == "start").and_then(|(_, value)| value.parse().ok());
         if self.lists.len() < NESTED {
             self.lists.push((name == "ol").then_some(start.filter(|n| *n < 1_000_000).unwrap_or(1)));
         }
@@ -216,7 +254,7 @@ impl Walker {
     }
 
     fn table(&mut self, raw: &str) {
-        let border = attributes(raw).into_iter().any(|(key, value)| key == "border" && value.parse().is_ok_and(|n: u32| n > 0));
+        let border = attributes(raw).any(|(key, value)| key == "border" && value.parse().is_ok_and(|n: u32| n > 0));
         if self.tables.len() < NESTED {
             self.tables.push((border, false));
         }
@@ -243,19 +281,20 @@ impl Walker {
 
     fn link(&mut self, raw: &str) {
         self.linked();
-        let target = attributes(raw).into_iter().find(|(key, _)| key == "href").map(|(_, value)| entities::decode(&value));
+        let target = attributes(raw).find(|(key, _)| key == "href").map(|(_, value)| entities::decode(value));
         let web =
-            |t: &String| t.len() <= TARGET && (t.starts_with("http://") || t.starts_with("https://")) && !t.contains(char::is_whitespace);
-        if let Some(target) = target.map(|t| t.trim().to_owned()).filter(web) {
-            self.link = Some((target, self.line.len()));
-        }
+            |t: &&str| t.len() <= TARGET && (t.starts_with("http://") || t.starts_with("https://")) && !t.contains(char::is_whitespace);
+        let Some(target) = target.as_deref().map(str::trim) else { return };
+        let host = if self.false_link.is_none() { doubts::host(target, true) } else { None };
+        self.link = Some(Link { target: web(&target).then(|| target.to_owned()), host, from: self.line.len() });
     }
 
     /// Writes where a link leads, unless its words say so, or there are none.
     fn linked(&mut self) {
-        let Some((target, from)) = self.link.take() else { return };
+        let Some(Link { target, host, from }) = self.link.take() else { return };
         let words = self.line.get(from..).unwrap_or_default().trim();
-        if !words.is_empty() && !says(words, &target) {
+        self.false_link = self.false_link.take().or_else(|| FalseLink::of(words, host?));
+        if let Some(target) = target.filter(|target| !words.is_empty() && !says(words, target)) {
             self.line.push_str(&format!(" <{target}>"));
         }
     }
@@ -285,8 +324,9 @@ impl Walker {
             let shared = depth.min(last.split(' ').take_while(|w| *w == ">").count());
             self.lines.push(TextLine { text: "> ".repeat(shared).trim_end().to_owned(), hint: self.hint });
         }
-        let text = format!("{}{line}", "> ".repeat(depth));
-        self.lines.push(TextLine { text: text.trim_end().to_owned(), hint: self.hint });
+        let mut text = if depth > 0 { format!("{}{line}", "> ".repeat(depth)) } else { line };
+        text.truncate(text.trim_end().len());
+        self.lines.push(TextLine { text, hint: self.hint });
         self.blank = false;
     }
 }

@@ -1,15 +1,17 @@
 //! HTML in tokens, with the boundaries of the WHATWG tokenizer (§13.2.5) but no tree: linear in time and constant in
 //! memory, for what has to look at HTML before anything is built from it.
 
+use std::borrow::Cow;
+
 /// One token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Token<'a> {
     /// Text with its character references; also the content of `<style>`, `<script>` and their like.
     Text(&'a str),
     /// A start tag: lower-case name and what stands behind it up to `>`.
-    Open(String, &'a str),
+    Open(Cow<'a, str>, &'a str),
     /// An end tag.
-    Close(String),
+    Close(Cow<'a, str>),
     /// A comment, a doctype or what counts as one.
     Comment(&'a str),
 }
@@ -26,7 +28,7 @@ pub fn tokens(html: &str) -> Tokens<'_> {
 pub struct Tokens<'a> {
     html: &'a str,
     at: usize,
-    raw: Option<String>,
+    raw: Option<Cow<'a, str>>,
 }
 
 impl<'a> Tokens<'a> {
@@ -61,8 +63,8 @@ impl<'a> Tokens<'a> {
     fn tag(&mut self, close: bool) -> Option<Token<'a>> {
         let skip = if close { 2 } else { 1 };
         let body = self.rest().get(skip..)?;
-        let name_end = body.find(|c: char| c.is_ascii_whitespace() || c == '/' || c == '>')?;
-        let name = body.get(..name_end)?.to_ascii_lowercase();
+        let name_end = body.bytes().position(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>'))?;
+        let name = lower(body.get(..name_end)?);
         let attributes = body.get(name_end..)?;
         let Some(end) = tag_end(attributes) else {
             // A tag that never ends is dropped with all behind it.
@@ -74,7 +76,7 @@ impl<'a> Tokens<'a> {
         if close {
             return Some(Token::Close(name));
         }
-        if RAW_TEXT.contains(&name.as_str()) || name == "plaintext" {
+        if RAW_TEXT.contains(&name.as_ref()) || name == "plaintext" {
             self.raw = Some(name.clone());
         }
         Some(Token::Open(name, attributes))
@@ -152,27 +154,38 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// The attributes of a start tag: lower-case names with their values, character references left in.
-pub fn attributes(raw: &str) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    let mut rest = raw;
-    while out.len() < 1_000 {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
-        let Some(first) = rest.chars().next() else { break };
+/// In lower case; what is so already is not copied.
+fn lower(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) }
+}
+
+/// The attributes of a start tag, at most a thousand: lower-case names with their values, character references left in.
+pub fn attributes(raw: &str) -> impl Iterator<Item = (Cow<'_, str>, &str)> {
+    Attributes { rest: raw }.take(1_000)
+}
+
+struct Attributes<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = (Cow<'a, str>, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '/');
         // A name may begin with `=`; the next one ends it.
-        let skip = first.len_utf8();
-        let stop = |c: char| c.is_ascii_whitespace() || c == '/' || c == '=';
-        let end = rest.get(skip..).and_then(|r| r.find(stop)).map_or(rest.len(), |n| n + skip);
-        let name = rest.get(..end).unwrap_or_default().to_ascii_lowercase();
-        rest = rest.get(end..).unwrap_or_default().trim_start_matches(|c: char| c.is_ascii_whitespace());
-        let mut value = "";
-        if let Some(behind) = rest.strip_prefix('=') {
-            let behind = behind.trim_start_matches(|c: char| c.is_ascii_whitespace());
-            (value, rest) = value_of(behind);
-        }
-        out.push((name, value.to_owned()));
+        let skip = rest.chars().next()?.len_utf8();
+        let stop = |b: u8| b.is_ascii_whitespace() || matches!(b, b'/' | b'=');
+        let end = rest.bytes().skip(skip).position(stop).map_or(rest.len(), |n| n + skip);
+        let (name, rest) = rest.split_at_checked(end)?;
+        let rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace());
+        let (value, rest) = match rest.strip_prefix('=') {
+            Some(behind) => value_of(behind.trim_start_matches(|c: char| c.is_ascii_whitespace())),
+            None => ("", rest),
+        };
+        self.rest = rest;
+        Some((lower(name), value))
     }
-    out
 }
 
 fn value_of(behind: &str) -> (&str, &str) {
@@ -211,8 +224,8 @@ mod tests {
 
     #[test]
     fn attributes_are_read() {
-        let pairs = attributes(" HREF=\"a b\" x y='c'z = d/");
+        let pairs: Vec<_> = attributes(" HREF=\"a b\" x y='c'z = d/").collect();
         let want = [("href", "a b"), ("x", ""), ("y", "c"), ("z", "d/")];
-        assert_eq!(pairs, want.map(|(a, b)| (a.to_owned(), b.to_owned())));
+        assert_eq!(pairs, want.map(|(a, b)| (Cow::Borrowed(a), b)));
     }
 }

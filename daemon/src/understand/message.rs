@@ -74,7 +74,7 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     out.attachments = parts.into_iter().map(|part| part.meta).collect();
     sanitize(&mut out, &body, limits);
     classify(&mut out, tree, headers, &body, limits);
-    let split = split(&out, &body);
+    let split = split(&out, &mut body);
     forward(&mut out, tree, &body, &split, limits);
     finish(&mut out, body, split, limits, &files);
     out
@@ -84,8 +84,8 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
 fn unread(raw: &[u8], limits: &Limits) -> Understood {
     let (headers, at) = headers::parse(raw.get(..limits.header_size).unwrap_or(raw), limits.header_size, limits.header_fields);
     let mut out = envelope(&headers, limits);
-    let body = body::unread(raw.get(at..).unwrap_or_default(), limits);
-    let split = split(&out, &body);
+    let mut body = body::unread(raw.get(at..).unwrap_or_default(), limits);
+    let split = split(&out, &mut body);
     out.facts.from_problem.get_or_insert_with(|| "the mail was not taken apart".to_owned());
     finish(&mut out, body, split, limits, &[]);
     out
@@ -269,8 +269,8 @@ fn classify(out: &mut Understood, tree: &Tree, headers: &Headers, body: &Body, l
     out.warnings.extend(verdict.warnings);
 }
 
-fn split(out: &Understood, body: &Body) -> Split {
-    reply::split(&body.lines, Context { forwarded: forwarded::is_forward_subject(&out.subject) })
+fn split(out: &Understood, body: &mut Body) -> Split {
+    reply::split(std::mem::take(&mut body.lines), Context { forwarded: forwarded::is_forward_subject(&out.subject) })
 }
 
 /// The mail that is attached whole tells more than its words in ours.
@@ -289,7 +289,7 @@ fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits, files
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
-    out.warnings.extend(doubts::of_body(&body.text, body.html.as_deref(), body.html_text.as_deref()));
+    out.warnings.extend(doubts::of_body(&body.text, body.false_link, body.html_text.as_deref()));
     out.text = body.text;
     out.reply_text = split.reply;
     out.quoted_text = split.quoted;

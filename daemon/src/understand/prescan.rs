@@ -1,6 +1,8 @@
 //! One linear pass over the raw octets, before anything is built from them: what a mail would cost, and whether that is
 //! too much. A parser's tree is only as deep as its input says, and dropping a deep one overflows the stack.
 
+use memchr::memchr2_iter;
+
 use super::headers::{HeaderLine, classify, lines, without_mark};
 use super::limits::Limits;
 use super::params;
@@ -115,9 +117,10 @@ impl Pass<'_> {
         self.scan.longest_line = self.scan.longest_line.max(line.len());
         let crlf = after.checked_sub(2).and_then(|n| raw.get(n)) == Some(&b'\r');
         let lf = after.checked_sub(1).and_then(|n| raw.get(n)) == Some(&b'\n');
-        for &b in line {
-            self.scan.nul |= b == 0;
-            self.scan.bare_line_end |= b == b'\r';
+        for at in memchr2_iter(0, b'\r', line) {
+            let nul = line.get(at) == Some(&0);
+            self.scan.nul |= nul;
+            self.scan.bare_line_end |= !nul;
         }
         self.scan.bare_line_end |= lf && !crlf;
     }

@@ -37,23 +37,24 @@ pub struct Split {
 }
 
 /// Takes a text apart.
-pub fn split(lines: &[TextLine], context: Context) -> Split {
-    let quoted = marked(lines);
-    let attributions = attribution::find(lines, &quoted);
-    match parted(lines, &attributions) {
+pub fn split(lines: Vec<TextLine>, context: Context) -> Split {
+    let quoted = marked(&lines);
+    let attributions = attribution::find(&lines, &quoted);
+    match parted(&lines, &attributions) {
         Some(lines) => {
             let quoted = marked(&lines);
-            sorted(&lines, &quoted, &attribution::find(&lines, &quoted), context)
+            let attributions = attribution::find(&lines, &quoted);
+            sorted(lines, &quoted, &attributions, context)
         }
         None => sorted(lines, &quoted, &attributions, context),
     }
 }
 
 /// The same for lines of which is known what is marked and where attributions stand.
-fn sorted(lines: &[TextLine], quoted: &[bool], attributions: &[(usize, usize)], context: Context) -> Split {
+fn sorted(lines: Vec<TextLine>, quoted: &[bool], attributions: &[(usize, usize)], context: Context) -> Split {
     let mut kinds = vec![LineKind::Own; lines.len()];
     let text = Text { lines: lines.iter().map(|l| l.text.as_str()).collect(), quoted, attributions };
-    let tail = tail(&text, lines, context);
+    let tail = tail(&text, &lines, context);
     let end = tail.as_ref().map_or(lines.len(), |t| t.at);
     if let Some(tail) = &tail {
         fill(&mut kinds, tail.at, lines.len(), tail.kind);
@@ -70,7 +71,7 @@ fn sorted(lines: &[TextLine], quoted: &[bool], attributions: &[(usize, usize)], 
         long_signature(head, &mut kinds);
     }
     let introduced = tail.as_ref().and_then(|t| unmarked(&text, t));
-    let lines: Vec<Line> = lines.iter().zip(kinds).map(|(line, kind)| Line { kind, text: line.text.clone() }).collect();
+    let lines: Vec<Line> = lines.into_iter().zip(kinds).map(|(line, kind)| Line { kind, text: line.text }).collect();
     Split {
         reply: Some(pick(&lines, &[LineKind::Own, LineKind::Inline])).filter(|r| !r.is_empty()).or(introduced).unwrap_or_default(),
         quoted: pick(&lines, &[LineKind::Quote, LineKind::Forward]),

@@ -184,7 +184,9 @@ const BEGIN_FORWARDED: [&str; 42] = [
 /// Reads a line as a separator: words of a known kind between dashes, rules or stars.
 pub fn separator(line: &str) -> Option<Separator> {
     let line = line.trim();
-    if line.len() > 200 || line.len() < 8 {
+    // Most lines are told by what they lack.
+    let may = ["--", "__", "==", ":", "："].iter().any(|mark| line.contains(mark)) || line.contains(is_other_dash);
+    if line.len() > 200 || line.len() < 8 || !may {
         return None;
     }
     let lower = line.trim_matches(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')).to_lowercase();
@@ -192,8 +194,7 @@ pub fn separator(line: &str) -> Option<Separator> {
         return Some(Separator::Forward);
     }
     // Some programs draw with other dashes than the keyboard has.
-    let lower: String =
-        lower.chars().map(|c| if matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{2500}') { '-' } else { c }).collect();
+    let lower: String = lower.chars().map(|c| if is_other_dash(c) { '-' } else { c }).collect();
     let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace());
     let dashed = lower.trim_start_matches('*').starts_with("--") || lower.starts_with("__") || lower.starts_with("==");
     let core = core.trim_end_matches(':');
@@ -203,6 +204,10 @@ pub fn separator(line: &str) -> Option<Separator> {
         () if FORWARDED.iter().any(|f| core.starts_with(f)) => Some(Separator::Forward),
         () => None,
     }
+}
+
+fn is_other_dash(c: char) -> bool {
+    matches!(c, '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{2500}')
 }
 
 /// Whether a line says "answer above this line", as help desks do.

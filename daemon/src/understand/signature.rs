@@ -113,8 +113,9 @@ fn taglines(lines: &[&str]) -> Option<usize> {
     let mut below = None;
     let (mut filled, mut only, mut short, mut delimited) = (0usize, true, true, false);
     for (i, line) in lines.iter().enumerate().rev().filter(|(_, l)| !l.trim().is_empty()) {
-        let tagline = is_tagline(line);
-        if tagline && (only || delimited || filled <= 2 && short || found.is_some() && found == below) {
+        // Where it would not count nobody needs to know.
+        let tagline = (only || delimited || filled <= 2 && short || found.is_some() && found == below) && is_tagline(line);
+        if tagline {
             found = Some(i);
         }
         delimited = is_delimiter(line);

@@ -2,8 +2,13 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr, memrchr};
+
 use super::headers::lines;
 use super::words::{b64_decode, hex_pair};
+
+/// Octets of a body that show whether it is base64 at all.
+const SAMPLE: usize = 4 << 10;
 
 /// The octets behind a transfer encoding; an unknown one is taken as none.
 pub fn decode<'a>(body: &'a [u8], encoding: &str) -> Cow<'a, [u8]> {
@@ -18,32 +23,33 @@ pub fn decode<'a>(body: &'a [u8], encoding: &str) -> Cow<'a, [u8]> {
 /// Base64 up to what a list put behind its padding; text that only claims to be base64 stays as it is.
 fn base64(body: &[u8]) -> Cow<'_, [u8]> {
     let foreign = |b: &u8| !b.is_ascii_alphanumeric() && !matches!(b, b'+' | b'/' | b'=' | b'\r' | b'\n');
-    let (mut end, mut padded, mut start) = (body.len(), false, 0);
-    for (line, after) in lines(body) {
+    // No line is padded above the first `=`.
+    let above = body.get(..memchr(b'=', body).unwrap_or(body.len())).and_then(|head| memrchr(b'\n', head)).map_or(0, |at| at + 1);
+    let (mut end, mut padded, mut start) = (body.len(), false, above);
+    for (line, used) in lines(body.get(above..).unwrap_or_default()) {
         let line = line.trim_ascii();
         if padded && line.iter().any(foreign) {
             end = start;
             break;
         }
         padded |= line.ends_with(b"=");
-        start = after;
+        start = above + used;
     }
     let coded = body.get(..end).unwrap_or(body);
-    let odd = coded.iter().filter(|b| foreign(b)).count();
-    if odd * 8 > coded.len() { Cow::Borrowed(body) } else { Cow::Owned(b64_decode(coded)) }
+    let sample = coded.get(..SAMPLE).unwrap_or(coded);
+    let odd = sample.iter().filter(|b| foreign(b)).count();
+    if odd * 8 > sample.len() { Cow::Borrowed(body) } else { Cow::Owned(b64_decode(coded)) }
 }
 
 /// Quoted-printable (RFC 2045 §6.7); an `=` that escapes nothing stays.
 pub fn quoted_printable(body: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(body.len());
     let mut at = 0;
-    while let Some(&b) = body.get(at) {
-        if b != b'=' {
-            out.push(b);
-            at += 1;
-            continue;
-        }
-        let rest = body.get(at + 1..).unwrap_or_default();
+    while let Some(ahead) = body.get(at..).filter(|ahead| !ahead.is_empty()) {
+        let plain = memchr(b'=', ahead).unwrap_or(ahead.len());
+        out.extend_from_slice(ahead.get(..plain).unwrap_or_default());
+        at += plain;
+        let Some(rest) = body.get(at + 1..) else { break };
         if let Some(byte) = rest.get(..2).and_then(hex_pair) {
             out.push(byte);
             at += 3;

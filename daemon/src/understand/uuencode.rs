@@ -1,5 +1,7 @@
 //! Files that stand uuencoded inside a text, as mail had them before MIME (POSIX.1 uuencode).
 
+use memchr::memmem;
+
 use super::headers::lines;
 use super::mime::Part;
 use super::transfer::uu_line;
@@ -24,7 +26,7 @@ pub fn of(part: &Part) -> Option<(Vec<u8>, Vec<File>)> {
 }
 
 fn opens(text: &[u8]) -> bool {
-    text.starts_with(b"begin ") || text.windows(7).any(|w| w == b"\nbegin ")
+    text.starts_with(b"begin ") || memmem::find(text, b"\nbegin ").is_some()
 }
 
 /// The files of a text and the text without them; `None` when there is none. Only what is whole, from its `begin` to its

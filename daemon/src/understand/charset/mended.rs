@@ -2,6 +2,7 @@
 //! inside UTF-8.
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::memchr_iter;
 
 /// Octets that are looked at for the traces of UTF-16.
 const SAMPLE: usize = 4 << 10;
@@ -54,13 +55,11 @@ pub fn undoubled(text: String) -> String {
 }
 
 fn once(text: &str) -> Option<String> {
-    let mut lead = false;
-    let trace = text.chars().any(|c| {
-        let hit = lead && !c.is_ascii();
-        lead = ('\u{c2}'..='\u{f4}').contains(&c);
-        hit
-    });
-    if !trace {
+    // One of U+00C2 to U+00F4, which are 0xC3 and another octet in UTF-8, before one that is not ASCII either.
+    let octets = text.as_bytes();
+    let lead =
+        |at: usize| octets.get(at + 1).is_some_and(|b| (0x82..=0xb4).contains(b)) && octets.get(at + 2).is_some_and(|b| !b.is_ascii());
+    if !memchr_iter(0xc3, octets).any(lead) {
         return None;
     }
     let (bytes, _, foreign) = WINDOWS_1252.encode(text);

@@ -2,11 +2,11 @@ use super::*;
 
 fn plain(text: &str) -> Split {
     let lines: Vec<TextLine> = text.lines().map(|l| TextLine { text: l.to_owned(), hint: Hint::None }).collect();
-    split(&lines, Context::default())
+    split(lines, Context::default())
 }
 
 fn html(text: &str) -> Split {
-    split(&super::super::html_text::lines(text), Context::default())
+    split(super::super::html_text::lines(text), Context::default())
 }
 
 #[test]
