@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use ammonia::{Builder, UrlRelative};
 
 use super::html_scan::is_simple;
+use super::html_stable::is_stable;
 use super::limits::Limits;
 
 /// Most times that HTML is cleaned until it stays the same.
@@ -136,6 +137,9 @@ impl SafeHtml {
         // What was dropped can leave elements in each other that no parser would put there. Only what reads the same
         // again is safe for readers that we do not know.
         for _ in 0..PASSES {
+            if clean.len() <= limits.html_output && is_stable(&clean, limits.html_depth) {
+                return Some(Self(clean));
+            }
             if !is_simple(&clean, &passes) {
                 return None;
             }
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn what_reads_differently_again_is_cleaned_again() {
         let once = clean("<pre><a href=\"http://x.test/\"><p><select><a href=\"http://x.test/\"></select>y");
-        assert_eq!(clean(&once), once);
+        assert_eq!(BUILDER.clean(&once).to_string(), once);
     }
 
     #[test]
@@ -200,15 +204,68 @@ mod tests {
         assert!(SafeHtml::sanitize(&"x".repeat((512 << 10) + 1), &Limits::default()).is_none());
     }
 
+    const PIECES: [&str; 52] = [
+        "<p>",
+        "</p>",
+        "<table>",
+        "</table>",
+        "<tr>",
+        "<td>",
+        "</td>",
+        "<caption>",
+        "<colgroup>",
+        "<col>",
+        "<b x='",
+        "'>",
+        "<b>",
+        "</b>",
+        "<svg>",
+        "<style>",
+        "</style>",
+        "<math><mi>",
+        "<a href=\"http://x.test/?a&b\">",
+        "</a>",
+        "<img src=cid:x>",
+        "&lt;script&gt;",
+        "<!--",
+        "-->",
+        "x",
+        "<form>",
+        "<select>",
+        "<template>",
+        "<noscript>",
+        "<pre>\n",
+        "<pre>",
+        "</",
+        "\0",
+        "&#13;",
+        "\n",
+        "<ul>",
+        "</ul>",
+        "<li>",
+        "</li>",
+        "<dl>",
+        "<dd>",
+        "<dt>",
+        "<h1>",
+        "</h1>",
+        "<h2>",
+        "<div>",
+        "</div>",
+        "<hr>",
+        "<object>",
+        "<button>",
+        "<blockquote>",
+        "<span>",
+    ];
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
-        fn cleaning_twice_changes_nothing(parts in proptest::collection::vec(prop_oneof![
-            Just("<p>"), Just("</p>"), Just("<table>"), Just("<td>"), Just("<b x='"), Just("'>"), Just("<svg>"), Just("<style>"), Just("</style>"),
-            Just("<math><mi>"), Just("<a href=\"http://x.test/?a&b\">"), Just("<img src=cid:x>"), Just("&lt;script&gt;"), Just("<!--"), Just("-->"), Just("x"),
-            Just("<form>"), Just("<select>"), Just("<template>"), Just("<noscript>"), Just("<pre>\n"), Just("</"), Just("\0")], 0..30)) {
+        fn cleaning_twice_changes_nothing(parts in proptest::collection::vec(proptest::sample::select(&PIECES), 0..30)) {
             let once = clean(&parts.concat());
-            prop_assert_eq!(clean(&once), once);
+            // Really read again: what is stable is not.
+            prop_assert_eq!(BUILDER.clean(&once).to_string(), once);
         }
     }
 }

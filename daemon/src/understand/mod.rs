@@ -21,6 +21,7 @@ mod headers;
 pub mod html;
 mod html_hints;
 mod html_scan;
+mod html_stable;
 mod html_text;
 mod html_tokens;
 mod ids;
