@@ -1,6 +1,8 @@
 //! The language of a text, where it is long enough to tell.
 
-use whatlang::{Lang, detect};
+use whatlang::{Lang, Script, detect, detect_script};
+
+use super::function_words;
 
 /// Characters of the beginning that are looked at: more take time and change nothing.
 const SAMPLE: usize = 400;
@@ -9,14 +11,18 @@ const LETTERS: usize = 40;
 
 /// ISO 639-1 code of the text's language; `None` when it is short, or the guess unreliable.
 pub fn language(text: &str) -> Option<String> {
-    let sample: String = text.chars().take(SAMPLE).collect();
-    let dense = |c: &char| matches!(*c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
+    let sample = text.get(..text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at)).unwrap_or_default();
+    let dense = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
     // A character of these scripts says as much as a few letters of another.
-    let letters = sample.chars().filter(|c| c.is_alphabetic()).count() + 3 * sample.chars().filter(dense).count();
+    let weight = |c: char| if dense(c) { 4 } else { usize::from(c.is_alphabetic()) };
+    let letters: usize = sample.chars().map(weight).sum();
     if letters < LETTERS {
         return None;
     }
-    let info = detect(&sample)?;
+    if detect_script(sample)? == Script::Latin {
+        return function_words::language(sample).map(str::to_owned);
+    }
+    let info = detect(sample)?;
     (info.is_reliable() || letters >= 200 && info.confidence() > 0.5).then(|| code(info.lang()).to_owned())
 }
 

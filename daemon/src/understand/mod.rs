@@ -16,6 +16,7 @@ mod dsn;
 mod entities;
 mod fingerprint;
 mod forwarded;
+mod function_words;
 mod glimpse;
 mod headers;
 pub mod html;
