@@ -224,6 +224,33 @@ fn what_has_left_is_not_taken_back() {
 }
 
 #[test]
+fn commands_have_one_receipt_and_a_plain_answer_none() {
+    let desk = Desk::prepare(Options::default());
+    desk.agent(JANE, "Jane Doe", "admin");
+    desk.agent(BOB, "Bob Roe", "agent");
+    assert_eq!(desk.cli(&["agent", "set", BOB, "--receipts", "all"]).code, 0);
+    let desk = desk.running();
+    let (number, notice) = ticket_of_ann(&desk, "Receipts");
+    let is_receipt = |l: &Letter| l.header("Auto-Submitted").is_some() && !l.text().contains("Answer:") && !l.text().contains("has it");
+    let receipts = |who: &str| {
+        desk.settle();
+        desk.out().to(who).into_iter().filter(is_receipt).collect::<Vec<_>>()
+    };
+    desk.deliver(&by_jane(&notice, "It works again."));
+    assert!(receipts(JANE).is_empty());
+    desk.deliver(&by_jane(&notice, "@priority low\n@tag vip\n@follow\n\nIt does."));
+    let found = receipts(JANE);
+    assert_eq!(found.len(), 1);
+    for part in ["Priority is low", "Tags are vip", "You follow it"] {
+        assert!(found[0].text().contains(part), "{part}: {}", found[0].text());
+    }
+    let to_bob = desk.out().expect(BOB, "his notification", |l| l.header("Subject").is_some_and(|s| s == format!("[#{number}] Receipts")));
+    let fate = desk.deliver(&Draft::answer("Bob Roe <bob@agents.test>", &to_bob, "@note He knows."));
+    assert_eq!(fate["reason"], "note", "{fate}");
+    assert_eq!(receipts(BOB).len(), 1);
+}
+
+#[test]
 fn what_is_not_built_yet_says_so_and_holds() {
     let desk = Desk::with_jane();
     let (number, notice) = ticket_of_ann(&desk, "Some day");

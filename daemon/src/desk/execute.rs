@@ -2,7 +2,7 @@
 
 use crate::clock::millis;
 use crate::model::address::fold;
-use crate::model::changes::{NewTimer, PersonRef, TicketRef};
+use crate::model::changes::{MessageRef, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
@@ -23,7 +23,7 @@ pub(super) type Receipt = Vec<String>;
 pub(super) struct Impossible(pub(super) String);
 
 /// What the commands of an agent need to know: the people whom they name, the answer that they take back.
-fn keys(commands: &[Command], agent: PersonId, t: &TicketFacts) -> Keys {
+pub(super) fn keys(commands: &[Command], agent: PersonId, t: &TicketFacts) -> Keys {
     let mut keys = Keys::default();
     for command in commands {
         match command {
@@ -149,8 +149,10 @@ fn snooze(draft: &mut Draft<'_>, when: When, agent: &Person, id: TicketRef, afte
         TicketRef::Id(id) => Some((SNOOZE, id)),
         TicketRef::New(_) => None,
     });
-    // The time is the key, too: a timer that was on its way when somebody chose another time is not there any more.
-    draft.changes.timers.push(NewTimer { kind: SNOOZE, ticket: Some(id), key: due_at.to_string(), due_at, if_untold: false });
+    draft.changes.timers.retain(|timer| timer.kind != SNOOZE || timer.ticket != Some(id));
+    // The time is in the key: a timer that was on its way when somebody chose another time is not there any more.
+    let key = format!("{due_at}/{}", agent.id);
+    draft.changes.timers.push(NewTimer { kind: SNOOZE, ticket: Some(id), key, due_at, if_untold: false });
     Ok(format!("on hold until {}", when::shown(due_at, &zone)))
 }
 
@@ -158,6 +160,9 @@ fn snooze(draft: &mut Draft<'_>, when: When, agent: &Person, id: TicketRef, afte
 fn requester(draft: &mut Draft<'_>, address: &str, agent: &Person, t: &TicketFacts, id: TicketRef) -> Result<String, Impossible> {
     if draft.desk.book.is_own(address) {
         return Err(Impossible(format!("{address} is an address of this desk")));
+    }
+    if draft.changes.requesters.iter().any(|(ticket, _)| *ticket == t.ticket.id) {
+        return Err(Impossible("@requester stands twice".into()));
     }
     let person = draft.person(&Address::bare(address.to_owned()));
     let before = t.ticket.requester;
@@ -180,6 +185,9 @@ fn requester(draft: &mut Draft<'_>, address: &str, agent: &Person, t: &TicketFac
 fn undo(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts) -> Result<String, Impossible> {
     let last = draft.facts.last_answers.get(&(t.ticket.id, agent.id)).and_then(Option::as_ref);
     let Some(last) = last else { return Err(Impossible("@undo: you have no answer on this ticket".into())) };
+    if draft.changes.taken_back.contains(last) {
+        return Err(Impossible("@undo stands twice, and takes back one answer".into()));
+    }
     if last.left || last.waiting.is_empty() {
         let undo = draft.desk.config.outbound.undo;
         let why = match undo.is_zero() {
@@ -189,6 +197,8 @@ fn undo(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts) -> Result<String
         return Err(Impossible(format!("@undo: your last answer has left, or is just leaving; {why}")));
     }
     draft.changes.taken_back.push(last.clone());
+    let (ticket, message) = (TicketRef::Id(t.ticket.id), MessageRef::Id(last.message));
+    draft.event("note.added", &actor(agent.id), Some(ticket), Some(message), serde_json::json!({ "taken_back": true }));
     Ok("your last answer was taken back before it left; it stays here as a note, and its text is below".into())
 }
 

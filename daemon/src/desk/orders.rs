@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::changes::{Changes, Fate, MessageRef, NewTicket, TicketRef};
+use crate::model::changes::{Changes, Fate, MessageRef, NewRef, NewTicket, PersonRef, TicketRef};
 use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
@@ -16,12 +16,14 @@ use super::draft::Draft;
 use super::execute::{self, Impossible, Receipt, assign};
 use super::ledger::actor;
 use super::recipients::Addressed;
-use super::thread::people;
+use super::thread;
 use super::{Known, agent, answer, audience, customer, hold, need, opening, tell};
 
 /// What became of one ticket so far.
 struct Work {
     after: Ticket,
+    /// Something else than questions was asked.
+    changes: bool,
     notes: Vec<(MessageRef, String)>,
     done: Receipt,
 }
@@ -103,14 +105,14 @@ impl End {
 
 fn carried_out(draft: &mut Draft<'_>, to: &Addressed, by: &Person, orders: &Orders) -> Known<Result<End, Impossible>> {
     let mut works: BTreeMap<TicketId, Work> = BTreeMap::new();
-    need(draft.facts, Keys { tickets: orders.blocks.iter().flat_map(|b| b.tickets.iter().copied()).collect(), ..Keys::default() })?;
+    known(draft, by, orders)?;
     for block in &orders.blocks {
         for number in &block.tickets {
-            let t = match the_ticket(draft, *number, block)? {
+            let t = match the_ticket(draft, *number, block) {
                 Ok(t) => t,
                 Err(impossible) => return Ok(Err(impossible)),
             };
-            let new = || Work { after: t.ticket.clone(), notes: Vec::new(), done: Receipt::new() };
+            let new = || Work { after: t.ticket.clone(), changes: false, notes: Vec::new(), done: Receipt::new() };
             if let Err(impossible) = on_ticket(draft, by, t, block, works.entry(*number).or_insert_with(new))? {
                 return Ok(Err(Impossible(format!("#{number}: {}", impossible.0))));
             }
@@ -138,18 +140,31 @@ fn carried_out(draft: &mut Draft<'_>, to: &Addressed, by: &Person, orders: &Orde
     Ok(Ok(End { ticket: begun.or(only), reason: if begun.is_some() { "ticket" } else { "commands" } }))
 }
 
-/// A ticket that a block names, with its people.
-fn the_ticket<'f>(draft: &Draft<'f>, number: TicketId, block: &Block) -> Known<Result<&'f TicketFacts, Impossible>> {
-    let Some(t) = draft.facts.ticket(number) else { return Ok(Err(Impossible(format!("there is no ticket #{number}")))) };
+/// A ticket that a block names.
+fn the_ticket<'f>(draft: &Draft<'f>, number: TicketId, block: &Block) -> Result<&'f TicketFacts, Impossible> {
+    let Some(t) = draft.facts.ticket(number) else { return Err(Impossible(format!("there is no ticket #{number}"))) };
     if let Some(into) = t.ticket.merged_into {
-        return Ok(Err(Impossible(format!("#{number} was merged into #{into}"))));
+        return Err(Impossible(format!("#{number} was merged into #{into}")));
     }
     let subject = t.ticket.subject.to_lowercase();
     if let Some(word) = block.word.as_ref().filter(|word| !subject.contains(&word.to_lowercase())) {
-        return Ok(Err(Impossible(format!("\"{word}\" does not stand in the subject of #{number}, which is {:?}", t.ticket.subject))));
+        return Err(Impossible(format!("\"{word}\" does not stand in the subject of #{number}, which is {:?}", t.ticket.subject)));
     }
-    people(draft.facts, t)?;
-    Ok(Ok(t))
+    Ok(t)
+}
+
+/// Asks for all that the blocks need at once: a question a ticket would be too many.
+fn known(draft: &Draft<'_>, by: &Person, orders: &Orders) -> Known<()> {
+    let facts = draft.facts;
+    need(facts, Keys { tickets: orders.blocks.iter().flat_map(|b| b.tickets.iter().copied()).collect(), ..Keys::default() })?;
+    let mut keys = Keys::default();
+    for block in &orders.blocks {
+        for t in block.tickets.iter().filter_map(|number| facts.ticket(*number)) {
+            keys.add(thread::people_keys(t));
+            keys.add(execute::keys(&block.commands, by.id, t));
+        }
+    }
+    need(facts, keys)
 }
 
 fn on_ticket(draft: &mut Draft<'_>, by: &Person, t: &TicketFacts, block: &Block, work: &mut Work) -> Known<Result<(), Impossible>> {
@@ -162,24 +177,23 @@ fn on_ticket(draft: &mut Draft<'_>, by: &Person, t: &TicketFacts, block: &Block,
         work.notes.push((note, block.note.clone()));
         work.done.push("your note was kept".into());
     }
-    let before = work.after.clone();
+    work.changes |= !block.commands.iter().all(Command::is_question);
     if block.commands.contains(&Command::Undo) {
         agent::waits_again(&mut work.after);
     }
     match execute::all(draft, &block.commands, by, t, id, &mut work.after)? {
-        Ok(lines) => work.done.extend(lines),
-        Err(impossible) => {
-            work.after = before;
-            return Ok(Err(impossible));
+        Ok(lines) => {
+            work.done.extend(lines);
+            Ok(Ok(()))
         }
+        Err(impossible) => Ok(Err(impossible)),
     }
-    Ok(Ok(()))
 }
 
 /// What follows from the commands, once all of them could be carried out; says what was done, a line a ticket.
 fn finish(draft: &mut Draft<'_>, by: &Person, works: &BTreeMap<TicketId, Work>) -> Receipt {
     let facts = draft.facts;
-    let known = || works.iter().filter_map(|(id, work)| Some((facts.ticket(*id)?, work)));
+    let known = || works.iter().filter(|(_, work)| work.changes).filter_map(|(id, work)| Some((facts.ticket(*id)?, work)));
     // Before any notification: whoever gets one for another ticket must hear of this all the same.
     for (t, work) in known() {
         tell::of_owner(draft, Some(by), t, &work.after, None);
@@ -229,7 +243,9 @@ fn begin(draft: &mut Draft<'_>, to: &Addressed, by: &Person, new: &New) -> Known
     draft.event("ticket.created", &actor(by.id), Some(id), None, serde_json::json!({}));
     let files = answer::attachments(draft.mail.understood);
     let message = agent::add(draft, id, after.turn, by.id, &new.text, &files, false);
-    draft.refs(id);
+    // What it answers belongs to another conversation.
+    let own = thread::own_hash(draft.mail.understood).map(|hash| NewRef { hash, ticket: id, own: true });
+    draft.changes.refs.extend(own);
     draft.send_to(MailKind::Answer, requester, &new.address, Some(id), Some(message), Params { actor: Some(by.id), ..Params::default() });
     receipt.insert(0, format!("your mail to {} was sent, without your address; its ticket is the one in this subject", new.address));
     receipt.extend(agent::copied(draft, id, |_| false));
@@ -240,7 +256,7 @@ fn begin(draft: &mut Draft<'_>, to: &Addressed, by: &Person, new: &New) -> Known
     }
     let others = audience::of_ticket(draft.facts, &TicketFacts { ticket: Ticket { assignee: Some(by.id), ..after.clone() }, ..t });
     let others = others.into_iter().filter(|p| after.assignee != Some(p.id)).collect();
-    tell::agents(draft, others, id, message, crate::model::changes::PersonRef::Id(by.id));
+    tell::agents(draft, others, id, message, PersonRef::Id(by.id));
     draft.changes.tickets.push(NewTicket { row: after, requester });
     Ok(Ok(receipt))
 }

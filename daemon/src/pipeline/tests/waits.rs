@@ -63,10 +63,46 @@ async fn times_are_those_of_the_agents_clock() {
     w.mail(ANN, SUPPORT, "", "It burns.").await;
     said(&w, "@snooze tomorrow 9:00").await;
     let due = w.opened.store.due_timers(i64::MAX, 10).await.unwrap();
-    let at: i64 = due.first().unwrap().key.parse().unwrap();
+    let at: i64 = due.first().unwrap().key.split('/').next().unwrap().parse().unwrap();
     assert_eq!(at.rem_euclid(DAY), 0, "nine in the morning there is midnight in UTC");
     let receipt = w.rows().await.pop().unwrap();
     assert!(receipt.params.lines[0].ends_with("09:00 Asia/Tokyo"), "{:?}", receipt.params.lines);
+}
+
+#[tokio::test]
+async fn the_last_of_two_times_counts_and_two_requesters_are_none() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    said(&w, "@snooze 3d\n@snooze 9d").await;
+    assert!(fire(&w, 5).await.is_empty());
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    let twice = w.mail(JANES, &answer, "", "@requester a@customer.test\n@requester b@customer.test").await;
+    assert_eq!(twice.reason, "confirm");
+    let release = w.address(Purpose::Release, JANE, twice.id.0).await;
+    w.mail(JANES, &release, "", "").await;
+    let twice = w.opened.store.inbox_item(twice.id).await.unwrap().unwrap();
+    assert_eq!((twice.reason.as_str(), w.ticket(1).await.requester.address.as_str()), ("command_error", "ann@customer.test"));
+}
+
+#[tokio::test]
+async fn many_tickets_of_many_people_are_one_decision() {
+    let w = World::new().await;
+    for n in 1..=30 {
+        w.mail(&format!("ann{n}@customer.test"), SUPPORT, "", "It burns.").await;
+    }
+    let desk = w.address(Purpose::Desk, JANE, 0).await;
+    let numbers = |n: i64| (1..=n).map(|n| n.to_string()).collect::<Vec<_>>().join(", ");
+    let body = format!("@ticket {}\n@tag fire\n@cc add chief@customer.test\n@history", numbers(30));
+    assert_eq!(w.mail(JANES, &desk, "", &body).await.reason, "commands");
+    for n in [1, 17, 30] {
+        let ticket = w.ticket(n).await;
+        assert_eq!((ticket.tags, ticket.participants.len()), (vec!["fire".to_owned()], 2), "{n}");
+    }
+    let out = w.outbox().await;
+    let count = |kind: &str| out.iter().filter(|o| o.starts_with(kind)).count();
+    assert_eq!((count("history"), count("receipt")), (30, 1));
+    assert_eq!(w.mail(JANES, &desk, "", &format!("@ticket {}\n@close", numbers(31))).await.fate, Fate::Held);
+    assert_eq!(w.ticket(1).await.status, Status::Open);
 }
 
 #[tokio::test]
