@@ -349,4 +349,15 @@ mod tests {
         }
         assert_eq!(read("Hello\n@ann see you\nann@example.com").unwrap().text, "Hello\n@ann see you\nann@example.com");
     }
+
+    proptest::proptest! {
+        /// Whatever stands there: what is left as text holds no command.
+        #[test]
+        fn any_text_is_survived(text in "(@ ?(note|status|cc|Notiz|snooze|xyz|)[ a-z@.0-9]{0,14}\n|[ \n]|\\PC{0,12}\n){0,6}") {
+            if let Ok(block) = read(&text) {
+                let note = block.commands.contains(&Command::Note);
+                proptest::prop_assert!(note || !block.text.lines().any(looks_meant), "{:?}", block);
+            }
+        }
+    }
 }

@@ -106,6 +106,20 @@ async fn many_tickets_of_many_people_are_one_decision() {
 }
 
 #[tokio::test]
+async fn an_answer_to_a_search_is_orders_whatever_the_client_quotes() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let desk = w.address(Purpose::Desk, JANE, 0).await;
+    let found = format!("Found:\n\n  fire\n\n#1 Printer on fire\n    It burns.\n\n{}\n", crate::understand::MARKER);
+    let outlook = format!("From: Acme <support@desk.localhost>\nSent: today\nTo: Jane\nSubject: Search: fire\n\n{found}");
+    let gmail = format!("On Sun, 22 Nov 2026 at 10:00, Acme <support@desk.localhost> wrote:\n\n> {}", found.replace('\n', "\n> "));
+    for (quote, status) in [(outlook, Status::Solved), (gmail, Status::Closed)] {
+        let item = w.mail(JANES, &desk, "", &format!("@ticket 1\n@status {status}\n\n{quote}")).await;
+        assert_eq!((item.reason.as_str(), w.ticket(1).await.status), ("commands", status), "{}", item.detail);
+    }
+}
+
+#[tokio::test]
 async fn an_answer_goes_to_all_or_is_taken_back_from_all() {
     let w = World::with(|config| config.outbound.undo = std::time::Duration::from_secs(60)).await;
     w.mail(ANN, SUPPORT, "Cc: bob@customer.test\r\n", "It burns.").await;

@@ -1,4 +1,4 @@
-//! What agents get who ask by a command.
+//! What agents get who ask by a command. The marker stands in all that they answer: clients that mark no quote are understood by it.
 
 use super::quoted;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
@@ -22,7 +22,7 @@ pub(in crate::send) fn help() -> String {
         "At the top of an answer to a ticket's mail, one a line, before any other text. They are taken out of what the customer\n\
          gets; if nothing else is left, nothing is sent. If one line is wrong, nothing of the mail is done, and you get it back.\n\n\
          {}\nTo your desk address, to which an answer to this mail goes (List-Post in every mail from here):\n\n{}\n\
-         The commands above stand below @ticket there, too, and text only below @note and @new.\n",
+         The commands above stand below @ticket there, too, and text only below @note and @new.\n\n{MARKER}\n",
         list(ON_TICKET),
         list(AT_DESK),
     )
@@ -46,7 +46,7 @@ pub(in crate::send) struct Hit {
 /// What was found.
 pub(in crate::send) fn found(query: &str, total: u64, hits: &[Hit]) -> String {
     if hits.is_empty() {
-        return format!("Nothing is like this:\n\n  {query}\n");
+        return format!("Nothing is like this:\n\n  {query}\n\n{MARKER}\n");
     }
     let more = match u64::try_from(hits.len()).is_ok_and(|shown| shown < total) {
         true => format!(", the best {} of {total}", hits.len()),
@@ -54,18 +54,18 @@ pub(in crate::send) fn found(query: &str, total: u64, hits: &[Hit]) -> String {
     };
     let list: String = hits.iter().map(|hit| format!("{} {}\n    {}\n\n", hit.what, hit.title, hit.snippet)).collect();
     format!(
-        "Found{more}:\n\n  {query}\n\n{list}Answer this mail with @ticket and a number, and commands below it: @history, @assign me, @note …\n"
+        "Found{more}:\n\n  {query}\n\n{list}Answer this mail with @ticket and a number, and commands below it: @history, @assign me, @note …\n\n{MARKER}\n"
     )
 }
 
 /// A query that can't be read.
 pub(in crate::send) fn unreadable(query: &str, why: &str) -> String {
-    format!("This query can't be read: {why}.\n\n  {query}\n")
+    format!("This query can't be read: {why}.\n\n  {query}\n\n{MARKER}\n")
 }
 
 /// A search that is not answered now.
 pub(in crate::send) fn not_found_now(query: &str, why: &str) -> String {
-    format!("This search has no answer: {why}.\n\n  {query}\n")
+    format!("This search has no answer: {why}.\n\n  {query}\n\n{MARKER}\n")
 }
 
 /// One message of a history.
@@ -91,7 +91,7 @@ pub(in crate::send) fn held(detail: &str, text: &str, drop: &str) -> String {
     let forms: Vec<_> = AT_DESK.iter().chain(ON_TICKET).map(|entry| entry.form).collect();
     format!(
         "Nothing was sent and nothing was carried out: a line of your mail is not clear.\n\n  {detail}\n\nCommands are: {}\n\n\
-         Answer this mail with all of it, mended. To drop it, write to:\n{drop}\n\nYour mail:\n\n{}\n",
+         Answer this mail with all of it, mended. To drop it, write to:\n{drop}\n\nYour mail:\n\n{}\n\n{MARKER}\n",
         forms.join(", "),
         quoted(text)
     )
