@@ -13,9 +13,22 @@ use crate::{ANN, JANE, from_ann};
 /// How long the desk is watched after a jump. What it would do wrong it would do at its next look, once a second.
 const WATCHED: Duration = Duration::from_millis(2_500);
 
-fn library() -> Option<PathBuf> {
+/// What lets a program see another time.
+pub(crate) fn library() -> Option<PathBuf> {
     let folders = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|triple| format!("/usr/lib/{triple}/faketime/libfaketimeMT.so.1"));
     folders.into_iter().map(PathBuf::from).find(|path| path.exists())
+}
+
+/// The environment of a program whose clock a file moves.
+pub(crate) fn variables<'a>(library: &'a str, file: &'a str) -> [(&'static str, &'a str); 5] {
+    [
+        ("LD_PRELOAD", library),
+        ("FAKETIME_TIMESTAMP_FILE", file),
+        ("FAKETIME_NO_CACHE", "1"),
+        // The clock on the wall jumps; the one that only counts does not.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
+        ("DONT_FAKE_MONOTONIC", "1"),
+    ]
 }
 
 /// Everything that was sent, by Message-ID.
@@ -36,15 +49,7 @@ fn a_clock_that_jumps_resends_nothing_and_expires_nothing() {
     let clock = desk.path("clock");
     fs::write(&clock, "+0").unwrap();
     let (preload, file) = (library.display().to_string(), clock.display().to_string());
-    let variables = [
-        ("LD_PRELOAD", preload.as_str()),
-        ("FAKETIME_TIMESTAMP_FILE", &file),
-        ("FAKETIME_NO_CACHE", "1"),
-        // The clock on the wall jumps; the one that only counts does not.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
-        ("DONT_FAKE_MONOTONIC", "1"),
-    ];
-    assert!(desk.serve_under(&[], &variables), "{}", desk.log());
+    assert!(desk.serve_under(&[], &variables(&preload, &file)), "{}", desk.log());
     let notice_of = |subject: &str| -> Letter {
         assert!(desk.send(&from_ann(subject, "Hello?")).is_yes());
         sink.expect(JANE, subject, |letter| letter.header("Subject").is_some_and(|s| s.ends_with(subject)))

@@ -198,6 +198,7 @@ impl Running {
             node,
             desk: desk(),
             exit: self.settings.exit.subscribe(),
+            searcher: self.index.searcher(),
             destination: Arc::new(Destination::default()),
             beat: beat.subscribe(),
             clock,

@@ -16,9 +16,6 @@ pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
         s.warn("relay", "none is set, and sending straight to the recipients' servers is not built yet; mail waits until one is set");
     }
     let undo = s.duration("undo", Duration::ZERO..=HOUR).unwrap_or(Duration::ZERO);
-    if !undo.is_zero() {
-        s.warn("undo", "is not built yet; answers leave at once");
-    }
     Outbound { relay: relay_with_log_in(s, relay), undo }
 }
 

@@ -9,14 +9,15 @@ use crate::model::text::one_line;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 
 use super::author::Author;
-use super::commands::{Block, Command, parse, says_note};
+use super::commands::{Block, Command, Wrong, parse, says_note};
 use super::draft::Draft;
 use super::execute::{self, assign};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::{Known, answer, audience, collision, customer, hold, need, tell};
+use super::who::{Channel, From};
+use super::{Known, answer, audience, collision, customer, hold, need, orders, tell};
 
 /// Carries out what a proven agent asks.
 pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Known<Changes> {
@@ -24,9 +25,10 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         return Ok(hold::for_admins(draft, "author", "the agent of this address is unknown"));
     };
     let Some(t) = place.ticket else {
-        let why = "nothing, for commands to your desk address are not built yet; answer a ticket's mail instead";
-        draft.send(MailKind::Receipt, &agent, None, None, Params { lines: vec![why.to_owned()], ..Params::default() });
-        return Ok(draft.fate(Fate::Message, None, "desk", why));
+        return match place.purpose {
+            Some(Purpose::Desk) => orders::act(draft, to, &agent),
+            _ => Ok(hold::for_agent(draft, &agent, None, "command_error", "the ticket of this address is not there any more")),
+        };
     };
     need(draft.facts, Keys { last_words: [(t.ticket.id, place.turn)].into(), ..Keys::default() })?;
     let id = Some(TicketRef::Id(t.ticket.id));
@@ -35,6 +37,11 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         Ok(block) => block,
         Err((reason, detail)) => return Ok(hold::for_agent(draft, &agent, id, reason, &detail)),
     };
+    if block.commands.iter().any(Command::is_risky)
+        && let Some(detail) = unconfirmed(&draft, &agent)
+    {
+        return Ok(hold::for_agent(draft, &agent, id, "confirm", detail));
+    }
     // `@spam` mails nothing: a remark beside it is for us.
     let stays = |c: &Command| matches!(c, Command::Note | Command::Status(Status::Spam));
     let note = note_address || block.commands.iter().any(stays) || block.note_inside;
@@ -44,7 +51,29 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
     write(draft, &agent, t, place, &block, note)
 }
 
-type Objection = (&'static str, String);
+/// A reason of RULES, and the same as a sentence.
+pub(super) type Objection = (&'static str, String);
+
+/// Why a risky command waits for a word of the agent's own: who has logged in to send it is known better.
+pub(super) fn unconfirmed(draft: &Draft<'_>, agent: &Person) -> Option<&'static str> {
+    let sure = draft.mail.has_passed("confirm") || draft.mail.channel(From::Owner, Some(agent)) == Channel::Submission;
+    (!sure).then_some("it gives the ticket to another person, who gets what is answered from now on")
+}
+
+/// A wrong line, for whoever wrote it.
+pub(super) fn told(wrong: Wrong) -> Objection {
+    (wrong.reason, format!("{}: {}", wrong.line, wrong.why))
+}
+
+/// What makes it uncertain what an agent's mail says.
+pub(super) fn doubt(u: &crate::model::Understood, theirs: &str) -> Option<Objection> {
+    if let Some(line) = answer::unmarked(u, theirs).first() {
+        let why = "it was taken for the beginning of a quote, but nothing marks it as one; begin quoted lines with >";
+        return Some(("near_miss", format!("{}: {why}", one_line(line, 80))));
+    }
+    let differ = answer::parts_disagree(u);
+    differ.then(|| ("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".to_owned()))
+}
 
 /// Commands and text of the mail; text alone, as it stands, when the agent has said so after a line was not clear.
 fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, Objection> {
@@ -56,13 +85,9 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
         let text = format!("{text}\n\n{}", unmarked.join("\n")).trim().to_owned();
         return Ok(Block { commands: Vec::new(), note_inside: says_note(&text), text });
     }
-    let block = parse(&text, &names(draft, t)).map_err(|wrong| (wrong.reason, format!("{}: {}", wrong.line, wrong.why)))?;
-    if let Some(line) = unmarked.first() {
-        let why = "it was taken for the beginning of a quote, but nothing marks it as one; begin quoted lines with >";
-        return Err(("near_miss", format!("{}: {why}", one_line(line, 80))));
-    }
-    if answer::parts_disagree(u) {
-        return Err(("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".into()));
+    let block = parse(&text, &names(draft, Some(t))).map_err(told)?;
+    if let Some(doubt) = doubt(u, theirs) {
+        return Err(doubt);
     }
     if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
         return Err(("command_error", "no text of yours was found in it: write above the quoted mail".into()));
@@ -71,25 +96,21 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
 }
 
 /// Words of the names of the people here and of the requester.
-fn names(draft: &Draft<'_>, t: &TicketFacts) -> Vec<String> {
-    let requester = draft.facts.person(t.ticket.requester);
+pub(super) fn names(draft: &Draft<'_>, t: Option<&TicketFacts>) -> Vec<String> {
+    let requester = t.and_then(|t| draft.facts.person(t.ticket.requester));
     let people = draft.facts.staff().iter().chain(requester);
     people.flat_map(|p| p.shown_name().to_lowercase().split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// Why a public answer must not leave as it is.
 fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block) -> Known<Option<Objection>> {
-    let attachments = answer::attachments(draft.mail.understood);
-    if block.text.is_empty() && attachments.is_empty() {
+    if block.text.is_empty() && answer::attachments(draft.mail.understood).is_empty() {
         return Ok(None);
     }
-    if attachments.iter().any(|a| a.content_type.starts_with("message/")) && !draft.mail.has_passed("leak") {
-        return Ok(Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into())));
+    if let Some(objection) = unfit(draft, &block.text) {
+        return Ok(Some(objection));
     }
     let passed = |reason| draft.mail.has_passed(reason);
-    if let Some(trace) = answer::leak(&draft.desk.book, &block.text).filter(|_| !passed("leak")) {
-        return Ok(Some(("leak", trace.to_owned())));
-    }
     if t.ticket.merged_into.is_some() && !passed("collision") {
         return Ok(Some(("collision", "the ticket was merged into another".into())));
     }
@@ -97,6 +118,22 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     if let Some(why) = collision::found(draft.desk, place, agent.id).filter(|_| hold && !passed("collision")) {
         return Ok(Some(("collision", why.to_owned())));
     }
+    too_many(draft, agent)
+}
+
+/// What of us would leave with a text or with what is attached.
+pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
+    if draft.mail.has_passed("leak") {
+        return None;
+    }
+    if answer::attachments(draft.mail.understood).iter().any(|a| a.content_type.starts_with("message/")) {
+        return Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into()));
+    }
+    answer::leak(&draft.desk.book, text).map(|trace| ("leak", trace.to_owned()))
+}
+
+/// Whether the agent has published more within an hour than one person writes.
+pub(super) fn too_many(draft: &mut Draft<'_>, agent: &Person) -> Known<Option<Objection>> {
     let key = CountKey::AnswersOf(agent.id, draft.now - 3_600_000);
     need(draft.facts, Keys { counts: [key.clone()].into(), ..Keys::default() })?;
     let sent = draft.facts.counts.get(&key).copied().unwrap_or(0);
@@ -116,6 +153,9 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     let attachments = answer::attachments(draft.mail.understood);
     let says = !block.text.is_empty() || !attachments.is_empty();
     let mut after = t.ticket.clone();
+    if block.commands.contains(&Command::Undo) {
+        waits_again(&mut after);
+    }
     let message = says.then(|| {
         after.turn += 1;
         after.messages += 1;
@@ -129,7 +169,7 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
             assign(&mut after, t, Some(agent.id), Some(agent.id));
         }
     }
-    let mut receipt = match execute::all(&mut draft, &block.commands, agent, t, &mut after)? {
+    let mut receipt = match execute::all(&mut draft, &block.commands, agent, t, id, &mut after)? {
         Ok(receipt) => receipt,
         Err(impossible) => {
             let fresh = Draft::new(draft.desk, &draft.mail, draft.facts, draft.now);
@@ -151,9 +191,14 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     execute::mute(&mut draft, &t.ticket, &after);
     let who = actor(agent.id);
     draft.refs(id);
-    draft.update(&t.ticket, after, &who);
-    if !receipt.is_empty() || agent.settings.receipts_all {
-        draft.send(MailKind::Receipt, agent, Some(id), message, Params { lines: receipt, ..Params::default() });
+    let asks = block.commands.iter().all(Command::is_question);
+    // A question changes nothing.
+    if says || !asks {
+        draft.update(&t.ticket, after, &who);
+    }
+    let undone = draft.changes.taken_back.last().map(|answer| MessageRef::Id(answer.message));
+    if !receipt.is_empty() || (agent.settings.receipts_all && (says || !asks)) {
+        draft.send(MailKind::Receipt, agent, Some(id), undone.or(message), Params { lines: receipt, ..Params::default() });
     }
     let reason = match (note, says) {
         (true, _) => "note",
@@ -163,7 +208,15 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     Ok(draft.fate(Fate::Message, Some(id), reason, ""))
 }
 
-fn add(
+/// A ticket whose answer was taken back waits for us, as it did before.
+pub(super) fn waits_again(after: &mut Ticket) {
+    if after.status == Status::Pending {
+        after.status = Status::Open;
+    }
+}
+
+/// Adds the agent's mail with this text to a ticket.
+pub(super) fn add(
     draft: &mut Draft<'_>,
     ticket: TicketRef,
     turn: i64,
@@ -191,17 +244,18 @@ fn publish(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place
     let id = TicketRef::Id(t.ticket.id);
     let mut receipt = Vec::new();
     tell::customers(draft, agent, t, message);
-    let copied: Vec<_> = customer::copies(draft.desk, draft.mail.understood);
-    for address in copied {
-        let known = draft.facts.person_at(&address.key());
-        let there = known.is_some_and(|p| p.is_staff() || t.participant(p.id).is_some());
-        if !there {
-            let person = draft.person(&address);
-            draft.join(id, person, Standing::Cc);
-            receipt
-                .push(format!("{} has seen your own address, because you copied them; they get the next answers from us", address.address));
-        }
+    // Whoever has it from now on gets what is said in the same mail.
+    let given = draft.changes.requesters.last().map(|(_, person)| *person);
+    let hears = |p: PersonRef| matches!(p, PersonRef::Id(p) if t.participant(p).is_some_and(|x| x.standing.is_party()));
+    if let Some(person) = given.filter(|person| !hears(*person)) {
+        let address = match person {
+            PersonRef::Id(id) => draft.facts.person(id).map(|p| p.address.clone()),
+            PersonRef::New(n) => draft.changes.persons.get(n).map(|p| p.address.clone()),
+        };
+        let params = Params { actor: Some(agent.id), ..Params::default() };
+        draft.send_to(MailKind::Answer, person, &address.unwrap_or_default(), Some(id), Some(message), params);
     }
+    receipt.extend(copied(draft, id, |p| t.participant(p).is_some()));
     if t.customer_turn > place.turn {
         receipt.push("your answer was sent; the customer had written again meanwhile".into());
     }
@@ -212,6 +266,21 @@ fn publish(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place
     let heard = audience::of_ticket(draft.facts, &TicketFacts { ticket: after.clone(), ..t.clone() });
     tell::agents(draft, heard, id, message, PersonRef::Id(agent.id));
     receipt
+}
+
+/// Adds those whom the agent has copied and who are not `there`; says so, for they have seen the agent's own address.
+pub(super) fn copied(draft: &mut Draft<'_>, id: TicketRef, there: impl Fn(PersonId) -> bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    for address in customer::copies(draft.desk, draft.mail.understood) {
+        let known = draft.facts.person_at(&address.key());
+        if !known.is_some_and(|p| p.is_staff() || there(p.id)) {
+            let person = draft.person(&address);
+            draft.join(id, person, Standing::Cc);
+            lines
+                .push(format!("{} has seen your own address, because you copied them; they get the next answers from us", address.address));
+        }
+    }
+    lines
 }
 
 /// An agent wrote to an address that is not theirs, or answered a notification at the plain address: their words are

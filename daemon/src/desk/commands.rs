@@ -7,33 +7,9 @@ use crate::model::address::is_plain;
 use crate::model::text::is_deceptive;
 use crate::model::ticket::{Priority, Status};
 
-/// Every word of the command language.
-const WORDS: [&str; 24] = [
-    "note",
-    "assign",
-    "team",
-    "status",
-    "solve",
-    "close",
-    "reopen",
-    "spam",
-    "priority",
-    "tag",
-    "snooze",
-    "cc",
-    "requester",
-    "merge",
-    "split",
-    "macro",
-    "kb",
-    "search",
-    "history",
-    "undo",
-    "help",
-    "follow",
-    "unfollow",
-    "ticket",
-];
+use super::when::{self, When};
+use super::words::{self, LONGEST};
+
 /// Words that people use for a note: never taken for text.
 const SECRETIVE: [&str; 6] = ["internal", "private", "comment", "draft", "hold", "todo"];
 
@@ -56,6 +32,30 @@ pub(super) enum Command {
     Cc(bool, String),
     /// Hear of it, or no more.
     Follow(bool),
+    /// On hold until then.
+    Snooze(When),
+    /// Whose ticket it is.
+    Requester(String),
+    /// All that was said, by mail.
+    History,
+    /// What the commands are, by mail.
+    Help,
+    /// What is found, by mail.
+    Search(String),
+    /// The last answer, if it still waits.
+    Undo,
+}
+
+impl Command {
+    /// Asks for a mail and changes nothing.
+    pub(super) fn is_question(&self) -> bool {
+        matches!(self, Self::History | Self::Help | Self::Search(_))
+    }
+
+    /// Gives what customers write to somebody else: a mail that might be forged must not do that.
+    pub(super) fn is_risky(&self) -> bool {
+        matches!(self, Self::Requester(_))
+    }
 }
 
 /// Argument of `@assign`.
@@ -109,29 +109,39 @@ pub(super) fn parse(text: &str, names: &[String]) -> Result<Block, Wrong> {
             Kind::Wrong(why) => return Err(Wrong { reason: "command_error", line: line.trim().to_owned(), why }),
             Kind::Text => {
                 in_block = false;
-                if looks_meant(line) {
-                    let why = "a command stands below other text, where it is not carried out; put it at the very top".to_owned();
-                    return Err(Wrong { reason: "near_miss", line: line.trim().to_owned(), why });
-                }
-                rest.push(line.to_owned());
+                rest.push(of_text(line)?.to_owned());
             }
         }
     }
     Ok(Block { commands, text: rest.join("\n").trim().to_owned(), note_inside: false })
 }
 
-enum Kind<'l> {
+/// A line of text; one that is a command is not carried out there, and holds the mail.
+pub(super) fn of_text(line: &str) -> Result<&str, Wrong> {
+    if looks_meant(line) {
+        let why = "a command stands below other text, where it is not carried out; put it at the very top".to_owned();
+        return Err(Wrong { reason: "near_miss", line: line.trim().to_owned(), why });
+    }
+    Ok(line)
+}
+
+/// What a line of the block is.
+pub(super) enum Kind<'l> {
+    /// Text begins.
     Text,
-    Command(&'l str, &'l str),
+    /// A command's English word, and what stands behind it.
+    Command(&'static str, &'l str),
+    /// Neither; why.
     Wrong(String),
 }
 
-fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
+/// Reads one line of the block.
+pub(super) fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
     let line = line.trim();
     if let Some(rest) = line.strip_prefix('@') {
         let (word, argument) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
-        if WORDS.iter().any(|w| w.eq_ignore_ascii_case(word)) {
-            return Kind::Command(word, argument.trim());
+        if let Some(command) = words::command(word) {
+            return Kind::Command(command, argument.trim());
         }
     }
     let plain: String = line.nfkc().filter(|c| !is_deceptive(*c)).collect();
@@ -139,26 +149,26 @@ fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
     let word: String = rest.trim_start().chars().take_while(|c| c.is_alphanumeric() || "-_'.".contains(*c)).collect();
     let more = rest.trim_start().get(word.len()..).is_some_and(|after| after.starts_with('@'));
     let word = word.trim_end_matches(['.', '\'', '-']).to_lowercase();
-    let near = WORDS.iter().map(|w| (strsim::damerau_levenshtein(w, &word), *w)).min();
-    let is_name = !more && names.contains(&word) && near.is_some_and(|(edits, _)| edits > 2) && !SECRETIVE.contains(&word.as_str());
-    if is_name {
+    let word: String = word.chars().take(LONGEST).collect();
+    let (edits, near) = words::nearest(&word);
+    if !more && edits > 2 && names.contains(&word) && !SECRETIVE.contains(&word.as_str()) {
         return Kind::Text;
     }
-    if rest.starts_with(char::is_whitespace) && near.is_some_and(|(edits, _)| edits == 0) {
+    if rest.starts_with(char::is_whitespace) && edits == 0 {
         return Kind::Wrong(format!("there is a gap behind the @; a command is written @{word}"));
     }
-    let hint = near.filter(|(edits, _)| *edits <= 2).map_or(String::new(), |(_, w)| format!("; did you mean @{w}?"));
+    let hint = if edits <= 2 { format!("; did you mean @{near}?") } else { String::new() };
     Kind::Wrong(format!("@{word} is no command as it stands{hint}"))
 }
 
 /// Whether a line of text begins with a command, also one in the clothes that clients and people put on words.
-fn looks_meant(line: &str) -> bool {
-    first_word(line).is_some_and(|word| WORDS.contains(&word.as_str()))
+pub(super) fn looks_meant(line: &str) -> bool {
+    first_word(line).is_some_and(|word| words::command(&word).is_some())
 }
 
 /// Whether a line of the text says `@note`.
 pub(super) fn says_note(text: &str) -> bool {
-    text.lines().any(|line| first_word(line).is_some_and(|word| word == "note"))
+    text.lines().any(|line| first_word(line).is_some_and(|word| words::command(&word) == Some("note")))
 }
 
 /// The word behind an `@` that begins a line, without list marks, quotes, emphasis and punctuation around it.
@@ -171,15 +181,15 @@ fn first_word(line: &str) -> Option<String> {
     (!word.is_empty()).then(|| word.to_lowercase())
 }
 
-/// The command of a line, and text of the line that belongs to the mail (`@note like this`).
-fn command(line: &str, word: &str, argument: &str) -> Result<(Command, Option<String>), Wrong> {
+/// The command of a line on a ticket, and text of the line that belongs to the mail (`@note like this`).
+pub(super) fn command(line: &str, word: &str, argument: &str) -> Result<(Command, Option<String>), Wrong> {
     let wrong = |why: String| Wrong { reason: "command_error", line: line.trim().to_owned(), why };
     let bare = |command: Command| match argument {
         "" => Ok((command, None)),
-        _ => Err(wrong(format!("@{} takes nothing behind it; text begins on the next line", word.to_lowercase()))),
+        _ => Err(wrong(format!("@{word} takes nothing behind it; text begins on the next line"))),
     };
     let some = |why: &str| if argument.is_empty() { Err(wrong(why.to_owned())) } else { Ok(argument.to_owned()) };
-    match word.to_ascii_lowercase().as_str() {
+    match word {
         "note" => Ok((Command::Note, (!argument.is_empty()).then(|| argument.to_owned()))),
         "solve" => bare(Command::Status(Status::Solved)),
         "close" => bare(Command::Status(Status::Closed)),
@@ -206,6 +216,17 @@ fn command(line: &str, word: &str, argument: &str) -> Result<(Command, Option<St
         },
         "tag" => tags(&some("@tag wants tags: @tag vip, -trial")?).map(|t| (Command::Tag(t), None)).map_err(wrong),
         "cc" => cc(argument).map(|c| (c, None)).map_err(wrong),
+        "snooze" => match when::parse(argument) {
+            Some(when) => Ok((Command::Snooze(when), None)),
+            None => Err(wrong("@snooze takes a time: 3d, 4h, tomorrow 9:00, monday, 2026-12-01 14:30".into())),
+        },
+        "requester" if is_plain(argument) => Ok((Command::Requester(argument.to_owned()), None)),
+        "requester" => Err(wrong("@requester wants exactly one address: @requester ann@example.com".into())),
+        "search" => Ok((Command::Search(some("@search wants words: @search printer is:open")?), None)),
+        "history" => bare(Command::History),
+        "help" => bare(Command::Help),
+        "undo" => bare(Command::Undo),
+        "ticket" | "new" => Err(wrong(format!("@{word} goes to your desk address, to which mail clients write to a list (List-Post)"))),
         other => Err(wrong(format!("@{other} is not built yet; nothing of this mail was carried out"))),
     }
 }
@@ -237,9 +258,8 @@ fn cc(argument: &str) -> Result<Command, String> {
 }
 
 /// What an agent may write, for the mail that says that something was wrong.
-pub fn allowed() -> &'static str {
-    "@note [text], @assign me|nobody|EMAIL, @team NAME, @status open|pending|on_hold|solved|closed, @solve, @close, @reopen, @spam, \
-     @priority low|normal|high|urgent, @tag a, -b, @cc add|remove EMAIL, @follow, @unfollow"
+pub fn allowed() -> String {
+    words::ON_TICKET.iter().map(|entry| entry.form).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -280,9 +300,36 @@ mod tests {
             let wrong = read(&format!("{line}\nhello")).unwrap_err();
             assert_eq!(wrong.reason, "command_error", "{line}");
         }
-        for line in ["@status gone", "@priority", "@tag", "@cc bob", "@solve it", "@snooze 3d"] {
+        for line in
+            ["@status gone", "@priority", "@tag", "@cc bob", "@solve it", "@snooze", "@snooze 3y", "@requester ann", "@search", "@merge 3"]
+        {
             assert_eq!(read(line).unwrap_err().reason, "command_error", "{line}");
         }
+    }
+
+    #[test]
+    fn each_command_has_a_form_that_is_read() {
+        for entry in words::ON_TICKET {
+            let form = entry.form.replace("[TEXT]", "x").replace("EMAIL", "a@b.test").replace("add|", "");
+            let line = form.split('|').next().unwrap();
+            assert!(read(line).is_ok(), "{line}: {:?}", read(line));
+            assert!(form.starts_with(&format!("@{}", entry.word)), "{form}");
+        }
+        for word in words::NOT_YET {
+            assert!(read(&format!("@{word} x")).unwrap_err().why.contains("not built yet"));
+        }
+        assert!(read("@ticket 12").unwrap_err().why.contains("desk address"));
+    }
+
+    #[test]
+    fn other_languages_have_words_for_them() {
+        for (line, command) in [("@Lösen", Command::Status(Status::Solved)), ("@annulla", Command::Undo), ("@AIDE", Command::Help)] {
+            assert_eq!(read(line).unwrap().commands, [command], "{line}");
+        }
+        assert_eq!(read("@notiz sie ist böse").unwrap().commands, [Command::Note]);
+        assert_eq!(read("Hallo\n- @Notiz sie ist böse").unwrap_err().reason, "near_miss");
+        assert!(says_note("Hallo\n@Notiz böse"));
+        assert!(read("@notitz geheim").unwrap_err().why.contains("did you mean @notiz?"));
     }
 
     #[test]
@@ -301,5 +348,16 @@ mod tests {
             assert!(read(line).is_err() || read(line).unwrap().commands == [Command::Note], "{line}");
         }
         assert_eq!(read("Hello\n@ann see you\nann@example.com").unwrap().text, "Hello\n@ann see you\nann@example.com");
+    }
+
+    proptest::proptest! {
+        /// Whatever stands there: what is left as text holds no command.
+        #[test]
+        fn any_text_is_survived(text in "(@ ?(note|status|cc|Notiz|snooze|xyz|)[ a-z@.0-9]{0,14}\n|[ \n]|\\PC{0,12}\n){0,6}") {
+            if let Ok(block) = read(&text) {
+                let note = block.commands.contains(&Command::Note);
+                proptest::prop_assert!(note || !block.text.lines().any(looks_meant), "{:?}", block);
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use crate::model::ticket::{Standing, Status, Ticket};
 use crate::model::{Address, InboxId, PersonId};
 
 use super::Desk;
+use super::timers::SNOOZE;
 
 /// Collects changes; guards everything that was read.
 pub(super) struct Ledger<'a> {
@@ -44,8 +45,15 @@ impl<'a> Ledger<'a> {
         }))
     }
 
-    /// Somebody joins.
+    /// Somebody joins, once.
     pub(super) fn join(&mut self, ticket: TicketRef, person: PersonRef, standing: Standing) {
+        let again = self.changes.participants.iter_mut().find(|p| p.ticket == ticket && p.person == person);
+        if let Some(there) = again {
+            if standing == Standing::Requester {
+                there.standing = standing;
+            }
+            return;
+        }
         self.changes.participants.push(NewParticipant { ticket, person, standing });
     }
 
@@ -96,6 +104,9 @@ impl<'a> Ledger<'a> {
             };
             if after.status == Status::Solved {
                 self.timer("close", ticket, self.now + millis(self.desk.config.desk.close_after));
+            }
+            if before.status == Status::OnHold {
+                self.changes.timers_gone.push((SNOOZE, before.id));
             }
             let data = serde_json::json!({ "from": before.status.word(), "to": after.status.word() });
             self.event("ticket.status_changed", actor, ticket, None, data);

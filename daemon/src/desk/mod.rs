@@ -10,6 +10,7 @@ pub mod answer;
 mod audience;
 mod author;
 mod automatic;
+mod batch;
 mod bounce;
 mod collision;
 pub mod commands;
@@ -24,13 +25,16 @@ mod ledger;
 mod mail;
 pub mod message_id;
 mod opening;
+mod orders;
 mod recipients;
 mod release;
 mod tell;
 mod thread;
 pub mod timers;
 pub mod token;
+mod when;
 pub mod who;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -185,9 +185,14 @@ fn with_people<'f>(facts: &Facts, place: Place<'f>) -> Known<Place<'f>> {
 
 /// Whoever is on the ticket has to be known before anything is sent.
 pub(super) fn people(facts: &Facts, ticket: &TicketFacts) -> Known<()> {
+    need(facts, people_keys(ticket))
+}
+
+/// Whoever is on the ticket.
+pub(super) fn people_keys(ticket: &TicketFacts) -> Keys {
     let mut keys = Keys::default();
     keys.persons.extend(ticket.participants.iter().map(|p| p.person));
     keys.persons.insert(ticket.ticket.requester);
     keys.persons.extend(ticket.ticket.assignee);
-    need(facts, keys)
+    keys
 }

@@ -6,11 +6,14 @@ use crate::model::changes::{LOGIN_REFUSED, NewTimer, TicketRef, Timer, WEBHOOK_D
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
-use crate::model::{EndpointId, InboxId, TicketId};
+use crate::model::{EndpointId, InboxId, PersonId, TicketId};
 
 use super::hold::DIGEST;
 use super::ledger::Ledger;
 use super::{Desk, Step, audience, need};
+
+/// Kind of the timer that opens a ticket again that was put off; its key is when, in ms, and by whom: `1796117400000/7`.
+pub(super) const SNOOZE: &str = "snooze";
 
 /// Held mails that one digest tells of.
 pub const DIGEST_LINES: i64 = 100;
@@ -30,6 +33,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     ledger.changes.timers_done.push((timer.kind.clone(), timer.ticket, timer.key.clone()));
     match timer.kind.as_str() {
         "close" => close(&mut ledger, ticket),
+        SNOOZE => wake(&mut ledger, ticket, &timer.key),
         DIGEST => digest(&mut ledger, untold),
         WEBHOOK_DISABLED => webhook(&mut ledger, &timer.key),
         LOGIN_REFUSED => login_refused(&mut ledger, &timer.key),
@@ -48,6 +52,20 @@ fn close(ledger: &mut Ledger<'_>, ticket: TicketId) {
     let mut after = t.ticket.clone();
     after.status = Status::Closed;
     ledger.update(&t.ticket, after, "system");
+}
+
+/// Opens a ticket again that was put off and nothing else has happened to; whoever works it and whoever put it off hear of it.
+fn wake(ledger: &mut Ledger<'_>, ticket: TicketId, key: &str) {
+    let Some(t) = ledger.facts.ticket(ticket).filter(|t| t.ticket.status == Status::OnHold) else { return };
+    let mut after = t.ticket.clone();
+    after.status = Status::Open;
+    ledger.update(&t.ticket, after, "system");
+    let by = key.split_once('/').and_then(|(_, by)| by.parse().ok()).and_then(|by| ledger.facts.person(PersonId(by)));
+    let mut heard = audience::of_ticket(ledger.facts, t);
+    heard.extend(by.filter(|by| by.is_active_agent() && !heard.iter().any(|p| p.id == by.id)));
+    for agent in heard {
+        ledger.send(MailKind::Woken, agent, Some(TicketRef::Id(ticket)), None, Params::default());
+    }
 }
 
 /// One mail to each admin about what is held and nobody was told of. What does not fit, comes meanwhile or finds no

@@ -1,6 +1,6 @@
 //! What a decision changes, as one value that is committed whole or not at all.
 
-use super::facts::{CountKey, Filed, RefHit};
+use super::facts::{CountKey, Filed, LastAnswer, RefHit};
 use super::ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, Params};
 use super::ticket::{MessageKind, Standing, Ticket, words};
@@ -52,6 +52,10 @@ pub struct Changes {
     pub tickets: Vec<NewTicket>,
     /// Tickets as they shall be; `version` is the one that was read.
     pub updates: Vec<Ticket>,
+    /// Tickets that become another person's.
+    pub requesters: Vec<(TicketId, PersonRef)>,
+    /// Answers that their authors take back: their mails, none of which was tried, go; what they say becomes a note.
+    pub taken_back: Vec<LastAnswer>,
     /// New messages.
     pub messages: Vec<NewMessage>,
     /// Message-IDs by hash.
@@ -74,6 +78,8 @@ pub struct Changes {
     pub timers: Vec<NewTimer>,
     /// Things no longer to do.
     pub timers_done: Vec<(String, i64, String)>,
+    /// Kinds of things no longer to do on a ticket, whether there are any or not.
+    pub timers_gone: Vec<(&'static str, TicketId)>,
     /// Held mails that a person is told of in this commit.
     pub told: Vec<InboxId>,
     /// The key of a call of the API with the message that it makes, so that a repeat of the call is known.
@@ -284,7 +290,7 @@ pub const LOGIN_REFUSED: &str = "imap";
 /// Something to do later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {
-    /// What: `close`, `digest`, `webhook`, `imap`.
+    /// What: `close`, `snooze`, `digest`, `webhook`, `imap`.
     pub kind: &'static str,
     /// About which ticket; none for `digest`.
     pub ticket: Option<TicketRef>,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::ids::{InboxId, OutboxId, PersonId, TicketId};
+use super::ids::{InboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::OutboxRow;
 use super::people::Person;
 use super::ticket::{Participant, Ticket};
@@ -30,6 +30,8 @@ pub struct Keys {
     pub counts: BTreeSet<CountKey>,
     /// The last words of a customer on a ticket at a turn.
     pub last_words: BTreeSet<(TicketId, i64)>,
+    /// The last public answer of an agent on a ticket.
+    pub last_answers: BTreeSet<(TicketId, PersonId)>,
 }
 
 impl Keys {
@@ -40,7 +42,7 @@ impl Keys {
 
     /// Asks for all that `other` asks for, too.
     pub fn add(&mut self, other: Self) {
-        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words } = other;
+        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers } = other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
         self.tickets.extend(tickets);
@@ -51,6 +53,7 @@ impl Keys {
         self.outbox.extend(outbox);
         self.counts.extend(counts);
         self.last_words.extend(last_words);
+        self.last_answers.extend(last_answers);
     }
 }
 
@@ -136,6 +139,17 @@ pub struct HeldFacts {
     pub reason: String,
 }
 
+/// An agent's last public answer on a ticket, and whether it still waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAnswer {
+    /// The message.
+    pub message: MessageId,
+    /// Its mails that nobody has tried to send.
+    pub waiting: Vec<OutboxId>,
+    /// One of its mails was tried, or has left.
+    pub left: bool,
+}
+
 /// Everything that was read for one decision, "none" included. The commit reads it again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -161,6 +175,8 @@ pub struct Facts {
     pub counts: BTreeMap<CountKey, i64>,
     /// Answers to `Keys::last_words`; empty when there are none.
     pub last_words: BTreeMap<(TicketId, i64), String>,
+    /// Answers to `Keys::last_answers`.
+    pub last_answers: BTreeMap<(TicketId, PersonId), Option<LastAnswer>>,
 }
 
 impl Facts {
@@ -180,6 +196,7 @@ impl Facts {
             outbox: lack(&keys.outbox, &self.outbox),
             counts: lack(&keys.counts, &self.counts),
             last_words: lack(&keys.last_words, &self.last_words),
+            last_answers: lack(&keys.last_answers, &self.last_answers),
         }
     }
 

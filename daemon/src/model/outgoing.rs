@@ -24,6 +24,14 @@ words!(
         Failed = "failed",
         /// What your mail did (to the agent who wrote it).
         Receipt = "receipt",
+        /// A ticket that was put off is open again (to who works it).
+        Woken = "woken",
+        /// All that was said on a ticket (to the agent who asks).
+        History = "history",
+        /// What was found (to the agent who asks).
+        Found = "found",
+        /// What the commands are (to the agent who asks).
+        Help = "help",
         /// A webhook was disabled (to admins).
         Webhook = "webhook",
         /// The log-in for fetching a mailbox is refused (to admins).
@@ -105,7 +113,7 @@ pub struct Params {
     /// Who did it ("Bob has it").
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<PersonId>,
-    /// Sentences for a receipt.
+    /// Sentences for a receipt; the query of a search.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
 }

@@ -12,4 +12,5 @@ mod ledger;
 mod reviewed;
 mod shared;
 mod store;
+mod waits;
 mod world;

@@ -9,8 +9,8 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use mail_builder::mime::MimePart;
 
-use crate::model::Address;
 use crate::model::text::{clean, one_line};
+use crate::model::{Address, TicketId};
 use crate::understand::Part;
 
 /// Longest subject that leaves, in characters.
@@ -40,8 +40,10 @@ pub(super) struct Letter {
     pub(super) auto_submitted: Option<&'static str>,
     /// X-Auto-Response-Suppress.
     pub(super) suppress: Option<&'static str>,
-    /// The agent's desk address: List-Post and List-Unsubscribe (RFC 2369).
+    /// The agent's desk address: List-Post (RFC 2369).
     pub(super) desk_address: Option<String>,
+    /// The ticket of which a mail there would mean to hear no more: List-Unsubscribe.
+    pub(super) unfollow: Option<TicketId>,
 }
 
 impl Letter {
@@ -71,7 +73,10 @@ impl Letter {
         }
         if let Some(desk) = &self.desk_address {
             mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
-            mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
+            if let Some(ticket) = self.unfollow {
+                let body = format!("body=%40ticket%20{ticket}%0D%0A%40unfollow");
+                mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=Unfollow&{body}>")));
+            }
         }
         mail.text_body = Some(body("text/plain", &self.text));
         mail.html_body = self.html.as_deref().map(|html| body("text/html", html));

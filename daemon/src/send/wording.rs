@@ -1,5 +1,7 @@
 //! Every sentence that leaves in our own name. English; other languages come with templates.
 
+pub(super) mod asked;
+
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
 use crate::understand::MARKER;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ombud_indexer::Searcher;
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
@@ -48,6 +49,8 @@ pub struct Sender {
     pub desk: watch::Receiver<Arc<Desk>>,
     /// Where mail leaves, as it is configured now.
     pub exit: watch::Receiver<Arc<Exit>>,
+    /// Finds what agents ask for.
+    pub searcher: Searcher,
     /// State of the relay.
     pub destination: Arc<Destination>,
     /// Last sign of life that this node could write.
@@ -203,7 +206,7 @@ impl Sender {
 
     /// The mail's bytes: those of the first try, or composed now and kept before they leave.
     async fn composed(&self, desk: &Arc<Desk>, row: &OutboxRow) -> Result<Composed, StoreError> {
-        let composer = Composer { store: &self.store, desk, now: self.clock.now() };
+        let composer = Composer { store: &self.store, desk, searcher: &self.searcher, now: self.clock.now() };
         if let Some(sha) = &row.composed {
             let mailbox = composer.mailbox(row).await?;
             return Ok(Composed { sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });

@@ -7,7 +7,7 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
 use super::value::Value;
-use super::{StoreError, facts};
+use super::{StoreError, facts, take_back};
 
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
@@ -20,6 +20,8 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes, mut made: Made
     insert::persons(conn, changes, &mut made).await?;
     insert::tickets(conn, changes, &mut made).await?;
     insert::updates(conn, changes).await?;
+    insert::requesters(conn, changes, &made).await?;
+    take_back::write(conn, changes).await?;
     insert::messages(conn, changes, &mut made).await?;
     insert::refs(conn, changes, &made).await?;
     insert::participants(conn, changes, &made).await?;
@@ -84,6 +86,7 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
     if held.len() != guard.held.len() || held.iter().any(|(_, facts)| !facts.held) {
         return Err(StoreError::Conflict("a held mail"));
     }
+    take_back::check(conn, changes).await?;
     for (kind, ticket, key) in &changes.timers_done {
         let sql = "SELECT due_at FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3";
         if conn.lock(sql, vec![kind.into(), (*ticket).into(), key.into()]).await?.is_empty() {

@@ -104,6 +104,14 @@ pub(super) async fn updates(conn: &mut Conn<'_>, changes: &Changes) -> Result<()
     Ok(())
 }
 
+/// Gives tickets to other people.
+pub(super) async fn requesters(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -> Result<(), StoreError> {
+    for (ticket, person) in &changes.requesters {
+        conn.exec("UPDATE ticket SET requester = $1 WHERE id = $2", vec![made.person(*person)?, (*ticket).into()]).await?;
+    }
+    Ok(())
+}
+
 pub(super) async fn messages(conn: &mut Conn<'_>, changes: &Changes, made: &mut Made) -> Result<(), StoreError> {
     for message in &changes.messages {
         let sql =
@@ -177,7 +185,8 @@ pub(super) async fn participants(conn: &mut Conn<'_>, changes: &Changes, made: &
     let groups: Vec<String> =
         (0..changes.participants.len()).map(|i| format!("(${}, ${}, ${}, 0)", i * 3 + 1, i * 3 + 2, i * 3 + 3)).collect();
     let sql = Sql::Made(format!(
-        "INSERT INTO participant(ticket, person, standing, epoch) VALUES {} ON CONFLICT(ticket, person) DO UPDATE SET standing = excluded.standing WHERE participant.standing = 'left'",
+        "INSERT INTO participant(ticket, person, standing, epoch) VALUES {} ON CONFLICT(ticket, person) DO UPDATE SET standing = excluded.standing
+         WHERE participant.standing = 'left' OR excluded.standing = 'requester'",
         groups.join(", ")
     ));
     conn.exec(sql, args).await?;
@@ -287,6 +296,9 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     for (kind, ticket, key) in &changes.timers_done {
         conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3", vec![kind.into(), (*ticket).into(), key.into()])
             .await?;
+    }
+    for (kind, ticket) in &changes.timers_gone {
+        conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2", vec![(*kind).into(), (*ticket).into()]).await?;
     }
     for timer in &changes.timers {
         let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));

@@ -39,6 +39,7 @@ mod replay;
 mod restore;
 mod rush;
 mod sequencer;
+mod take_back;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests;

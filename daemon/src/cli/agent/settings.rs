@@ -65,7 +65,6 @@ impl Set {
         settings.allow_spf = self.allow_spf.map_or(settings.allow_spf, |allowed| allowed == YesNo::Yes);
         if let Some(zone) = self.timezone {
             settings.timezone = given(zone).map(timezone).transpose()?;
-            notes.extend(settings.timezone.as_ref().map(|_| "the time zone is kept; nothing uses it yet"));
         }
         if let Some(hours) = self.quiet {
             settings.quiet = given(hours).map(quiet).transpose()?;

@@ -53,6 +53,7 @@ async fn story(mut w: World) -> World {
     held(&w).await;
     reading(&store, w.opened.clock.now()).await;
     replayed(&w).await;
+    by_command(&w).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
@@ -230,6 +231,22 @@ async fn replayed(w: &World) {
     w.decide_all().await;
     assert_eq!(store.inbox_item(held.id).await.unwrap().unwrap().fate, Fate::Held);
     assert!(matches!(replay(InboxId(9_999), "").await, Err(StoreError::NotFound(_))));
+}
+
+/// Put off, given to somebody else, an answer taken back.
+async fn by_command(w: &World) {
+    let mail = w.mail(ANN, SUPPORT, "", "It smokes again.").await;
+    let number = mail.ticket.unwrap().0;
+    let answer = w.address(Purpose::Answer, JANE, number).await;
+    w.mail(JANES, &answer, "", "@snooze 3d\n\nLater.").await;
+    let taken = w.mail(JANES, &answer, "", "@undo\n@reopen\n@requester new@customer.test").await;
+    let store = &w.opened.store;
+    assert_eq!(taken.reason, "confirm");
+    store.run(Cmd::ReleaseInbox { id: taken.id, by: Some(JANE), door: "cli", now: 1 }).await.unwrap();
+    w.decide_all().await;
+    let ticket = w.ticket(number).await;
+    assert_eq!((ticket.requester.address.as_str(), ticket.participants.len()), ("new@customer.test", 1));
+    assert_eq!(w.messages(number).await[1].flags, ["taken_back"]);
 }
 
 async fn held(w: &World) {

@@ -20,6 +20,7 @@ impl Composer<'_> {
     pub(super) fn frame(&self, letter: &mut Letter, matter: &Matter) {
         let life = self.desk.config.limits.agent_token_life;
         letter.desk_address = Some(self.desk_address(matter));
+        letter.unfollow = matter.ticket.as_ref().map(|ticket| ticket.number);
         if let Some(ticket) = &matter.ticket {
             letter.subject = format!("[#{}] {}", ticket.number, ticket.subject);
             letter.reply_to = Some(self.grant(matter, Purpose::Answer, ticket.number.0, life));
@@ -31,9 +32,10 @@ impl Composer<'_> {
     /// The same for what is about a mail of the agent's own: whoever answers that talks to us, not to the customer.
     pub(super) fn notice(&self, letter: &mut Letter, matter: &Matter) {
         self.frame(letter, matter);
-        if let Some(ticket) = &matter.ticket {
-            letter.reply_to = Some(self.grant(matter, Purpose::Note, ticket.number.0, self.desk.config.limits.agent_token_life));
-        }
+        letter.reply_to = Some(match &matter.ticket {
+            Some(ticket) => self.grant(matter, Purpose::Note, ticket.number.0, self.desk.config.limits.agent_token_life),
+            None => self.desk_address(matter),
+        });
     }
 
     /// The agent's address for everything, the same in every mail: on no ticket, at no turn, until it is revoked.
@@ -97,7 +99,10 @@ impl Composer<'_> {
         let understood = tokio::task::spawn_blocking(move || understand(&raw, &limits)).await;
         let text = understood.map(|u| u.reply_text).map_err(|e| StoreError::Io(e.to_string()))?;
         let (release, drop) = self.decisions(matter, item.id);
-        letter.text = wording::held(&item.reason, &item.detail, &text, &release, &drop);
+        letter.text = match (item.reason.as_str(), &matter.ticket) {
+            ("command_error" | "near_miss", None) => wording::asked::held(&item.detail, &text, &drop),
+            (reason, _) => wording::held(reason, &item.detail, &text, &release, &drop),
+        };
         Ok(())
     }
 

@@ -39,6 +39,10 @@ impl Composer<'_> {
             letter.text.push_str(&format!("\n\n-- \n{}", signature.trim_end()));
         }
         let last = self.store.message(Ref::LastCustomer(message.ticket, message.turn)).await?;
+        if last.is_none() {
+            // Nobody has written before: this begins the conversation.
+            subject(matter).clone_into(&mut letter.subject);
+        }
         letter.references.extend(last.iter().filter_map(|m| m.message_id.clone()));
         if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
             && let Some(quote) = last.as_ref().filter(|m| m.author_id == Some(matter.recipient.id)).and_then(|m| self.quote(m))

@@ -1,11 +1,14 @@
 //! Composes a mail when its intent is first claimed: loads what it is about, grants the addresses, writes the letter.
 
 mod agent;
+mod asked;
 mod customer;
 mod imap;
 mod webhook;
 
 use std::sync::Arc;
+
+use ombud_indexer::Searcher;
 
 use crate::clock::millis;
 use crate::desk::Desk;
@@ -20,7 +23,6 @@ use crate::store::{Store, StoreError};
 use crate::understand::{Limits, Part, parts};
 
 use super::letter::Letter;
-use super::wording;
 
 /// A composed mail.
 pub(super) struct Composed {
@@ -34,6 +36,7 @@ pub(super) struct Composed {
 pub(super) struct Composer<'a> {
     pub(super) store: &'a Store,
     pub(super) desk: &'a Arc<Desk>,
+    pub(super) searcher: &'a Searcher,
     pub(super) now: i64,
 }
 
@@ -75,10 +78,11 @@ impl Composer<'_> {
             MailKind::Held => self.held(&mut letter, row, &matter).await?,
             MailKind::Digest => self.digest(&mut letter, row, &matter).await?,
             MailKind::Failed => self.failed(&mut letter, row, &matter).await?,
-            MailKind::Receipt => {
-                self.notice(&mut letter, &matter);
-                letter.text = wording::receipt(&row.params.lines);
-            }
+            MailKind::Receipt => self.receipt(&mut letter, row, &matter),
+            MailKind::Woken => self.woken(&mut letter, &matter).await?,
+            MailKind::History => self.history(&mut letter, &matter).await?,
+            MailKind::Found => self.found(&mut letter, row, &matter).await?,
+            MailKind::Help => self.help(&mut letter, &matter),
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }

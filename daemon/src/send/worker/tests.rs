@@ -8,6 +8,7 @@ use super::*;
 use crate::app::Opened;
 use crate::config::Config;
 use crate::config::types::{Relay, SmtpRelay};
+use crate::feed::index::SearchIndex;
 use crate::model::PersonId;
 use crate::model::outgoing::{OutboxState, Params};
 use crate::store::database_for_tests;
@@ -45,6 +46,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         node: NodeId(1),
         desk: watch::Sender::new(opened.desk.clone()).subscribe(),
         exit: watch::Sender::new(Arc::new(exit)).subscribe(),
+        searcher: SearchIndex::new(folder.path()).searcher(),
         destination: Arc::new(Destination::default()),
         beat: beat.subscribe(),
         clock: opened.clock,
