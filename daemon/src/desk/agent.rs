@@ -12,6 +12,7 @@ use super::author::Author;
 use super::commands::{Block, Command, parse, says_note};
 use super::draft::Draft;
 use super::execute::{self, assign};
+use super::inside::{self, Inside};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
@@ -87,8 +88,8 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
         return Ok(Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into())));
     }
     let passed = |reason| draft.mail.has_passed(reason);
-    if let Some(trace) = answer::leak(&draft.desk.book, &block.text).filter(|_| !passed("leak")) {
-        return Ok(Some(("leak", trace.to_owned())));
+    if let Some(trace) = leak(draft, t, place, &block.text, passed("leak"))? {
+        return Ok(Some(("leak", trace)));
     }
     if t.ticket.merged_into.is_some() && !passed("collision") {
         return Ok(Some(("collision", "the ticket was merged into another".into())));
@@ -109,6 +110,24 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     }
     draft.changes.guard.below.push((key, cap));
     Ok(None)
+}
+
+/// What in an answer must stay inside. An agent's word lets it through, but for signed addresses.
+fn leak(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str, let_through: bool) -> Known<Option<String>> {
+    let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
+    if inside.has_address(text, None) {
+        return Ok(Some("a signed address of this desk is left in it; that never leaves: answer again without it".into()));
+    }
+    if let_through {
+        return Ok(None);
+    }
+    let id = t.ticket.id;
+    need(draft.facts, Keys { notes: [id].into(), ..Keys::default() })?;
+    let theirs = draft.facts.last_words.get(&(id, place.turn)).map_or("", String::as_str);
+    let notes = draft.facts.notes.get(&id).map_or("", String::as_str);
+    let of_note =
+        || inside::note_line(text, notes, theirs).map(|line| format!("a line of an internal note is in it: {}", one_line(line, 80)));
+    Ok(inside.found(text, "").or_else(of_note))
 }
 
 fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {

@@ -4,6 +4,7 @@ use std::ops::{Deref, DerefMut};
 
 use crate::model::changes::{Changes, Fate, InboxFate, Label, MessageRef, NewMessage, NewRef, PersonRef, TicketRef};
 use crate::model::facts::Facts;
+use crate::model::outgoing::MailKind;
 use crate::model::text::one_line;
 use crate::model::ticket::MessageKind;
 
@@ -63,6 +64,8 @@ impl<'a> Draft<'a> {
     /// Ends the decision with the fate of the mail.
     pub(super) fn fate(mut self, fate: Fate, ticket: Option<TicketRef>, reason: &str, detail: &str) -> Changes {
         let u = self.mail.understood;
+        let vouched = self.mail.has_passed("leak");
+        self.changes.outbox.iter_mut().for_each(|mail| mail.params.vouched |= vouched && mail.kind == MailKind::Answer);
         let filed = matches!(fate, Fate::Ticket | Fate::Message | Fate::Automatic);
         // Under the ticket it went to and under the one it was sent to: a copy may be looked for by either. A held mail is
         // no copy's original: whoever plants a forged copy first must not silence the real one.

@@ -20,6 +20,7 @@ mod execute;
 mod form;
 mod history;
 mod hold;
+pub mod inside;
 mod ledger;
 mod mail;
 pub mod message_id;

@@ -30,6 +30,8 @@ pub struct Keys {
     pub counts: BTreeSet<CountKey>,
     /// The last words of a customer on a ticket at a turn.
     pub last_words: BTreeSet<(TicketId, i64)>,
+    /// The newest notes of a ticket.
+    pub notes: BTreeSet<TicketId>,
 }
 
 impl Keys {
@@ -40,7 +42,7 @@ impl Keys {
 
     /// Asks for all that `other` asks for, too.
     pub fn add(&mut self, other: Self) {
-        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words } = other;
+        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, notes } = other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
         self.tickets.extend(tickets);
@@ -51,6 +53,7 @@ impl Keys {
         self.outbox.extend(outbox);
         self.counts.extend(counts);
         self.last_words.extend(last_words);
+        self.notes.extend(notes);
     }
 }
 
@@ -161,6 +164,8 @@ pub struct Facts {
     pub counts: BTreeMap<CountKey, i64>,
     /// Answers to `Keys::last_words`; empty when there are none.
     pub last_words: BTreeMap<(TicketId, i64), String>,
+    /// Answers to `Keys::notes`, one after the other; empty when there are none.
+    pub notes: BTreeMap<TicketId, String>,
 }
 
 impl Facts {
@@ -180,6 +185,7 @@ impl Facts {
             outbox: lack(&keys.outbox, &self.outbox),
             counts: lack(&keys.counts, &self.counts),
             last_words: lack(&keys.last_words, &self.last_words),
+            notes: lack(&keys.notes, &self.notes),
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Letter {
     pub(super) suppress: Option<&'static str>,
     /// The agent's desk address: List-Post and List-Unsubscribe (RFC 2369).
     pub(super) desk_address: Option<String>,
+    /// X-Ombud-Reason: why an agent gets this.
+    pub(super) reason: Option<&'static str>,
 }
 
 impl Letter {
@@ -72,6 +74,9 @@ impl Letter {
         if let Some(desk) = &self.desk_address {
             mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
             mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
+        }
+        if let Some(reason) = self.reason {
+            mail = mail.header("X-Ombud-Reason", Text::new(reason));
         }
         mail.text_body = Some(body("text/plain", &self.text));
         mail.html_body = self.html.as_deref().map(|html| body("text/html", html));

@@ -193,6 +193,7 @@ async fn tickets(w: &World) {
             CountKey::HoldsOf(JANE, 0),
         ]),
         last_words: [(ticket, 9)].into(),
+        notes: [ticket].into(),
         ..Keys::default()
     };
     store.facts(&mut facts, &keys).await.unwrap();
