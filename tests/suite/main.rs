@@ -28,6 +28,7 @@ mod layers;
 mod limits;
 mod load;
 mod nodes;
+mod notifications;
 mod peers;
 mod proxy;
 mod relay;

@@ -42,6 +42,8 @@ pub(super) struct Letter {
     pub(super) suppress: Option<&'static str>,
     /// The agent's desk address: List-Post and List-Unsubscribe (RFC 2369).
     pub(super) desk_address: Option<String>,
+    /// List-Id (RFC 2919): which mailbox of ours an agent's mail is about, without angle brackets.
+    pub(super) list_id: Option<String>,
     /// X-Ombud-Reason: why an agent gets this.
     pub(super) reason: Option<&'static str>,
 }
@@ -74,6 +76,9 @@ impl Letter {
         if let Some(desk) = &self.desk_address {
             mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
             mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=%40unfollow>")));
+        }
+        if let Some(id) = &self.list_id {
+            mail = mail.header("List-Id", Raw::new(format!("<{id}>")));
         }
         if let Some(reason) = self.reason {
             mail = mail.header("X-Ombud-Reason", Text::new(reason));

@@ -211,6 +211,7 @@ async fn tickets(w: &World) {
     let mut facts = Facts::default();
     store.facts(&mut facts, &Keys { tickets: [ticket].into(), ..Keys::default() }).await.unwrap();
     assert_eq!(facts.ticket(ticket).unwrap().continued_by, Some(TicketId(2)));
+    assert_eq!(store.earlier_tickets(TicketId(2), 9).await.unwrap().iter().map(|t| t.number).collect::<Vec<_>>(), [ticket]);
 }
 
 /// A mail that says something else today, and one that is held.

@@ -25,7 +25,7 @@ pub(super) fn scrub(letter: &mut Letter, inside: &Inside<'_>, reader: Reader, nu
 /// Why a letter must not leave. `vouched`: its author has seen what in its text looks internal, and wants it sent; that never
 /// covers signed addresses. `published`: what the configuration puts below each answer.
 pub(super) fn objection(letter: &Letter, inside: &Inside<'_>, reader: Reader, vouched: bool, published: &str) -> Option<String> {
-    if letter.desk_address.is_some() || letter.reason.is_some() {
+    if letter.desk_address.is_some() || letter.list_id.is_some() || letter.reason.is_some() {
         return Some("it has header fields that are for agents alone".into());
     }
     let names = letter.from.name.iter().chain(&letter.to.name).map(String::as_str);

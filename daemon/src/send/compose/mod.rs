@@ -4,6 +4,7 @@ mod agent;
 mod customer;
 mod guard;
 mod imap;
+mod reason;
 mod webhook;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::understand::{Limits, Part, parts};
 
 use super::letter::Letter;
 use super::wording;
+use reason::{list_id, reason};
 
 /// A composed mail.
 pub(super) struct Composed {
@@ -102,6 +104,9 @@ impl Composer<'_> {
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;
+        } else {
+            letter.list_id = Some(list_id(&letter.from.address));
+            letter.reason = Some(reason(row, &matter));
         }
         let bytes = letter.bytes().map_err(StoreError::from)?;
         Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })
