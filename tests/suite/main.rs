@@ -37,6 +37,8 @@ mod signals;
 mod stops;
 mod story;
 mod submission;
+mod threats_acting;
+mod threats_identity;
 mod threats_lmtp;
 mod threats_pressure;
 mod threats_smtp;
