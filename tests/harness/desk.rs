@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::inside;
 use crate::mail::Draft;
 use crate::maildir::Maildir;
 use crate::options::{Listener, Options};
@@ -338,5 +339,6 @@ impl Drop for Desk {
         }
         assert!(died.is_none(), "the daemon ended on its own: {died:?}\n{log}");
         assert!(!log.contains("panicked at"), "the daemon panicked:\n{log}");
+        inside::check(&self.out().letters());
     }
 }

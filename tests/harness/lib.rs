@@ -14,6 +14,7 @@ pub mod filters;
 pub mod follow;
 pub mod http;
 pub mod imap_liar;
+mod inside;
 mod listening;
 pub mod mail;
 pub mod maildir;

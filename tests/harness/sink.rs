@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::inside;
 use crate::listening::Listening;
 use crate::mail::{Letter, bare};
 use crate::wait::{PATIENCE, wait_for};
@@ -100,6 +101,14 @@ impl Sink {
     #[track_caller]
     pub fn expect(&self, address: &str, what: &str, is_such: impl Fn(&Letter) -> bool) -> Letter {
         wait_for(&format!("a mail to {address}: {what}"), || self.to(address).into_iter().find(&is_such))
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            inside::check(&self.letters());
+        }
     }
 }
 

@@ -60,6 +60,8 @@ fn a_signed_agent_acts_at_once() {
     assert_eq!(message["authentication"]["identity"], "agents.test", "{message}");
     let shown = desk.cli(&["inbox", "show", &row["id"].to_string()]);
     assert!(shown.out.contains("proven by a DKIM signature of agents.test"), "{}", shown.out);
+    assert_eq!((&row["decision"]["rule"], &row["decision"]["outcome"]), (&13.into(), &"act".into()), "{row}");
+    assert!(shown.out.contains("Rule 13: an agent acts") && shown.out.contains("So it acts as that agent."), "{}", shown.out);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use super::out::{Answer, Done};
 use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
+use crate::desk::who::Decision;
 use crate::http::views::InboxView;
 use crate::model::changes::Fate;
 use crate::model::{InboxId, Understood};
@@ -131,6 +132,9 @@ fn facts(mail: &InboxItem) -> String {
     table.row(["From", mail.sender.as_deref().unwrap_or_default()]);
     if let Some(verdict) = mail.verdict() {
         table.row(["Author", &verdict.in_words()]);
+    }
+    if let Some(decision) = mail.decision::<Decision>() {
+        table.row(["Decided", &decision.in_words()]);
     }
     for finding in mail.findings() {
         table.row(["Filter", &finding.in_words()]);

@@ -8,9 +8,10 @@ use crate::model::ticket::{MessageKind, Priority, Status};
 use crate::model::{MessageId, PersonId, TicketId};
 
 use super::execute::{assign, mute};
+use super::inside::Inside;
 use super::ledger::{Ledger, actor};
 use super::thread::people;
-use super::{Desk, Known, Step, answer, audience, need, tell};
+use super::{Desk, Known, Step, audience, need, tell};
 
 /// What a PATCH changes; `None` stays as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,8 +98,12 @@ pub fn say(desk: &Desk, ticket: TicketId, said: &Said<'_>, facts: &Facts, now: i
         if text.is_empty() {
             return Err(Refused::Text("it is empty"));
         }
-        if let Some(trace) = answer::leak(&desk.book, &text).filter(|_| public) {
-            return Err(Refused::Text(trace));
+        let inside = Inside { book: &desk.book, staff: facts.staff() };
+        if public && inside.has_address(&text, None) {
+            return Err(Refused::Text("a signed address of this desk is left in it"));
+        }
+        if public && inside.found(&text, "").is_some() {
+            return Err(Refused::Text("an agent's own address or a line of a notification is in it"));
         }
         if public && (t.ticket.status == Status::Spam || t.ticket.merged_into.is_some()) {
             return Err(Refused::Text("the ticket is spam or was merged into another"));

@@ -131,17 +131,23 @@ impl Book {
     /// Whether a text holds one of our signed addresses, or something that looks like one, however it is escaped:
     /// `%2B` and `=2B` leave letters before the token, never behind it.
     pub fn has_trace(&self, text: &str) -> bool {
+        self.has_trace_but(text, |_| false)
+    }
+
+    /// The same, but for addresses that may stand there.
+    pub fn has_trace_but(&self, text: &str, may: impl Fn(&Token) -> bool) -> bool {
         let folded = text.to_lowercase();
         let tail =
             |word: &str| word.len().checked_sub(LETTERS).and_then(|at| word.get(at..)).filter(|t| looks_like_token(t)).map(str::to_owned);
-        let signed = folded.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(tail).any(|t| self.keys.verify(&t).is_some());
+        let signed =
+            folded.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(tail).any(|t| self.keys.verify(&t).is_some_and(|t| !may(&t)));
         signed
             || self.entries.iter().any(|e| {
                 let ours = format!("@{}", e.domain);
                 folded.match_indices(&ours).any(|(at, _)| {
                     let before = folded.get(..at).unwrap_or("");
                     let word = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
-                    tail(word).is_some()
+                    tail(word).is_some_and(|t| !self.keys.verify(&t).is_some_and(|t| may(&t)))
                 })
             })
     }

@@ -12,6 +12,7 @@ use super::author::Author;
 use super::commands::{Block, Command, Wrong, parse, says_note};
 use super::draft::Draft;
 use super::execute::{self, assign};
+use super::inside::{self, Inside};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
@@ -111,6 +112,11 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
         return Ok(Some(objection));
     }
     let passed = |reason| draft.mail.has_passed(reason);
+    if !passed("leak")
+        && let Some(objection) = of_note(draft, t, place, &block.text)?
+    {
+        return Ok(Some(objection));
+    }
     if t.ticket.merged_into.is_some() && !passed("collision") {
         return Ok(Some(("collision", "the ticket was merged into another".into())));
     }
@@ -121,15 +127,29 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     too_many(draft, agent)
 }
 
-/// What of us would leave with a text or with what is attached.
+/// What of us would leave with a text or with what is attached. An agent's word lets it through, but for signed addresses.
 pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
+    let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
+    if inside.has_address(text, None) {
+        return Some(("leak", "a signed address of this desk is left in it; that never leaves: answer again without it".into()));
+    }
     if draft.mail.has_passed("leak") {
         return None;
     }
     if answer::attachments(draft.mail.understood).iter().any(|a| a.content_type.starts_with("message/")) {
         return Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into()));
     }
-    answer::leak(&draft.desk.book, text).map(|trace| ("leak", trace.to_owned()))
+    inside.found(text, "").map(|trace| ("leak", trace))
+}
+
+/// A line of a note of this ticket that would leave.
+fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) -> Known<Option<Objection>> {
+    let id = t.ticket.id;
+    need(draft.facts, Keys { notes: [id].into(), ..Keys::default() })?;
+    let theirs = draft.facts.last_words.get(&(id, place.turn)).map_or("", String::as_str);
+    let notes = draft.facts.notes.get(&id).map_or("", String::as_str);
+    let line = inside::note_line(text, notes, theirs);
+    Ok(line.map(|line| ("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))))
 }
 
 /// Whether the agent has published more within an hour than one person writes.

@@ -5,8 +5,6 @@ use crate::model::understood::{Attachment, LineKind};
 
 use crate::understand::MARKER;
 
-use super::addresses::Book;
-
 /// Begins the line of the answer address in a notification.
 pub const ANSWER_LABEL: &str = "Answer:";
 /// Begins the line of the note address in a notification.
@@ -47,7 +45,7 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
 }
 
 /// Letters and digits alone: quoting re-wraps lines and changes white space.
-fn squeeze(text: &str) -> String {
+pub(super) fn squeeze(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
@@ -59,19 +57,6 @@ fn blank_runs(text: &str) -> String {
         }
     }
     out.join("\n")
-}
-
-/// The line in which something of a notification is left; such an answer is held.
-pub(super) fn leak(book: &Book, text: &str) -> Option<&'static str> {
-    if book.has_trace(text) {
-        return Some("a signed address of this desk is left in it");
-    }
-    let marker: String = squeeze(MARKER);
-    let label = |line: &str| {
-        let line = line.trim_start_matches(['>', ' ', '*', '|']);
-        line.starts_with(NOTE_LABEL) || line.starts_with("Note (stays inside)") || squeeze(line).contains(&marker)
-    };
-    text.lines().any(label).then_some("a line of the notification is left in it")
 }
 
 /// Whether the HTML part shows other commands at its top than the text part does.
@@ -110,7 +95,6 @@ fn cut(u: &Understood, html: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::desk::addresses::tests::book;
     use crate::model::understood::{Facts, Line};
 
     fn mail(lines: &[(LineKind, &str)]) -> Understood {
@@ -165,14 +149,5 @@ mod tests {
         );
         let u = crate::understand::understand(outlook.as_bytes(), &crate::understand::Limits::default());
         assert_eq!((text(&u, "It burns.").as_str(), unmarked(&u, "It burns.")), ("Done.", Vec::new()));
-    }
-
-    #[test]
-    fn traces_of_the_notification_are_seen() {
-        let book = book();
-        for text in [format!("ok\n{MARKER}\n"), format!("> {NOTE_LABEL} x"), "*Note (stays inside)* : y".into()] {
-            assert!(leak(&book, &text).is_some(), "{text}");
-        }
-        assert_eq!(leak(&book, "Note: the answer: 42"), None);
     }
 }

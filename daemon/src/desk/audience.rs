@@ -5,15 +5,21 @@ use crate::model::facts::{Facts, TicketFacts};
 use crate::model::people::{Notify, Person};
 use crate::model::ticket::{Role, Standing};
 
-/// Agents who hear of a new ticket: the team's, else all.
+/// Agents who hear of a new ticket: the team's, else all; of them those who want to.
 pub(super) fn of_team<'f>(facts: &'f Facts, team: Option<&str>) -> Vec<&'f Person> {
-    let active = || facts.staff().iter().filter(|p| p.is_active_agent());
+    let wanting = || facts.staff().iter().filter(|p| p.is_active_agent() && matches!(p.settings.notify, Notify::Team | Notify::All));
     let in_team = |p: &&Person| team.is_some_and(|t| p.settings.teams.iter().any(|own| own.eq_ignore_ascii_case(t)));
-    let members: Vec<_> = active().filter(in_team).collect();
-    let heard = if members.is_empty() { active().collect() } else { members };
-    let mut heard: Vec<_> = heard.into_iter().filter(|p| matches!(p.settings.notify, Notify::Team | Notify::All)).collect();
-    heard.extend(active().filter(|p| p.settings.notify == Notify::All));
+    let mut heard: Vec<_> = wanting().filter(in_team).collect();
+    if heard.is_empty() {
+        heard = wanting().collect();
+    }
+    heard.extend(everything(facts));
     unique(heard)
+}
+
+/// Agents who want to hear of everything.
+fn everything(facts: &Facts) -> impl Iterator<Item = &Person> {
+    facts.staff().iter().filter(|p| p.is_active_agent() && p.settings.notify == Notify::All)
 }
 
 /// Admins, else all agents: whoever looks after what needs a person.
@@ -31,7 +37,7 @@ pub(super) fn of_ticket<'f>(facts: &'f Facts, ticket: &TicketFacts) -> Vec<&'f P
         None => of_team(facts, ticket.ticket.team.as_deref()),
     };
     heard.extend(followers(facts, ticket));
-    heard.extend(facts.staff().iter().filter(|p| p.is_active_agent() && p.settings.notify == Notify::All));
+    heard.extend(everything(facts));
     unique(heard.into_iter().filter(|p| p.settings.notify != Notify::None).collect())
 }
 
@@ -41,7 +47,8 @@ pub(super) fn of_note<'f>(facts: &'f Facts, ticket: &TicketFacts, text: &str) ->
     let mut heard: Vec<_> = assignee.into_iter().collect();
     heard.extend(followers(facts, ticket));
     heard.extend(facts.staff().iter().filter(|p| p.is_active_agent() && is_named(p, text)));
-    unique(heard)
+    heard.extend(everything(facts));
+    unique(heard.into_iter().filter(|p| p.settings.notify != Notify::None).collect())
 }
 
 fn followers<'f>(facts: &'f Facts, ticket: &TicketFacts) -> impl Iterator<Item = &'f Person> {
@@ -50,7 +57,7 @@ fn followers<'f>(facts: &'f Facts, ticket: &TicketFacts) -> impl Iterator<Item =
 }
 
 /// Whether a note says `@NAME`: the first name, the whole name or the local part of the address.
-fn is_named(person: &Person, text: &str) -> bool {
+pub fn is_named(person: &Person, text: &str) -> bool {
     let text = text.to_lowercase();
     let name = person.shown_name().to_lowercase();
     let local = person.address.split('@').next().unwrap_or("").to_lowercase();

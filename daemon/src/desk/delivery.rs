@@ -11,6 +11,9 @@ use crate::model::ticket::MessageKind;
 use super::ledger::Ledger;
 use super::{Desk, Step, audience, need};
 
+/// Begins the reason of a mail that the desk itself has stopped, where else a server's reply stands.
+pub const STOPPED: &str = "stopped by the desk:";
+
 /// Decides what follows when the relay has refused a mail for good, or it was given up.
 pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
     let keys = Keys { staff: true, tickets: row.ticket.into_iter().collect(), ..Keys::default() };
@@ -63,7 +66,10 @@ fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, repor
         MailKind::Ack => "The acknowledgement",
         _ => "A notification",
     };
-    let text = format!("{what} to {} could not be delivered. The server said:\n{reply}", row.address);
+    let text = match reply.strip_prefix(STOPPED) {
+        Some(why) => format!("{what} to {} was not sent:{why}", row.address),
+        None => format!("{what} to {} could not be delivered. The server said:\n{reply}", row.address),
+    };
     NewMessage {
         ticket: TicketRef::Id(t.ticket.id),
         turn: t.ticket.turn,

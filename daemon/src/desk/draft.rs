@@ -4,10 +4,12 @@ use std::ops::{Deref, DerefMut};
 
 use crate::model::changes::{Changes, Fate, InboxFate, Label, MessageRef, NewMessage, NewRef, PersonRef, TicketRef};
 use crate::model::facts::Facts;
+use crate::model::outgoing::MailKind;
 use crate::model::text::one_line;
 use crate::model::ticket::MessageKind;
 
 use super::ledger::Ledger;
+use super::who::Decision;
 use super::{Desk, Mail, thread};
 
 /// Longest subject that is kept, in characters.
@@ -17,7 +19,7 @@ const SUBJECT: usize = 250;
 pub(super) struct Draft<'a> {
     ledger: Ledger<'a>,
     pub(super) mail: Mail<'a>,
-    decided_from: String,
+    decided_from: Option<Decision>,
     scope: i64,
 }
 
@@ -39,17 +41,17 @@ impl<'a> Draft<'a> {
     pub(super) fn new(desk: &'a Desk, mail: &Mail<'a>, facts: &'a Facts, now: i64) -> Self {
         let mut ledger = Ledger::new(desk, facts, now);
         ledger.changes.guard.inbox = Some((mail.id, mail.node));
-        Self { ledger, mail: *mail, decided_from: String::new(), scope: 0 }
+        Self { ledger, mail: *mail, decided_from: None, scope: 0 }
     }
 
     /// The same for a mail that nobody has claimed; what was read is guarded by whoever decides many of them at once.
     pub(super) fn unclaimed(desk: &'a Desk, mail: &Mail<'a>, facts: &'a Facts, now: i64) -> Self {
-        Self { ledger: Ledger::unguarded(desk, facts, now), mail: *mail, decided_from: String::new(), scope: 0 }
+        Self { ledger: Ledger::unguarded(desk, facts, now), mail: *mail, decided_from: None, scope: 0 }
     }
 
     /// Notes what the decision was made from, for the audit.
-    pub(super) fn decided_from(mut self, what: &str) -> Self {
-        what.clone_into(&mut self.decided_from);
+    pub(super) fn decided_from(mut self, what: Decision) -> Self {
+        self.decided_from = Some(what);
         self
     }
 
@@ -62,6 +64,8 @@ impl<'a> Draft<'a> {
     /// Ends the decision with the fate of the mail.
     pub(super) fn fate(mut self, fate: Fate, ticket: Option<TicketRef>, reason: &str, detail: &str) -> Changes {
         let u = self.mail.understood;
+        let vouched = self.mail.has_passed("leak");
+        self.changes.outbox.iter_mut().for_each(|mail| mail.params.vouched |= vouched && mail.kind == MailKind::Answer);
         let filed = matches!(fate, Fate::Ticket | Fate::Message | Fate::Automatic);
         // Under the ticket it went to and under the one it was sent to: a copy may be looked for by either. A held mail is
         // no copy's original: whoever plants a forged copy first must not silence the real one.
@@ -89,7 +93,7 @@ impl<'a> Draft<'a> {
 
     fn inputs(&self) -> String {
         let Mail { passed, verdict, findings, .. } = self.mail;
-        serde_json::json!({ "rule": self.decided_from, "passed": passed, "verdict": verdict, "filters": findings }).to_string()
+        serde_json::json!({ "decision": self.decided_from, "passed": passed, "verdict": verdict, "filters": findings }).to_string()
     }
 
     /// Adds this mail as a message.

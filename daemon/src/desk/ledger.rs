@@ -11,8 +11,8 @@ use crate::model::text::one_line;
 use crate::model::ticket::{Standing, Status, Ticket};
 use crate::model::{Address, InboxId, PersonId};
 
-use super::Desk;
 use super::timers::SNOOZE;
+use super::{Desk, quiet};
 
 /// Collects changes; guards everything that was read.
 pub(super) struct Ledger<'a> {
@@ -82,9 +82,23 @@ impl<'a> Ledger<'a> {
         params: Params,
     ) {
         let address = address.to_owned();
-        let wait = if kind == MailKind::Answer { millis(self.desk.config.outbound.undo) } else { 0 };
-        let (due_at, created_at) = (self.now + wait, self.now);
+        let due_at = match kind {
+            MailKind::Answer => self.now + millis(self.desk.config.outbound.undo),
+            // Whoever has just written is awake.
+            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Receipt => self.now,
+            MailKind::History | MailKind::Found | MailKind::Help => self.now,
+            MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
+            MailKind::Digest | MailKind::Webhook | MailKind::Imap => self.awake(recipient),
+        };
+        let created_at = self.now;
         self.changes.outbox.push(NewOutbox { ticket, recipient, address, kind, message, params, due_at, created_at });
+    }
+
+    /// When an agent may be mailed: now, or when their quiet hours end.
+    fn awake(&self, recipient: PersonRef) -> i64 {
+        let is_them = |p: &&Person| recipient == PersonRef::Id(p.id);
+        let until = self.facts.staff().iter().find(is_them).and_then(|p| quiet::until(&p.settings, self.now));
+        until.unwrap_or(self.now)
     }
 
     /// Something to do later.

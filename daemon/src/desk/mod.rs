@@ -7,7 +7,7 @@ pub mod act;
 pub mod addresses;
 mod agent;
 pub mod answer;
-mod audience;
+pub mod audience;
 mod author;
 mod automatic;
 mod batch;
@@ -21,11 +21,13 @@ mod execute;
 mod form;
 mod history;
 mod hold;
+pub mod inside;
 mod ledger;
 mod mail;
 pub mod message_id;
 mod opening;
 mod orders;
+pub mod quiet;
 mod recipients;
 mod release;
 mod tell;
@@ -53,7 +55,7 @@ use author::Author;
 use customer::As;
 use draft::Draft;
 use recipients::Addressed;
-use who::{Kind, Outcome};
+use who::{Decision, Kind, Outcome};
 
 /// One snapshot of what the desk is: a decision takes it and keeps it.
 #[derive(Clone, Debug)]
@@ -153,9 +155,10 @@ fn by_author(draft: Draft<'_>, to: &Addressed, author: &Author) -> Known<Changes
     let kind = if mail.has_passed("confirm") && place.kind == Kind::AgentExpired { Kind::Agent } else { place.kind };
     let allow_spf = person.is_some_and(|p| p.settings.allow_spf);
     let channel = mail.channel(from, person);
-    let outcome = who::outcome(channel, proof, kind, from, automatic, allow_spf);
-    let draft = draft.decided_from(&format!("{channel:?} {proof:?} {kind:?} {from:?} automatic={automatic} -> {outcome:?}"));
-    match who::on_ticket(outcome, from, place.ticket.is_some(), mail.has_passed("author")) {
+    let ruled = who::decide(channel, proof, kind, from, automatic, allow_spf);
+    let outcome = who::on_ticket(ruled.outcome, from, place.ticket.is_some(), mail.has_passed("author"));
+    let draft = draft.decided_from(Decision { outcome, ..ruled });
+    match outcome {
         Outcome::Act => agent::act(draft, to, &place),
         // A client that lost the Reply-To: the agent's words must neither be lost nor open a ticket of their own.
         Outcome::Note | Outcome::OnBehalf if place.ticket.is_some() => agent::note_by(draft, author, &place),

@@ -4,7 +4,7 @@ use crate::model::PersonId;
 use crate::model::changes::{MessageRef, PersonRef, TicketRef};
 use crate::model::facts::TicketFacts;
 use crate::model::outgoing::{MailKind, Params};
-use crate::model::people::Person;
+use crate::model::people::{Notify, Person};
 use crate::model::ticket::{Status, Ticket};
 
 use super::audience;
@@ -53,7 +53,8 @@ pub(super) fn of_owner(ledger: &mut Ledger<'_>, by: Option<&Person>, t: &TicketF
     let hears_not = |p: &PersonId| Some(*p) != giver && !hears.contains(&PersonRef::Id(*p));
     let told = t.told.iter().copied().filter(|p| was_new && *p != owner && hears_not(p));
     let given = Some(owner).filter(hears_not);
-    for person in told.chain(given).filter_map(|p| ledger.facts.person(p)).filter(|p| p.is_active_agent()).collect::<Vec<_>>() {
+    let hears = |p: &Person| p.is_active_agent() && p.settings.notify != Notify::None;
+    for person in told.chain(given).filter_map(|p| ledger.facts.person(p)).filter(|p| hears(p)).collect::<Vec<_>>() {
         ledger.send(MailKind::Taken, person, Some(TicketRef::Id(t.ticket.id)), answer, params.clone());
     }
 }

@@ -2,10 +2,15 @@
 //!
 //! The rules are tried in order and the first that matches decides. Losing a proof never raises what a mail may do.
 
+mod words;
+
+use serde::{Deserialize, Serialize};
+
 use crate::model::{By, Verdict};
 
 /// How the mail came.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Channel {
     /// From outside, or through a relay.
     Mail,
@@ -14,7 +19,8 @@ pub enum Channel {
 }
 
 /// What the checks of From say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Proof {
     /// An aligned DKIM signature, or a gateway that has verified for us.
     Aligned,
@@ -57,7 +63,8 @@ impl Proof {
 }
 
 /// The strongest of our recipients.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// A valid address of an agent.
     Agent,
@@ -74,7 +81,8 @@ pub enum Kind {
 }
 
 /// The author.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum From {
     /// The agent whose address it was sent to.
     Owner,
@@ -93,7 +101,8 @@ pub enum From {
 }
 
 /// What the mail may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Act as the agent whose address it was sent to.
     Act,
@@ -115,48 +124,81 @@ pub enum Outcome {
     Automatic,
 }
 
+/// What is known of a mail, what it may do, and the rule that says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// How it came.
+    pub channel: Channel,
+    /// What proves its From.
+    pub proof: Proof,
+    /// What it was sent to.
+    pub address: Kind,
+    /// Who wrote it.
+    pub author: From,
+    /// Not written by a person just now.
+    pub automatic: bool,
+    /// SPF alone is enough for this agent.
+    pub allow_spf: bool,
+    /// The number of the rule; `tests/golden/who_acts.txt` lists them.
+    pub rule: u8,
+    /// What it may do.
+    pub outcome: Outcome,
+}
+
 /// Decides.
-pub fn outcome(channel: Channel, proof: Proof, kind: Kind, from: From, automatic: bool, allow_spf: bool) -> Outcome {
-    use Outcome::{Act, Automatic, Confirm, Customer, CustomerUnverified, Hold, Note, OnBehalf, ThirdParty};
+pub fn decide(channel: Channel, proof: Proof, address: Kind, author: From, automatic: bool, allow_spf: bool) -> Decision {
     let submitted = channel == Channel::Submission;
+    let (rule, outcome) = ruled(submitted, proof, address, author, automatic, allow_spf);
+    Decision { channel, proof, address, author, automatic, allow_spf, rule, outcome }
+}
+
+fn ruled(submitted: bool, proof: Proof, kind: Kind, from: From, automatic: bool, allow_spf: bool) -> (u8, Outcome) {
+    use Outcome::{Act, Automatic, Confirm, Customer, CustomerUnverified, Hold, Note, OnBehalf, ThirdParty};
     let agents = matches!(kind, Kind::Agent | Kind::AgentExpired);
     match (kind, from, proof) {
-        (_, From::Malformed, _) | (Kind::AgentRevoked, ..) => Hold,
-        (_, _, Proof::FailPolicy) if !submitted => Hold,
-        (_, From::Own, _) if !submitted => Hold,
-        _ if automatic => Automatic,
+        (_, From::Malformed, _) => (1, Hold),
+        (Kind::AgentRevoked, ..) => (3, Hold),
+        (_, _, Proof::FailPolicy) if !submitted => (4, Hold),
+        (_, From::Own, _) if !submitted => (5, Hold),
+        _ if automatic => (if agents { 6 } else { 7 }, Automatic),
         _ if submitted => match (kind, from) {
-            (Kind::Agent, From::Owner) => Act,
-            (Kind::AgentExpired, From::Owner) => Confirm,
-            (Kind::Customer | Kind::CustomerExpired, From::Owner | From::Agent) => Note,
-            (Kind::Plain, From::Owner | From::Agent) => OnBehalf,
-            _ => Hold,
+            (Kind::Agent, From::Owner) => (8, Act),
+            (Kind::AgentExpired, From::Owner) => (20, Confirm),
+            (Kind::Customer | Kind::CustomerExpired, From::Owner | From::Agent) => (25, Note),
+            (Kind::Plain, From::Owner | From::Agent) => (30, OnBehalf),
+            _ => (9, Hold),
         },
         (Kind::Agent, From::Owner, _) => match proof {
-            Proof::Aligned => Act,
-            Proof::Spf if allow_spf => Act,
-            Proof::Fail | Proof::FailPolicy => Hold,
-            _ => Confirm,
+            Proof::Aligned => (13, Act),
+            Proof::Spf if allow_spf => (14, Act),
+            Proof::Spf => (14, Confirm),
+            Proof::Fail | Proof::FailPolicy => (10, Hold),
+            Proof::Temporary => (15, Confirm),
+            Proof::None | Proof::Permanent => (16, Confirm),
         },
-        (Kind::AgentExpired, From::Owner, Proof::Aligned) => Confirm,
-        (Kind::AgentExpired, From::Owner, _) => Hold,
-        (Kind::Agent, From::Agent, Proof::Aligned) => Note,
-        (_, From::Agent | From::FormerAgent, _) if agents => Hold,
-        (_, _, Proof::Fail | Proof::Permanent) if agents => Hold,
-        (_, From::Party, Proof::Aligned | Proof::Spf) if agents => Customer,
-        (_, From::Party, _) if agents => CustomerUnverified,
-        _ if agents => ThirdParty,
+        (Kind::AgentExpired, From::Owner, Proof::Aligned) => (20, Confirm),
+        (Kind::AgentExpired, From::Owner, _) => (20, Hold),
+        (Kind::Agent, From::Agent, Proof::Aligned) => (17, Note),
+        (_, From::Agent, _) if agents => (17, Hold),
+        (_, From::FormerAgent, _) if agents => (18, Hold),
+        (_, _, Proof::Fail | Proof::Permanent) if agents => (19, Hold),
+        (_, From::Party, Proof::Aligned | Proof::Spf) if agents => (19, Customer),
+        (_, From::Party, _) if agents => (19, CustomerUnverified),
+        _ if agents => (19, ThirdParty),
+        (Kind::Customer, From::Owner | From::Agent, Proof::Aligned) => (25, Note),
+        (Kind::Customer, From::Owner | From::Agent | From::FormerAgent, _) => (25, Hold),
+        (Kind::Customer, From::Party, Proof::Fail) => (23, Hold),
+        (Kind::Customer, From::Party, Proof::Aligned | Proof::Spf) => (21, Customer),
+        (Kind::Customer, From::Party, _) => (22, CustomerUnverified),
+        (Kind::Customer, _, Proof::Fail) => (24, Hold),
+        (Kind::Customer, ..) => (24, ThirdParty),
+        (_, From::Owner | From::Agent, Proof::Aligned) => (30, OnBehalf),
+        (_, From::Owner | From::Agent | From::FormerAgent, Proof::Fail) => (30, Hold),
+        (_, From::Owner | From::Agent | From::FormerAgent, _) => (30, CustomerUnverified),
+        (_, _, Proof::Aligned | Proof::Spf) => (27, Customer),
         // A domain that asks for nothing (`p=none`) keeps its customers from no desk; nobody acts in its name.
-        (Kind::Customer, _, Proof::Fail) | (_, From::Owner | From::Agent | From::FormerAgent, Proof::Fail) => Hold,
-        (Kind::Customer, From::Party, Proof::Aligned | Proof::Spf) => Customer,
-        (Kind::Customer, From::Party, _) => CustomerUnverified,
-        (Kind::Customer, From::Owner | From::Agent, Proof::Aligned) => Note,
-        (Kind::Customer, From::Owner | From::Agent | From::FormerAgent, _) => Hold,
-        (Kind::Customer, ..) => ThirdParty,
-        (_, From::Owner | From::Agent, Proof::Aligned) => OnBehalf,
-        (_, From::Owner | From::Agent | From::FormerAgent, _) => CustomerUnverified,
-        (_, _, Proof::Aligned | Proof::Spf) => Customer,
-        _ => CustomerUnverified,
+        (_, _, Proof::Fail) => (29, CustomerUnverified),
+        _ => (28, CustomerUnverified),
     }
 }
 
@@ -173,8 +215,16 @@ pub fn on_ticket(outcome: Outcome, from: From, on_ticket: bool, let_through: boo
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod golden;
+
+#[cfg(test)]
 mod tests {
     use super::*;
+
+    fn outcome(c: Channel, d: Proof, t: Kind, f: From, x: bool, spf: bool) -> Outcome {
+        decide(c, d, t, f, x, spf).outcome
+    }
 
     const CHANNELS: [Channel; 2] = [Channel::Mail, Channel::Submission];
     const PROOFS: [Proof; 7] =

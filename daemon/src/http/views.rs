@@ -4,6 +4,7 @@ use ombud_indexer::Key;
 use serde::Serialize;
 
 pub use crate::clock::rfc3339 as time;
+use crate::desk::who::Decision;
 use crate::feed::search::{Answer, Found};
 use crate::model::article::{Publication, Slug, Visibility};
 use crate::model::changes::Fate;
@@ -127,7 +128,22 @@ pub struct InboxView<'a> {
     recipients: &'a [String],
     authentication: Option<Verdict>,
     filters: Vec<Finding>,
+    decision: Option<DecisionView>,
     attempts: i64,
+}
+
+/// Who may act: what was known, the rule, and the same in a sentence.
+#[derive(Debug, Serialize)]
+struct DecisionView {
+    #[serde(flatten)]
+    decision: Decision,
+    in_words: String,
+}
+
+impl From<Decision> for DecisionView {
+    fn from(decision: Decision) -> Self {
+        Self { in_words: decision.in_words(), decision }
+    }
 }
 
 /// What became of it.
@@ -153,6 +169,7 @@ impl<'a> From<&'a InboxItem> for InboxView<'a> {
             recipients: &mail.envelope.recipients,
             authentication: mail.verdict(),
             filters: mail.findings(),
+            decision: mail.decision::<Decision>().map(DecisionView::from),
             attempts: mail.attempts,
         }
     }

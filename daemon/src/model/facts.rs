@@ -32,6 +32,8 @@ pub struct Keys {
     pub last_words: BTreeSet<(TicketId, i64)>,
     /// The last public answer of an agent on a ticket.
     pub last_answers: BTreeSet<(TicketId, PersonId)>,
+    /// The newest notes of a ticket.
+    pub notes: BTreeSet<TicketId>,
 }
 
 impl Keys {
@@ -42,7 +44,7 @@ impl Keys {
 
     /// Asks for all that `other` asks for, too.
     pub fn add(&mut self, other: Self) {
-        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers } = other;
+        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers, notes } = other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
         self.tickets.extend(tickets);
@@ -54,6 +56,7 @@ impl Keys {
         self.counts.extend(counts);
         self.last_words.extend(last_words);
         self.last_answers.extend(last_answers);
+        self.notes.extend(notes);
     }
 }
 
@@ -177,6 +180,8 @@ pub struct Facts {
     pub last_words: BTreeMap<(TicketId, i64), String>,
     /// Answers to `Keys::last_answers`.
     pub last_answers: BTreeMap<(TicketId, PersonId), Option<LastAnswer>>,
+    /// Answers to `Keys::notes`, one after the other; empty when there are none.
+    pub notes: BTreeMap<TicketId, String>,
 }
 
 impl Facts {
@@ -197,6 +202,7 @@ impl Facts {
             counts: lack(&keys.counts, &self.counts),
             last_words: lack(&keys.last_words, &self.last_words),
             last_answers: lack(&keys.last_answers, &self.last_answers),
+            notes: lack(&keys.notes, &self.notes),
         }
     }
 

@@ -116,4 +116,7 @@ pub struct Params {
     /// Sentences for a receipt; the query of a search.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
+    /// The author of an answer has seen what in it looks internal, and wants it sent.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub vouched: bool,
 }

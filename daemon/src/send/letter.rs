@@ -44,6 +44,10 @@ pub(super) struct Letter {
     pub(super) desk_address: Option<String>,
     /// The ticket of which a mail there would mean to hear no more: List-Unsubscribe.
     pub(super) unfollow: Option<TicketId>,
+    /// List-Id (RFC 2919): which mailbox of ours an agent's mail is about, without angle brackets.
+    pub(super) list_id: Option<String>,
+    /// X-Ombud-Reason: why an agent gets this.
+    pub(super) reason: Option<&'static str>,
 }
 
 impl Letter {
@@ -77,6 +81,12 @@ impl Letter {
                 let body = format!("body=%40ticket%20{ticket}%0D%0A%40unfollow");
                 mail = mail.header("List-Unsubscribe", Raw::new(format!("<mailto:{desk}?subject=Unfollow&{body}>")));
             }
+        }
+        if let Some(id) = &self.list_id {
+            mail = mail.header("List-Id", Raw::new(format!("<{id}>")));
+        }
+        if let Some(reason) = self.reason {
+            mail = mail.header("X-Ombud-Reason", Text::new(reason));
         }
         mail.text_body = Some(body("text/plain", &self.text));
         mail.html_body = self.html.as_deref().map(|html| body("text/html", html));

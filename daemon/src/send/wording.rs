@@ -4,6 +4,7 @@ pub(super) mod asked;
 
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
+use crate::desk::delivery::STOPPED;
 use crate::understand::MARKER;
 
 /// The acknowledgement: nothing in it comes from the mail that it answers.
@@ -140,7 +141,11 @@ pub(super) fn digest(mails: &[Waiting]) -> String {
 
 /// An answer did not arrive.
 pub(super) fn failed(address: &str, reply: &str, text: &str) -> String {
-    format!("Your answer did not reach {address}. The server said:\n\n  {reply}\n\nYour answer:\n\n{}\n", quoted(text))
+    let why = match reply.strip_prefix(STOPPED) {
+        Some(why) => format!("Your answer to {address} was not sent:{why}. Answer again without it"),
+        None => format!("Your answer did not reach {address}. The server said:\n\n  {reply}"),
+    };
+    format!("{why}\n\nYour answer:\n\n{}\n", quoted(text))
 }
 
 /// What an agent's mail did.

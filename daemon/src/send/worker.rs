@@ -26,7 +26,7 @@ use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
-use super::compose::{Composed, Composer};
+use super::compose::{ComposeError, Composed, Composer};
 use super::destination::Destination;
 use super::outcome::settled;
 use super::relay::{Exit, Outcome};
@@ -140,11 +140,15 @@ impl Sender {
         let desk = self.desk.borrow().clone();
         let settled = match self.composed(&desk, &row).await {
             Ok(mail) => self.tried(&desk, &row, &mail, &cancel).await,
-            Err(StoreError::Fenced) => {
+            Err(ComposeError::Store(StoreError::Fenced)) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
                 return true;
             }
-            Err(error) => {
+            Err(stopped @ ComposeError::Internal(_)) => {
+                tracing::warn!(id = %row.id, kind = %row.kind, "a mail was stopped, for something internal would leave with it");
+                Settled::Failed(stopped.to_string())
+            }
+            Err(ComposeError::Store(error)) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.
                 let pause = if error.is_nobodys_fault() { POLL } else { Duration::from_secs(60) };
@@ -205,7 +209,7 @@ impl Sender {
     }
 
     /// The mail's bytes: those of the first try, or composed now and kept before they leave.
-    async fn composed(&self, desk: &Arc<Desk>, row: &OutboxRow) -> Result<Composed, StoreError> {
+    async fn composed(&self, desk: &Arc<Desk>, row: &OutboxRow) -> Result<Composed, ComposeError> {
         let composer = Composer { store: &self.store, desk, searcher: &self.searcher, now: self.clock.now() };
         if let Some(sha) = &row.composed {
             let mailbox = composer.mailbox(row).await?;

@@ -2,6 +2,7 @@
 
 use crate::model::address::{fold, split};
 use crate::model::changes::{Changes, Fate, MessageRef};
+use crate::model::outgoing::MailKind;
 use crate::model::{InboxId, MessageId, PersonId, TicketId};
 
 use super::StoreError;
@@ -246,7 +247,9 @@ pub(super) async fn outbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     for row in &changes.outbox {
         let ticket = row.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Null);
         let recipient = made.person(row.recipient)?;
-        let lane = format!("{}/{}", int(&ticket), int(&recipient));
+        // What waits for the end of quiet hours keeps nothing back that is to leave now.
+        let later = if row.kind != MailKind::Answer && row.due_at > row.created_at { "/later" } else { "" };
+        let lane = format!("{}/{}{later}", int(&ticket), int(&recipient));
         let key = fold(&row.address);
         let domain = split(&key).map_or("", |(_, domain)| domain).to_owned();
         args.extend([

@@ -4,6 +4,7 @@ use clap::ValueEnum;
 
 use crate::cli::failure::Failure;
 use crate::cli::input::words;
+use crate::desk::quiet;
 use crate::model::people::{Notify, Settings};
 use crate::model::text::one_line;
 
@@ -47,7 +48,7 @@ enum YesNo {
 }
 
 impl Set {
-    /// The settings with what is asked for, and what is not acted on yet.
+    /// The settings with what is asked for, and what one should know of them.
     ///
     /// # Errors
     /// 64 when nothing is asked for, 65 for a value that can't be used.
@@ -57,6 +58,7 @@ impl Set {
             return Err(Failure::usage("nothing to set: give --team, --notify, --receipts, --allow-spf, --timezone or --quiet"));
         }
         let mut notes = Vec::new();
+        let about_time = self.timezone.is_some() || self.quiet.is_some();
         if !self.team.is_empty() {
             settings.teams = teams(&self.team)?;
         }
@@ -67,8 +69,10 @@ impl Set {
             settings.timezone = given(zone).map(timezone).transpose()?;
         }
         if let Some(hours) = self.quiet {
-            settings.quiet = given(hours).map(quiet).transpose()?;
-            notes.extend(settings.quiet.as_ref().map(|_| "the quiet hours are kept; they are not acted on yet"));
+            settings.quiet = given(hours).map(quiet_hours).transpose()?;
+        }
+        if about_time && settings.quiet.is_some() && settings.timezone.is_none() {
+            notes.push("the quiet hours are in UTC as long as no --timezone is set");
         }
         Ok((settings, notes))
     }
@@ -97,25 +101,19 @@ fn given(text: String) -> Option<String> {
 }
 
 fn timezone(name: String) -> Result<String, Failure> {
-    let zones = jiff::tz::db();
-    // A machine without a time zone database can't tell.
-    match zones.is_definitively_empty() || zones.get(&name).is_ok() {
-        true => Ok(name),
-        false => Err(Failure::data(format!("\"{name}\" is no time zone: write it like Europe/Berlin"))),
+    match quiet::zone(&name) {
+        Some(_) => Ok(name),
+        None => Err(Failure::data(format!("\"{name}\" is no time zone: write it like Europe/Berlin"))),
     }
 }
 
 /// `18:00-08:00`.
-fn quiet(hours: String) -> Result<String, Failure> {
-    let clock = |text: &str| {
-        let (hour, minute) = text.split_once(':')?;
-        let digits = |part: &str, below: u8| {
-            part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) && part.parse::<u8>().is_ok_and(|n| n < below)
-        };
-        (digits(hour, 24) && digits(minute, 60)).then_some(())
-    };
-    let good = hours.split_once('-').is_some_and(|(from, to)| from != to && clock(from).and(clock(to)).is_some());
-    if good { Ok(hours) } else { Err(Failure::data(format!("\"{hours}\" are no quiet hours: write them like 18:00-08:00"))) }
+fn quiet_hours(hours: String) -> Result<String, Failure> {
+    if quiet::hours(&hours).is_some() {
+        Ok(hours)
+    } else {
+        Err(Failure::data(format!("\"{hours}\" are no quiet hours: write them like 18:00-08:00")))
+    }
 }
 
 #[cfg(test)]
@@ -144,9 +142,9 @@ mod tests {
 
     #[test]
     fn quiet_hours_are_two_times() {
-        assert_eq!(quiet("18:00-08:00".into()), Ok("18:00-08:00".into()));
+        assert_eq!(quiet_hours("18:00-08:00".into()), Ok("18:00-08:00".into()));
         for bad in ["18-8", "18:00", "24:00-08:00", "18:60-08:00", "8:00-18:00", "18:00-18:00", "+1:00-08:00", "18:00-08:00-09:00"] {
-            assert!(quiet(bad.into()).is_err(), "{bad}");
+            assert!(quiet_hours(bad.into()).is_err(), "{bad}");
         }
     }
 

@@ -127,7 +127,7 @@ async fn a_held_mail_is_let_through_once() {
     assert_eq!(served.hand_in("to=support@desk.localhost", b"From: ann@example.org\r\nSubject: s\r\n\r\ntext\r\n").await.status, 201);
     served.decide_all().await;
     let item = served.items("/api/v1/inbox").await.remove(0);
-    let expected = "attempts authentication fate filters from id mail_from message_id received_at recipients subject transport";
+    let expected = "attempts authentication decision fate filters from id mail_from message_id received_at recipients subject transport";
     assert_eq!(keys(&item).join(" "), expected);
     assert_eq!((&item["fate"]["kind"], &item["transport"]), (&"held".into(), &"http".into()), "{item}");
     assert_eq!(keys(&item["fate"]), ["detail", "kind", "reason", "ticket"]);

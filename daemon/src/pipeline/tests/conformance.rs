@@ -194,6 +194,7 @@ async fn tickets(w: &World) {
             CountKey::HoldsOf(JANE, 0),
         ]),
         last_words: [(ticket, 9)].into(),
+        notes: [ticket].into(),
         ..Keys::default()
     };
     store.facts(&mut facts, &keys).await.unwrap();
@@ -211,6 +212,7 @@ async fn tickets(w: &World) {
     let mut facts = Facts::default();
     store.facts(&mut facts, &Keys { tickets: [ticket].into(), ..Keys::default() }).await.unwrap();
     assert_eq!(facts.ticket(ticket).unwrap().continued_by, Some(TicketId(2)));
+    assert_eq!(store.earlier_tickets(TicketId(2), 9).await.unwrap().iter().map(|t| t.number).collect::<Vec<_>>(), [ticket]);
 }
 
 /// A mail that says something else today, and one that is held.

@@ -5,6 +5,7 @@ use crate::config::Require;
 use crate::desk::token::Purpose;
 use crate::model::InboxId;
 use crate::model::changes::Fate;
+use crate::model::outgoing::MailKind;
 use crate::store::read::TicketFilter;
 use crate::store::{AgentChange, Cmd};
 
@@ -51,6 +52,37 @@ async fn traces_of_the_notification_hold_an_answer() {
         assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"), "{text}");
     }
     assert!(!w.outbox().await.iter().any(|o| o.starts_with("answer")));
+}
+
+#[tokio::test]
+async fn what_looks_internal_waits_for_its_authors_word_and_a_signed_address_never_leaves() {
+    let (w, _) = world().await;
+    w.agent("bob@agents.test", "Bob Roe").await;
+    let note = w.address(Purpose::Note, JANE, 1).await;
+    let line = "She has not paid since March, and gets no discount any more.";
+    w.mail(JANES, &note, "", line).await;
+    for (text, why) in [
+        ("Ask bob@agents.test, please.".to_owned(), "an address of Bob Roe is in it"),
+        (format!("Hello,\n{line}\nBye"), "a line of an internal note is in it: She has not paid"),
+    ] {
+        let answer = w.address(Purpose::Answer, JANE, 1).await;
+        let before = w.outbox().await.len();
+        let item = w.mail(JANES, &answer, "", &text).await;
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"), "{text}");
+        assert!(item.detail.starts_with(why), "{}", item.detail);
+        let release = w.address(Purpose::Release, JANE, item.id.0).await;
+        w.mail(JANES, &release, "", "").await;
+        let sent: Vec<_> = w.rows().await.into_iter().skip(before).filter(|row| row.kind == MailKind::Answer).collect();
+        assert!(sent.len() == 1 && sent[0].params.vouched, "{sent:?}");
+    }
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    let before = w.outbox().await.iter().filter(|row| row.starts_with("answer")).count();
+    let item = w.mail(JANES, &answer, "", &format!("Write to {answer}")).await;
+    let release = w.address(Purpose::Release, JANE, item.id.0).await;
+    w.mail(JANES, &release, "", "").await;
+    let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
+    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"));
+    assert_eq!(w.outbox().await.iter().filter(|row| row.starts_with("answer")).count(), before);
 }
 
 #[tokio::test]

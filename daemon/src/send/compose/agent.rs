@@ -4,16 +4,20 @@ use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::OutboxRow;
 use crate::model::people::Person;
+use crate::model::text::one_line;
 use crate::model::ticket::MessageKind;
 use crate::model::{Address, InboxId};
 use crate::store::StoreError;
-use crate::store::read::{InboxItem, MessageItem, TicketItem};
+use crate::store::read::{EarlierTicket, InboxItem, MessageItem, TicketItem};
 use crate::understand::{Limits, Part, understand};
 
 use super::super::actions::{self, Action};
 use super::super::letter::Letter;
 use super::super::wording::{self, Foot, Waiting};
 use super::{Composer, Matter};
+
+/// Tickets of the same requester that a notification names.
+const EARLIER: usize = 3;
 
 impl Composer<'_> {
     /// Subject, addresses and headers of every mail to an agent about a ticket.
@@ -62,7 +66,8 @@ impl Composer<'_> {
         letter.references.extend(message.message_id.clone());
         letter.attachments = self.fitting(self.attachments(message).await?);
         let carried = letter.attachments.len() == message.attachments.len();
-        let mut facts = facts(ticket, message, carried);
+        let earlier = self.store.earlier_tickets(ticket.number, EARLIER + 1).await?;
+        let mut facts = facts(ticket, message, carried, &earlier);
         if is_note {
             facts.insert(0, ("Kind", "internal note; an answer to this mail is a note, too".into()));
         }
@@ -176,13 +181,26 @@ fn offered(ticket: &TicketItem, message: &MessageItem) -> Vec<Action> {
     if let Some(author) = author.filter(|_| message.flags.iter().any(|f| f == "third_party")) {
         actions.push((format!("Add {}", author.address), format!("@cc add {}", author.address)));
     }
-    let simple = [("Take it", "@assign me"), ("Follow", "@follow"), ("Solve", "@solve"), ("Spam", "@spam")];
+    let simple = [
+        ("Take it", "@assign me"),
+        ("Follow", "@follow"),
+        ("Solve", "@solve"),
+        ("Snooze until tomorrow", "@snooze tomorrow 9:00"),
+        ("Spam", "@spam"),
+    ];
     actions.extend(simple.map(|(words, command)| (words.to_owned(), command.to_owned())));
     actions
 }
 
+/// `#9 Printer (solved), #4 Invoice (closed)`.
+fn listed(earlier: &[EarlierTicket]) -> String {
+    let told = earlier.iter().take(EARLIER).map(|t| format!("#{} {} ({})", t.number, one_line(&t.subject, 60), t.status));
+    let more = if earlier.len() > EARLIER { ", and more" } else { "" };
+    format!("{}{more}", told.collect::<Vec<_>>().join(", "))
+}
+
 /// What an agent wants to know before they answer.
-fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool) -> Vec<(&'static str, String)> {
+fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool, earlier: &[EarlierTicket]) -> Vec<(&'static str, String)> {
     let mut facts = vec![("Ticket", format!("#{}, {}, {} priority", ticket.number, ticket.status, ticket.priority))];
     let author = message.author.as_ref().map(Address::key);
     let others: Vec<_> = ticket.participants.iter().filter(|p| Some(p.key()) != author).collect();
@@ -190,8 +208,9 @@ fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool) -> Vec<(&'st
         let names: Vec<_> = others.iter().map(|p| format!("{} <{}>", shown(p), p.address)).collect();
         facts.insert(0, ("Your answer also goes to", format!("{} (@cc remove ADDRESS takes one off)", names.join(", "))));
     }
-    if let Some(assignee) = &ticket.assignee {
-        facts.push(("Assigned to", shown(assignee).to_owned()));
+    facts.push(("Assigned to", ticket.assignee.as_ref().map_or("nobody yet", shown).to_owned()));
+    if !earlier.is_empty() {
+        facts.push(("Earlier tickets", listed(earlier)));
     }
     for flag in &message.flags {
         match flag.split_once(':') {

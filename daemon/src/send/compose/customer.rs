@@ -1,5 +1,6 @@
 //! What customers get: the acknowledgement and the answer.
 
+use crate::desk::inside::Inside;
 use crate::desk::token::Purpose;
 use crate::model::people::Person;
 use crate::model::text::bare_subject;
@@ -44,8 +45,11 @@ impl Composer<'_> {
             subject(matter).clone_into(&mut letter.subject);
         }
         letter.references.extend(last.iter().filter_map(|m| m.message_id.clone()));
+        let inside = Inside { book: &self.desk.book, staff: &[] };
         if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
             && let Some(quote) = last.as_ref().filter(|m| m.author_id == Some(matter.recipient.id)).and_then(|m| self.quote(m))
+            // Who has got at an address of an agent gets no help in spreading it.
+            && !inside.has_address(&quote, Some(matter.recipient.id))
         {
             letter.text.push_str(&quote);
         }

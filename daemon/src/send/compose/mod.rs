@@ -3,7 +3,9 @@
 mod agent;
 mod asked;
 mod customer;
+mod guard;
 mod imap;
+mod reason;
 mod webhook;
 
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use ombud_indexer::Searcher;
 
 use crate::clock::millis;
 use crate::desk::Desk;
+use crate::desk::delivery::STOPPED;
+use crate::desk::inside::Inside;
 use crate::desk::message_id::OwnId;
 use crate::desk::token::{Grant, Purpose};
 use crate::model::outgoing::{MailKind, OutboxRow};
@@ -23,6 +27,7 @@ use crate::store::{Store, StoreError};
 use crate::understand::{Limits, Part, parts};
 
 use super::letter::Letter;
+use reason::{list_id, reason};
 
 /// A composed mail.
 pub(super) struct Composed {
@@ -30,6 +35,17 @@ pub(super) struct Composed {
     pub(super) sender: String,
     /// Its bytes.
     pub(super) bytes: Vec<u8>,
+}
+
+/// Why there is no mail.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ComposeError {
+    /// Something internal would leave with it.
+    #[error("{STOPPED} {0}")]
+    Internal(String),
+    /// What it is made from could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Composes mails of one desk at one time.
@@ -67,8 +83,12 @@ impl Composer<'_> {
         of_ticket.or(self.desk.book.first()).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
     }
 
-    pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, StoreError> {
+    pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, ComposeError> {
         let matter = self.matter(row).await?;
+        let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
+        if outsider && !guard::is_for_customers(row.kind) {
+            return Err(ComposeError::Internal("it is for those who work here alone".into()));
+        }
         let mut letter = self.letter(row, &matter);
         match row.kind {
             MailKind::Ack => self.ack(&mut letter, &matter),
@@ -86,8 +106,25 @@ impl Composer<'_> {
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
+        if outsider {
+            self.guard(&mut letter, row, &matter).await?;
+        } else {
+            letter.list_id = Some(list_id(&letter.from.address));
+            letter.reason = Some(reason(row, &matter));
+        }
         let bytes = letter.bytes().map_err(StoreError::from)?;
         Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })
+    }
+
+    /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
+    async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
+        let staff = self.store.staff().await?;
+        let inside = Inside { book: &self.desk.book, staff: &staff };
+        let reader = Some(row.recipient);
+        guard::scrub(letter, &inside, reader, Self::number(matter));
+        let published = self.desk.book.mailbox(matter.mailbox).and_then(|m| m.signature.as_deref()).unwrap_or_default();
+        let found = guard::objection(letter, &inside, reader, row.params.vouched, published);
+        found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 
     async fn matter(&self, row: &OutboxRow) -> Result<Matter, StoreError> {

@@ -49,6 +49,12 @@ impl InboxItem {
         found.or_else(|| self.envelope.verdict.clone())
     }
 
+    /// What it was decided from, as it was written; `None` where no rule about its author had to decide.
+    pub fn decision<D: serde::de::DeserializeOwned>(&self) -> Option<D> {
+        let inputs: serde_json::Value = serde_json::from_str(&self.decided_from).ok()?;
+        D::deserialize(inputs.get("decision")?).ok()
+    }
+
     /// What content filters said of it.
     pub fn findings(&self) -> Vec<Finding> {
         findings(&self.decided_from, &self.envelope)

@@ -157,9 +157,11 @@ impl Store {
 }
 
 async fn outgoing(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Outgoing>, StoreError> {
-    // A postponed mail was not charged with the try; the one that is under way is charged from its beginning.
+    // What waits on purpose, for the end of quiet hours, waits since that end. A postponed mail was not charged with the try; the one that is under way is charged from its beginning.
     let sql = "SELECT kind, CASE WHEN last_reply IS NOT NULL AND attempts = CASE WHEN state = 'claimed' THEN 1 ELSE 0 END THEN 'relay'
-        WHEN state = 'claimed' THEN 'sending' WHEN last_reply IS NULL THEN 'waiting' ELSE 'refused' END, COUNT(*), MIN(created_at), COUNT(*) FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY 1, 2";
+        WHEN state = 'claimed' THEN 'sending' WHEN last_reply IS NULL THEN 'waiting' ELSE 'refused' END,
+        COUNT(*), MIN(CASE WHEN last_reply IS NULL AND due_at > created_at THEN due_at ELSE created_at END), COUNT(*)
+        FROM outbox WHERE state IN ('waiting', 'claimed') GROUP BY 1, 2";
     let mut rows = conn.all(sql, vec![]).await?;
     let sql =
         "SELECT kind, state, COUNT(CASE WHEN settled_at > $1 THEN 1 END), MIN(CASE WHEN settled_at > $1 THEN settled_at END), COUNT(*)

@@ -44,6 +44,17 @@ pub struct TicketItem {
     pub updated_at: i64,
 }
 
+/// An older ticket of the same requester.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierTicket {
+    /// Number.
+    pub number: TicketId,
+    /// Subject.
+    pub subject: String,
+    /// Status.
+    pub status: Status,
+}
+
 /// Which tickets.
 #[derive(Clone, Debug, Default)]
 pub struct TicketFilter {
@@ -78,6 +89,17 @@ impl Store {
         let mut items = rows.iter().map(item).collect::<Result<Vec<_>, _>>()?;
         participants(&mut read.conn(), &mut items).await?;
         Ok(Page::cut(items, filter.limit, |t| format!("{}-{}", t.updated_at, t.number)))
+    }
+
+    /// What else the requester of a ticket had written before, newest first; without spam and what was merged.
+    pub async fn earlier_tickets(&self, id: TicketId, limit: usize) -> Result<Vec<EarlierTicket>, StoreError> {
+        let sql = "SELECT e.id, e.subject, e.status FROM ticket t JOIN ticket e ON e.requester = t.requester
+            WHERE t.id = $1 AND e.id <> t.id AND e.created_at <= t.created_at AND e.merged_into IS NULL AND e.status <> 'spam'
+            ORDER BY e.created_at DESC, e.id DESC LIMIT $2";
+        let mut read = self.read().await?;
+        let rows = read.conn().all(sql, vec![id.into(), i64::try_from(limit).unwrap_or(0).into()]).await?;
+        let earlier = |r: &Row| Ok(EarlierTicket { number: TicketId(r.int(0)?), subject: r.text(1)?, status: r.word(2, Status::of)? });
+        rows.iter().map(earlier).collect()
     }
 
     /// One ticket.

@@ -1,0 +1,144 @@
+//! What stays inside: signed addresses, agents' own addresses, lines of notifications and of notes. Asked before an answer
+//! is taken, and once more when it leaves.
+
+use crate::model::PersonId;
+use crate::model::address::{fold, is_plain};
+use crate::model::people::Person;
+use crate::understand::MARKER;
+
+use super::addresses::Book;
+use super::answer::{ANSWER_LABEL, NOTE_LABEL, squeeze};
+use super::token::{Purpose, Token};
+
+/// Letters and digits that a line must have to be known as one of a note: shorter ones are anybody's.
+const NOTE_LINE: usize = 40;
+
+/// Whom a text goes to, if it is known: their own address is no secret to them.
+pub type Reader = Option<PersonId>;
+
+/// What must not be found in what leaves.
+#[derive(Clone, Copy)]
+pub struct Inside<'a> {
+    /// Our addresses.
+    pub book: &'a Book,
+    /// Who works here.
+    pub staff: &'a [Person],
+}
+
+impl Inside<'_> {
+    /// Whether a signed address is in it that is not its reader's own, or something that looks like one. Nobody can say that
+    /// this may leave.
+    pub fn has_address(&self, text: &str, reader: Reader) -> bool {
+        self.book.has_trace_but(text, |token| is_theirs(token, reader))
+    }
+
+    /// What else of ours is in it: an author may have meant that, and can say so. Lines with `>` are the reader's own words;
+    /// an address that is in `published` is no secret.
+    pub fn found(&self, text: &str, published: &str) -> Option<String> {
+        let own = || text.lines().filter(|line| !line.trim_start().starts_with('>'));
+        let agent = own().flat_map(addresses).find_map(|address| self.agent(&address, published));
+        if let Some(agent) = agent {
+            return Some(format!("an address of {} is in it, which customers do not get to see", agent.shown_name()));
+        }
+        text.lines().any(is_ours).then(|| "a line of the notification is left in it".to_owned())
+    }
+
+    /// The agent whose address this is. One that is a mailbox of the desk at the same time is no secret.
+    fn agent(&self, address: &str, published: &str) -> Option<&Person> {
+        let is_public = || self.book.is_own(address) || fold(published).contains(address);
+        self.staff.iter().find(|person| person.has_address(address)).filter(|_| !is_public())
+    }
+}
+
+/// The line of a note that is in a text and not in the customer's words.
+pub(super) fn note_line<'t>(text: &'t str, notes: &str, theirs: &str) -> Option<&'t str> {
+    let (notes, theirs) = (squeeze(notes), squeeze(theirs));
+    text.lines().find(|line| {
+        let line = squeeze(line);
+        line.chars().count() >= NOTE_LINE && notes.contains(&line) && !theirs.contains(&line)
+    })
+}
+
+fn is_theirs(token: &Token, reader: Reader) -> bool {
+    token.purpose() == Purpose::Customer && Some(token.person()) == reader
+}
+
+/// A line that only notifications have.
+fn is_ours(line: &str) -> bool {
+    let line = line.trim_start_matches(['>', ' ', '*', '|']);
+    let answer = line.strip_prefix(ANSWER_LABEL).is_some_and(|rest| is_plain(rest.trim()));
+    answer || line.starts_with(NOTE_LABEL) || line.starts_with("Note (stays inside)") || squeeze(line).contains(&squeeze(MARKER))
+}
+
+/// Everything in a line that reads as an address, folded.
+fn addresses(line: &str) -> impl Iterator<Item = String> {
+    let line = line.replace("%40", "@").to_lowercase();
+    let part = |c: char| c.is_alphanumeric() || "._-+".contains(c);
+    let found: Vec<String> = line
+        .match_indices('@')
+        .map(|(at, _)| {
+            let (before, after) = (line.get(..at).unwrap_or(""), line.get(at + 1..).unwrap_or(""));
+            let local = before.rsplit(|c| !part(c)).next().unwrap_or("");
+            let domain = after.split(|c| !part(c)).next().unwrap_or("");
+            fold(&format!("{local}@{}", domain.trim_end_matches(['.', '-'])))
+        })
+        .collect();
+    found.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::desk::addresses::tests::book;
+    use crate::model::people::Settings;
+    use crate::model::ticket::Role;
+
+    fn jane() -> Person {
+        Person {
+            id: PersonId(1),
+            address: "Jane@Agents.test".into(),
+            name: Some("Jane Doe".into()),
+            role: Role::Agent,
+            epoch: 0,
+            disabled: false,
+            answered: false,
+            spam_until: None,
+            settings: Settings::default(),
+            aliases: vec!["jd@home.test".into(), "support@desk.localhost".into()],
+        }
+    }
+
+    #[test]
+    fn traces_of_the_notification_are_seen() {
+        let (book, staff) = (book(), []);
+        let inside = Inside { book: &book, staff: &staff };
+        for text in [format!("ok\n{MARKER}\n"), format!("> {NOTE_LABEL} x"), "*Note (stays inside)* : y".into(), "Answer: x@y.test".into()]
+        {
+            assert!(inside.found(&text, "").is_some(), "{text}");
+        }
+        assert_eq!(inside.found("Note: the answer: 42\nAnswer: yes\nAnswer: ask for a@b.test", ""), None);
+    }
+
+    #[test]
+    fn an_agents_own_address_is_seen_in_an_answer_and_not_in_the_customers_words() {
+        let (book, staff) = (book(), [jane()]);
+        let inside = Inside { book: &book, staff: &staff };
+        for text in ["ask jane@agents.test.", "<JANE@AGENTS.TEST>", "mailto:jd%40home.test?x", "Jane Doe\njd@home.test"] {
+            assert!(inside.found(text, "").is_some_and(|found| found.contains("Jane Doe")), "{text}");
+        }
+        for text in ["xjane@agents.test", "jane@agents.test.example", "> I wrote to jane@agents.test", "support@desk.localhost", "@jane"] {
+            assert_eq!(inside.found(text, ""), None, "{text}");
+        }
+        assert_eq!(inside.found("jane@agents.test", "Call us, or write to Jane@agents.test"), None);
+    }
+
+    #[test]
+    fn a_long_line_of_a_note_is_known_again() {
+        let line = "He has not paid since March and gets no discount any more, says Bob.";
+        let text = format!("Hello,\n{line}\nBye");
+        assert_eq!(note_line(&text, &format!("Beware:\n{line}"), "It burns."), Some(line));
+        assert_eq!(note_line(&text, "Beware", ""), None);
+        assert_eq!(note_line(&text, line, line), None);
+        assert_eq!(note_line("Best regards", "Best regards", ""), None);
+    }
+}
