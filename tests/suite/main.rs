@@ -27,6 +27,7 @@ mod kb;
 mod layers;
 mod limits;
 mod load;
+mod mx;
 mod nodes;
 mod peers;
 mod proxy;

@@ -20,7 +20,7 @@ use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
 use crate::send::relay::Exit;
-use crate::send::{self, Destination, Sender};
+use crate::send::{self, Destinations, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
 use crate::understand::Limits;
 use crate::verify::Verifier;
@@ -198,7 +198,7 @@ impl Running {
             node,
             desk: desk(),
             exit: self.settings.exit.subscribe(),
-            destination: Arc::new(Destination::default()),
+            destinations: Arc::new(Destinations::default()),
             beat: beat.subscribe(),
             clock,
         };
@@ -277,7 +277,7 @@ impl Running {
 }
 
 fn exit(config: &Config) -> Result<Exit, AppError> {
-    Exit::new(&config.outbound.relay, &config.desk.hostname).map_err(|e| AppError::Config(e.to_string()))
+    Exit::of(config).map_err(|e| AppError::Config(e.to_string()))
 }
 
 async fn node(opened: &Opened) -> Result<NodeId, AppError> {

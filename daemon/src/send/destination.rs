@@ -1,85 +1,227 @@
-//! The state of the relay: one that is down is probed, and the mail for it is not to blame.
+//! The state of what mail leaves by: the relay, or each domain where there is none. One that cannot be used is probed, and the mail
+//! for it is not to blame; the others go on.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::net::Backoff;
 
-/// Pauses between probes; the last one stays.
-const PAUSES: [Duration; 5] =
-    [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40), Duration::from_secs(60)];
-
-/// Whether the relay takes mail.
-#[derive(Debug)]
-pub struct Destination {
-    state: Mutex<Backoff>,
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
 }
 
-impl Default for Destination {
-    fn default() -> Self {
-        Self { state: Mutex::new(Backoff::new(&PAUSES)) }
+/// Pauses between probes of a relay; the last one stays.
+const RELAY: [Duration; 5] = [s(5), s(10), s(20), s(40), s(60)];
+/// The same for servers of strangers.
+const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_200), s(14_400)];
+/// Most domains that a claim leaves out by name.
+const LEFT_OUT: usize = 1_000;
+
+/// What may be claimed now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// So many mails.
+    pub(super) limit: usize,
+    /// None to these domains.
+    pub(super) away: Vec<String>,
+}
+
+/// The states of all that is down or in use, by name; the relay has the empty one.
+#[derive(Debug, Default)]
+pub struct Destinations {
+    known: Mutex<HashMap<String, State>>,
+}
+
+#[derive(Debug)]
+struct State {
+    backoff: Backoff,
+    /// Mails that were claimed for it and are not settled.
+    in_hand: usize,
+    slots: Arc<Semaphore>,
+    /// Whether somebody is finding out if it is still down.
+    probed: bool,
+}
+
+impl State {
+    fn new(name: &str, connections: usize) -> Self {
+        let pauses: &[Duration] = if name.is_empty() { &RELAY } else { &DOMAIN };
+        Self { backoff: Backoff::new(pauses), in_hand: 0, slots: Arc::new(Semaphore::new(connections)), probed: false }
+    }
+
+    /// Whether nothing more should be claimed for it.
+    fn is_full(&self, connections: usize, now: Instant) -> bool {
+        match self.backoff.until() {
+            None => self.in_hand >= connections,
+            Some(until) => until > now || self.in_hand > 0,
+        }
     }
 }
 
-impl Destination {
-    /// Mails that may be tried now: all of `free`, one probe, or none.
-    pub(super) fn room(&self, free: usize, now: Instant) -> usize {
-        match self.next() {
-            None => free,
-            Some(next) if next <= now => free.min(1),
-            Some(_) => 0,
+impl Destinations {
+    /// What may be claimed when `free` mails more can be in hand. With a relay all mail has one destination.
+    pub(super) fn room(&self, free: usize, connections: usize, straight: bool, now: Instant) -> Room {
+        let known = self.lock();
+        if straight {
+            let full = known.iter().filter(|(_, state)| state.is_full(connections, now)).map(|(name, _)| name.clone());
+            return Room { limit: free.min(connections), away: full.take(LEFT_OUT).collect() };
+        }
+        let limit = match known.get("") {
+            None => free.min(connections),
+            Some(relay) if relay.is_full(connections, now) => 0,
+            Some(relay) if relay.backoff.until().is_some() => free.min(1),
+            Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
+        };
+        Room { limit, away: Vec::new() }
+    }
+
+    /// When the next probe is due.
+    pub(super) fn next(&self) -> Option<Instant> {
+        self.lock().values().filter(|state| state.in_hand == 0).filter_map(|state| state.backoff.until()).min()
+    }
+
+    /// A mail to it was claimed.
+    pub(super) fn claimed(&self, name: &str, connections: usize) {
+        self.lock().entry(name.to_owned()).or_insert_with(|| State::new(name, connections)).in_hand += 1;
+    }
+
+    /// What was claimed is settled.
+    pub(super) fn settled(&self, name: &str) {
+        let mut known = self.lock();
+        let Some(state) = known.get_mut(name) else { return };
+        state.in_hand = state.in_hand.saturating_sub(1);
+        if state.in_hand == 0 && state.backoff.until().is_none() {
+            known.remove(name);
         }
     }
 
-    /// When the next probe is due, if the relay is down.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.lock().until()
+    /// Waits for a connection to be free. An error says how long the mail has to wait: it is down.
+    pub(super) async fn enter(&self, name: &str) -> Result<Option<OwnedSemaphorePermit>, Duration> {
+        let slots = self.lock().get(name).map(|state| state.slots.clone());
+        let permit = match slots {
+            Some(slots) => slots.acquire_owned().await.ok(),
+            None => None,
+        };
+        let now = Instant::now();
+        match self.lock().get_mut(name) {
+            Some(state) => match state.backoff.until() {
+                Some(until) if until > now => Err(until - now),
+                Some(_) if state.probed => Err(s(1)),
+                Some(_) => {
+                    state.probed = true;
+                    Ok(permit)
+                }
+                None => Ok(permit),
+            },
+            None => Ok(permit),
+        }
     }
 
     /// It took a mail, or refused one for a reason of its own.
-    pub(super) fn is_up(&self) {
-        if self.lock().worked() {
-            tracing::info!("the relay takes mail again");
+    pub(super) fn is_up(&self, name: &str) {
+        if let Some(state) = self.lock().get_mut(name) {
+            state.probed = false;
+            if state.backoff.worked() {
+                tracing::info!(destination = name, "mail is taken again");
+            }
         }
     }
 
     /// It can't be used. Returns how long the mail in hand waits.
-    pub(super) fn is_down(&self, reply: &str, now: Instant) -> Duration {
-        let mut state = self.lock();
-        if state.until().is_none() {
-            tracing::warn!(reply, "the relay can't be used; mail waits");
+    pub(super) fn is_down(&self, name: &str, reply: &str, now: Instant) -> Duration {
+        let mut known = self.lock();
+        let Some(state) = known.get_mut(name) else { return RELAY[0] };
+        state.probed = false;
+        if state.backoff.until().is_none() {
+            tracing::warn!(destination = name, reply, "the destination can't be used; mail for it waits");
         }
-        state.failed(now)
+        state.backoff.failed(now)
     }
 
-    /// A person wants it tried now.
+    /// Nothing was found out: whoever was to probe it was stopped.
+    pub(super) fn is_unknown(&self, name: &str) {
+        if let Some(state) = self.lock().get_mut(name) {
+            state.probed = false;
+        }
+    }
+
+    /// A person wants all tried now.
     pub(super) fn try_now(&self) {
-        self.lock().try_now(Instant::now());
+        let now = Instant::now();
+        self.lock().values_mut().for_each(|state| state.backoff.try_now(now));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Backoff> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
         // The lock is never held over anything that can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
+    fn limit(all: &Destinations, now: Instant) -> usize {
+        all.room(5, 5, false, now).limit
+    }
+
     #[test]
     fn tries_that_fail_together_are_one_failure() {
-        let (relay, now) = (Destination::default(), Instant::now());
+        let (all, now) = (Destinations::default(), Instant::now());
         for _ in 0..5 {
-            assert_eq!(relay.is_down("421", now), Duration::from_secs(5));
+            all.claimed("", 5);
         }
-        assert_eq!((relay.room(5, now), relay.next().is_some()), (0, true));
-        let later = now + Duration::from_secs(5);
-        assert_eq!(relay.room(5, later), 1);
-        assert_eq!(relay.is_down("421", later), Duration::from_secs(10));
-        relay.is_up();
-        assert_eq!(relay.room(5, later), 5);
+        assert_eq!(limit(&all, now), 0, "five connections are five");
+        for _ in 0..5 {
+            assert_eq!(all.is_down("", "421", now), s(5));
+            all.settled("");
+        }
+        assert_eq!((limit(&all, now), all.next().is_some()), (0, true));
+        let later = now + s(5);
+        assert_eq!(limit(&all, later), 1);
+        all.claimed("", 5);
+        assert_eq!(limit(&all, later), 0, "one probe at a time");
+        assert_eq!(all.is_down("", "421", later), s(10));
+        all.is_up("");
+        all.settled("");
+        assert_eq!(limit(&all, later), 5);
+    }
+
+    #[test]
+    fn a_domain_that_is_down_holds_no_other() {
+        let (all, now) = (Destinations::default(), Instant::now());
+        all.claimed("dead.test", 5);
+        assert_eq!(all.is_down("dead.test", "421", now), s(60), "strangers are asked less often than a relay");
+        all.settled("dead.test");
+        for _ in 0..5 {
+            all.claimed("busy.test", 5);
+        }
+        let mut room = all.room(20, 5, true, now);
+        room.away.sort();
+        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into(), "dead.test".into()] });
+        assert_eq!(all.room(20, 5, true, now + s(60)).away, ["busy.test"]);
+        for _ in 0..5 {
+            all.settled("busy.test");
+        }
+        assert_eq!(all.lock().len(), 1, "what works and is idle is forgotten");
+    }
+
+    #[tokio::test]
+    async fn one_mail_finds_out_and_the_others_wait() {
+        let (all, past) = (Destinations::default(), Instant::now().checked_sub(s(100)).unwrap());
+        for _ in 0..2 {
+            all.claimed("x.test", 5);
+        }
+        all.is_down("x.test", "421", past);
+        let probe = all.enter("x.test").await;
+        assert!(probe.is_ok() && all.enter("x.test").await.is_err());
+        all.is_up("x.test");
+        assert!(all.enter("x.test").await.is_ok());
+        all.is_down("x.test", "421", Instant::now());
+        assert!(all.enter("x.test").await.unwrap_err() > s(50));
     }
 }

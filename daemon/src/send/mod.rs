@@ -9,5 +9,5 @@ pub mod relay;
 mod wording;
 mod worker;
 
-pub use destination::Destination;
+pub use destination::Destinations;
 pub use worker::{Sender, run};

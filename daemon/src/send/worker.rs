@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::desk::{Desk, delivery};
 use crate::failpoint;
 use crate::model::OutboxId;
@@ -26,12 +26,12 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{Composed, Composer};
-use super::destination::Destination;
-use super::outcome::settled;
+use super::destination::{Destinations, Room};
+use super::outcome::{Pause, settled};
 use super::relay::{Exit, Outcome};
 
-/// Connections at once.
-const CONNECTIONS: usize = 5;
+/// Mails in hand at once, to all destinations.
+const IN_HAND: usize = 20;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take.
@@ -48,12 +48,20 @@ pub struct Sender {
     pub desk: watch::Receiver<Arc<Desk>>,
     /// Where mail leaves, as it is configured now.
     pub exit: watch::Receiver<Arc<Exit>>,
-    /// State of the relay.
-    pub destination: Arc<Destination>,
+    /// State of the relay, or of the domains.
+    pub destinations: Arc<Destinations>,
     /// Last sign of life that this node could write.
     pub beat: watch::Receiver<Instant>,
     /// The clock.
     pub clock: Clock,
+}
+
+/// How one mail leaves.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    exit: &'a Exit,
+    /// What it shares its fate with.
+    destination: &'a str,
 }
 
 /// Sends until `cancel`; then finishes what is on its way.
@@ -63,16 +71,30 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut in_hand = BTreeSet::new();
     let mut unsure = false;
     loop {
-        let free = CONNECTIONS.saturating_sub(work.len());
+        let exit = sender.exit.borrow().clone();
+        let connections = sender.desk.borrow().config.outbound.connections;
+        let free = IN_HAND.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
-        let claimed = sender.claim(sender.destination.room(free, Instant::now()), strays).await;
+        let room = sender.destinations.room(free, connections, exit.is_straight(), Instant::now());
+        let wanted = room.limit;
+        let claimed = sender.claim(room, strays).await;
         unsure = claimed.is_none();
-        for row in claimed.unwrap_or_default() {
-            let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
+        let claimed = claimed.unwrap_or_default();
+        // There may be more, for others than these.
+        let more = exit.is_straight() && wanted > 0 && claimed.len() == wanted;
+        for row in claimed {
+            let (id, sender, exit, cancel) = (row.id, sender.clone(), exit.clone(), cancel.clone());
+            let destination = exit.destination(&row.address);
+            sender.destinations.claimed(&destination, connections);
             in_hand.insert(id);
-            work.spawn(async move { Box::pin(sender.one(row, cancel)).await.then_some(id) });
+            work.spawn(async move {
+                let ours = Box::pin(sender.one(row, &exit, &destination, cancel)).await;
+                sender.destinations.settled(&destination);
+                ours.then_some(id)
+            });
         }
-        let probe = sender.destination.next().unwrap_or_else(|| Instant::now() + POLL);
+        let probe = sender.destinations.next().unwrap_or_else(|| Instant::now() + POLL);
+        let pause = if more { Instant::now() } else { probe.min(Instant::now() + POLL) };
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(done) = work.join_next(), if !work.is_empty() => {
@@ -81,8 +103,8 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
                 }
             }
             () = sender.store.nudges().outbox.notified() => {}
-            () = sender.store.nudges().foreign.notified() => sender.destination.try_now(),
-            () = tokio::time::sleep_until(probe.min(Instant::now() + POLL)) => {}
+            () = sender.store.nudges().foreign.notified() => sender.destinations.try_now(),
+            () = tokio::time::sleep_until(pause) => {}
         }
     }
     while let Some(done) = work.join_next().await {
@@ -106,11 +128,11 @@ impl Sender {
 
     /// Takes mails to send; `None` when nobody knows whether some were claimed. Then `strays` comes next time: what is in
     /// hand, so that all else of ours is put back.
-    async fn claim(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
-        if limit == 0 || !self.is_alive() {
+    async fn claim(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
+        if room.limit == 0 || !self.is_alive() {
             return strays.is_none().then(Vec::new);
         }
-        match self.claimed(limit, strays).await {
+        match self.claimed(room, strays).await {
             Ok(rows) => Some(rows),
             Err(error) => {
                 tracing::warn!(%error, "could not look for mail to send");
@@ -119,11 +141,12 @@ impl Sender {
         }
     }
 
-    async fn claimed(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn claimed(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
         if let Some(in_hand) = strays {
             self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Outbox(in_hand) }).await?;
         }
-        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit }).await? {
+        let Room { limit, away } = room;
+        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit, away }).await? {
             Done::Outbox(rows) => {
                 rows.iter().for_each(|_| failpoint::reached("send.claimed"));
                 Ok(rows)
@@ -133,10 +156,10 @@ impl Sender {
     }
 
     /// Tries a mail and settles it; says whether it is no longer ours.
-    async fn one(&self, row: OutboxRow, cancel: CancellationToken) -> bool {
+    async fn one(&self, row: OutboxRow, exit: &Exit, destination: &str, cancel: CancellationToken) -> bool {
         let desk = self.desk.borrow().clone();
         let settled = match self.composed(&desk, &row).await {
-            Ok(mail) => self.tried(&desk, &row, &mail, &cancel).await,
+            Ok(mail) => self.tried(&desk, &row, &mail, Way { exit, destination }, &cancel).await,
             Err(StoreError::Fenced) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
                 return true;
@@ -146,7 +169,7 @@ impl Sender {
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.
                 let pause = if error.is_nobodys_fault() { POLL } else { Duration::from_secs(60) };
                 let outcome = Outcome::Destination { reply: format!("the desk could not compose it: {error}") };
-                settled(&row, outcome, pause, &desk.config.limits, self.clock.now())
+                settled(&row, outcome, Pause { length: pause, charged: false }, &desk.config.limits, self.clock.now())
             }
         };
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
@@ -165,20 +188,23 @@ impl Sender {
 
     /// One try. When the desk stops before the final dot, or can no longer say that it lives, the mail has not left and
     /// waits as if nothing had been tried.
-    async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, cancel: &CancellationToken) -> Settled {
-        let exit = self.exit.borrow().clone();
+    async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, way: Way<'_>, cancel: &CancellationToken) -> Settled {
         let (id, past_dot) = (format!("{}-{}", row.id, row.created_at), AtomicBool::new(false));
-        let mut deliver = pin!(exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot));
+        let mut deliver = pin!(async {
+            let _slot = self.destinations.enter(way.destination).await?;
+            Ok(way.exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot).await)
+        });
         let stopped = tokio::select! {
             // Nothing is begun that must not be.
             biased;
             () = cancel.cancelled() => "the desk stopped before it could be sent",
             () = self.is_missed() => "others may have taken this process for dead before it could be sent",
-            outcome = &mut deliver => return self.ended(desk, row, outcome),
+            outcome = &mut deliver => return self.ended(desk, row, way, outcome),
         };
         if past_dot.load(Ordering::Relaxed) {
-            return self.ended(desk, row, deliver.await);
+            return self.ended(desk, row, way, deliver.await);
         }
+        self.destinations.is_unknown(way.destination);
         Settled::Postponed(stopped.into(), self.clock.now())
     }
 
@@ -189,15 +215,24 @@ impl Sender {
         }
     }
 
-    /// What the outcome of a try means for its mail; also the state of the relay follows from it.
-    fn ended(&self, desk: &Desk, row: &OutboxRow, outcome: Outcome) -> Settled {
-        let pause = match &outcome {
-            Outcome::Destination { reply } => self.destination.is_down(reply, Instant::now()),
+    /// What the outcome of a try means for its mail; also the state of the destination follows from it. Mail for a destination that
+    /// is down waits until somebody finds it up again.
+    fn ended(&self, desk: &Desk, row: &OutboxRow, way: Way<'_>, outcome: Result<Outcome, Duration>) -> Settled {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(pause) => {
+                let reply = row.last_reply.clone().unwrap_or_else(|| "the destination can't be used now".to_owned());
+                return Settled::Postponed(reply, self.clock.now() + millis(pause));
+            }
+        };
+        let length = match &outcome {
+            Outcome::Destination { reply } => self.destinations.is_down(way.destination, reply, Instant::now()),
             _ => {
-                self.destination.is_up();
+                self.destinations.is_up(way.destination);
                 Duration::ZERO
             }
         };
+        let pause = Pause { length, charged: way.exit.is_straight() };
         settled(row, outcome, pause, &desk.config.limits, self.clock.now())
     }
 

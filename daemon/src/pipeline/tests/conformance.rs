@@ -130,7 +130,8 @@ async fn outbox(w: &World) {
         Settled::Failed("550 no".into()),
     ];
     let mut n = 0;
-    while let Outcome::Outbox(rows) = store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1 }).await.unwrap()
+    while let Outcome::Outbox(rows) =
+        store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1, away: Vec::new() }).await.unwrap()
         && let Some(row) = rows.first()
     {
         store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob.clone()) }).await.unwrap();

@@ -37,6 +37,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
     let port = listener.local_addr().unwrap().port();
     let relay = SmtpRelay { host: "127.0.0.1".into(), port, implicit_tls: false, user: None, password: None, ca: None };
     let exit = Exit::new(&Relay::Smtp(relay), "desk.example").unwrap();
+    let maildir = Exit::new(&Relay::Maildir(folder.path().join("out")), "desk.example").unwrap();
     let asked = Arc::new(Notify::new());
     let peer = tokio::spawn(stalls(listener, asked.clone()));
     let beat = watch::Sender::new(Instant::now());
@@ -44,8 +45,8 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         store: opened.store.clone(),
         node: NodeId(1),
         desk: watch::Sender::new(opened.desk.clone()).subscribe(),
-        exit: watch::Sender::new(Arc::new(exit)).subscribe(),
-        destination: Arc::new(Destination::default()),
+        exit: watch::Sender::new(Arc::new(maildir)).subscribe(),
+        destinations: Arc::new(Destinations::default()),
         beat: beat.subscribe(),
         clock: opened.clock,
     };
@@ -70,7 +71,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         beat.send_replace(Instant::now().checked_sub(silence).unwrap());
     };
     let cancel = CancellationToken::new();
-    let (settled, ()) = tokio::join!(sender.tried(&opened.desk, &row, &mail, &cancel), silent);
+    let (settled, ()) = tokio::join!(sender.tried(&opened.desk, &row, &mail, Way { exit: &exit, destination: "" }, &cancel), silent);
     assert!(matches!(&settled, Settled::Postponed(why, _) if why.contains("taken this process for dead")), "{settled:?}");
     peer.await.unwrap();
     opened.store.close().await;
