@@ -125,6 +125,13 @@ impl Talk {
         None
     }
 
+    /// Reads octets that are no line.
+    pub fn swallow(&mut self) -> Option<()> {
+        let octets = self.0.fill_buf().ok().map(<[u8]>::len).filter(|octets| *octets > 0)?;
+        self.0.consume(octets);
+        Some(())
+    }
+
     /// Reads until the client goes away.
     pub fn stay(&mut self) -> Option<()> {
         self.0.read_to_end(&mut Vec::new()).ok().map(|_| ())

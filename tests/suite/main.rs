@@ -12,6 +12,7 @@ mod copies;
 mod corpora;
 mod crash;
 mod database_away;
+mod dkim;
 mod durable;
 mod events;
 mod faults;

@@ -1,9 +1,10 @@
 //! Straight to the recipients' servers: whom the DNS names, in which order, and what strange ones do to us.
 
+use ombud_tests::postfix::Postfix;
 use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
 use serde_json::Value;
 
-use crate::{ANN, JANE};
+use crate::{ANN, JANE, from_ann};
 
 const CUSTOMER: &str = "customer.test";
 const ANSWER: &str = "It is fixed.";
@@ -261,6 +262,7 @@ fn a_handshake_that_fails_leaves_the_mail_in_clear() {
         if number == 1 {
             talk.hear("STARTTLS")?;
             talk.say("220 go")?;
+            talk.swallow()?;
             return talk.say("this is no TLS");
         }
         talk.hear("MAIL")?;
@@ -309,7 +311,9 @@ fn an_address_beyond_ascii_needs_a_server_that_says_so() {
     let modern = net.sink("modern.test", 2, |_, _| Say::Yes);
     let (desk, agents) = desk(&net);
     for customer in ["jörg@customer.test", "jörg@modern.test"] {
-        desk.deliver(&Draft::new(customer, "support@desk.test", customer, "Hallo?").header("X-Test", "1"));
+        let mut draft = Draft::new(customer, "support@desk.test", customer, "Hallo?");
+        draft.sender = ANN.into();
+        desk.deliver(&draft);
         let notice = agents.expect(JANE, "a notification", |l| l.text().contains(customer));
         desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", &notice, ANSWER));
     }
@@ -317,4 +321,29 @@ fn an_address_beyond_ascii_needs_a_server_that_says_so() {
     wait_until("the other to fail", || !rows(&desk, "failed", "jörg@customer.test").is_empty());
     assert!(rows(&desk, "failed", "jörg@customer.test")[0]["last_reply"].as_str().is_some_and(|reply| reply.contains("5.6.7")));
     drop(old);
+}
+
+#[test]
+fn a_real_server_takes_it_over_tls_whose_certificate_nobody_knows() {
+    let postfix = match Postfix::prepare() {
+        Ok(postfix) => postfix,
+        Err(why) => return eprintln!("not run: {why}"),
+    };
+    postfix.start_as_mx("");
+    let net = Internet::around(postfix.address());
+    for domain in [CUSTOMER, "agents.test"] {
+        net.dns.mx(domain, 10, "mx.real.test");
+    }
+    net.dns.host("mx.real.test", [127, 0, 0, 1].into());
+    let desk = Desk::prepare(net.options());
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
+    for n in 0..10 {
+        desk.deliver(&from_ann(&format!("Case {n}"), "Hello?"));
+    }
+    wait_until("every notification to leave", || rows(&desk, "sent", JANE).len() == 10);
+    let log = postfix.log();
+    let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(lines("to=<jane@agents.test>, relay=none"), 10, "{log}");
+    assert!((1..=5).contains(&lines("TLS connection established from")), "connections are used again:\n{log}");
 }

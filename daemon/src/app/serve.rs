@@ -19,6 +19,7 @@ use crate::feed::index::SearchIndex;
 use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
+use crate::send::dkim::Signer;
 use crate::send::relay::Exit;
 use crate::send::{self, Destinations, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
@@ -198,6 +199,7 @@ impl Running {
             node,
             desk: desk(),
             exit: self.settings.exit.subscribe(),
+            signer: Arc::new(Signer::new(self.opened.store.data())),
             destinations: Arc::new(Destinations::default()),
             beat: beat.subscribe(),
             clock,

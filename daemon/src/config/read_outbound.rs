@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::reader::Section;
-use super::types::{Authentication, Net, Outbound, Relay, Require, Straight, TrustedRelay};
+use super::types::{Authentication, Dkim, Net, Outbound, Relay, Require, Straight, TrustedRelay};
 use super::values;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -19,7 +19,8 @@ pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
         s.warn("undo", "is not built yet; answers leave at once");
     }
     let connections = s.number("connections", 1..=100).and_then(|n| n.try_into().ok()).unwrap_or(CONNECTIONS);
-    Outbound { relay: relay_with_log_in(s, relay), undo, connections }
+    let dkim = s.word("dkim", &[("published", Dkim::Published), ("always", Dkim::Always), ("never", Dkim::Never)]);
+    Outbound { relay: relay_with_log_in(s, relay), undo, connections, dkim: dkim.unwrap_or(Dkim::Published) }
 }
 
 /// What counts without a relay. Other ports and networks than those of the internet are for who has a mail system of their own.

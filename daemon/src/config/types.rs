@@ -144,6 +144,19 @@ pub struct Outbound {
     pub undo: Duration,
     /// Connections at once to the relay, or to the servers of one domain.
     pub connections: usize,
+    /// Whether mail is signed.
+    pub dkim: Dkim,
+}
+
+/// `[outbound] dkim`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dkim {
+    /// Where there are keys whose records are in the DNS.
+    Published,
+    /// Always; keys are made where there are none, and until a record is in the DNS the newest ones sign.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// `[outbound] relay`.

@@ -3,6 +3,7 @@
 mod actions;
 mod compose;
 mod destination;
+pub mod dkim;
 mod letter;
 mod outcome;
 pub mod relay;

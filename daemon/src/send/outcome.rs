@@ -40,7 +40,7 @@ pub(super) fn settled(row: &OutboxRow, outcome: Outcome, pause: Pause, limits: &
 
 /// Up to a fifth more, by the mail: what was refused together does not come back together.
 fn spread(pause: i64, id: i64) -> i64 {
-    let share = id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()).rem_euclid(1_000);
+    let share = (id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()) >> 32).rem_euclid(1_000);
     pause + pause / 5_000 * share
 }
 

@@ -27,6 +27,7 @@ use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Sto
 
 use super::compose::{Composed, Composer};
 use super::destination::{Destinations, Room};
+use super::dkim::Signer;
 use super::outcome::{Pause, settled};
 use super::relay::{Exit, Outcome};
 
@@ -48,6 +49,8 @@ pub struct Sender {
     pub desk: watch::Receiver<Arc<Desk>>,
     /// Where mail leaves, as it is configured now.
     pub exit: watch::Receiver<Arc<Exit>>,
+    /// Signs what leaves.
+    pub signer: Arc<Signer>,
     /// State of the relay, or of the domains.
     pub destinations: Arc<Destinations>,
     /// Last sign of life that this node could write.
@@ -110,6 +113,11 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     while let Some(done) = work.join_next().await {
         reported(done);
     }
+}
+
+/// As it stands in a selector.
+fn day(now: i64) -> String {
+    jiff::Timestamp::from_millisecond(now).unwrap_or_default().strftime("%Y%m%d").to_string()
 }
 
 /// The mail of a task, if it is no longer ours.
@@ -241,9 +249,12 @@ impl Sender {
         let composer = Composer { store: &self.store, desk, now: self.clock.now() };
         if let Some(sha) = &row.composed {
             let mailbox = composer.mailbox(row).await?;
-            return Ok(Composed { sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });
+            return Ok(Composed { from: String::new(), sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });
         }
-        let mail = composer.compose(row).await?;
+        let mut mail = composer.compose(row).await?;
+        let day = day(self.clock.now());
+        let signed = self.signer.signed(&desk.config, &mail.from, mail.bytes, &day).await;
+        mail.bytes = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
         let (store, bytes) = (self.store.clone(), mail.bytes.clone());
         let blob = tokio::task::spawn_blocking(move || store.prepare(&bytes)).await.map_err(|e| StoreError::Io(e.to_string()))??;
         self.store.run(Cmd::Composed { node: self.node, id: row.id, blob: Box::new(blob) }).await?;

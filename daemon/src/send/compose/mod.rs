@@ -24,6 +24,8 @@ use super::wording;
 
 /// A composed mail.
 pub(super) struct Composed {
+    /// The address of its From.
+    pub(super) from: String,
     /// Its envelope sender: a bounce address of exactly this mail.
     pub(super) sender: String,
     /// Its bytes.
@@ -83,7 +85,7 @@ impl Composer<'_> {
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         let bytes = letter.bytes().map_err(StoreError::from)?;
-        Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })
+        Ok(Composed { from: letter.from.address, sender: self.sender(row, matter.mailbox), bytes })
     }
 
     async fn matter(&self, row: &OutboxRow) -> Result<Matter, StoreError> {

@@ -30,6 +30,8 @@ use client::{Plan, Session};
 use maildir::Letter;
 use pool::Pool;
 use straight::{Mx, Parcel};
+
+pub use straight::domain_of;
 use wire::Fault;
 
 /// What became of one try to deliver one mail to one recipient.

@@ -51,7 +51,7 @@ impl Mx {
 }
 
 /// The domain that mail for an address goes to, as A-labels in lower case.
-pub(super) fn domain_of(recipient: &str) -> String {
+pub fn domain_of(recipient: &str) -> String {
     let domain = address::split(recipient).map_or("", |(_, domain)| domain);
     mail_auth::common::to_a_label(domain.trim_end_matches('.')).to_ascii_lowercase()
 }

@@ -46,6 +46,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         node: NodeId(1),
         desk: watch::Sender::new(opened.desk.clone()).subscribe(),
         exit: watch::Sender::new(Arc::new(maildir)).subscribe(),
+        signer: Arc::new(Signer::new(folder.path())),
         destinations: Arc::new(Destinations::default()),
         beat: beat.subscribe(),
         clock: opened.clock,
@@ -65,7 +66,8 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         created_at: 0,
         last_reply: None,
     };
-    let mail = Composed { sender: "support@desk.example".into(), bytes: b"Subject: x\r\n\r\nx\r\n".to_vec() };
+    let mail =
+        Composed { from: "support@desk.example".into(), sender: "support@desk.example".into(), bytes: b"Subject: x\r\n\r\nx\r\n".to_vec() };
     let silent = async {
         asked.notified().await;
         beat.send_replace(Instant::now().checked_sub(silence).unwrap());
