@@ -347,3 +347,32 @@ fn a_real_server_takes_it_over_tls_whose_certificate_nobody_knows() {
     assert_eq!(lines("to=<jane@agents.test>, relay=none"), 10, "{log}");
     assert!((1..=5).contains(&lines("TLS connection established from")), "connections are used again:\n{log}");
 }
+
+#[test]
+fn who_wrote_what_still_waits_hears_of_it_once_and_of_its_end() {
+    let net = Internet::start();
+    net.mx(CUSTOMER, 10, 1);
+    let (mut desk, agents) = desk(&net);
+    for n in 0..3 {
+        answer_to(&desk, &agents, &format!("c{n}@{CUSTOMER}"));
+    }
+    let told = |words: &str| agents.to(JANE).iter().filter(|l| l.text().contains(words)).count();
+    let tried = |desk: &Desk, state: &str| {
+        let rows = desk.list(&format!("/api/v1/outbox?state={state}"));
+        rows.iter().filter(|row| row["to"].as_str().is_some_and(|to| to.ends_with(CUSTOMER)) && row["last_reply"] != Value::Null).count()
+    };
+    wait_until("all to be put off", || tried(&desk, "waiting") == 3);
+    assert_eq!(told("has not arrived yet"), 0);
+    for clock in ["5h", "11h"] {
+        desk.kill();
+        desk.serve(&["--clock", clock]);
+        wait_until("Jane to be told of each", || told("has not arrived yet") == 3);
+    }
+    desk.kill();
+    desk.serve(&["--clock", "6d"]);
+    wait_until("all to be given up", || tried(&desk, "failed") == 3);
+    wait_until("Jane to be told of the end", || told("did not reach") == 3);
+    assert_eq!(told("has not arrived yet"), 3, "once each");
+    let notice = agents.expect(JANE, "the notice", |l| l.text().contains("has not arrived yet"));
+    assert!(notice.text().contains("cannot connect") && notice.text().contains(ANSWER), "{}", notice.text());
+}

@@ -44,16 +44,31 @@ struct State {
     slots: Arc<Semaphore>,
     /// Whether somebody is finding out if it is still down.
     probed: bool,
+    /// What it has said last while it was down.
+    reply: String,
+}
+
+/// Why a mail is not tried now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Down {
+    pub(super) reply: String,
+    pub(super) wait: Duration,
 }
 
 impl State {
     fn new(name: &str, connections: usize) -> Self {
         let pauses: &[Duration] = if name.is_empty() { &RELAY } else { &DOMAIN };
-        Self { backoff: Backoff::new(pauses), in_hand: 0, slots: Arc::new(Semaphore::new(connections)), probed: false }
+        Self {
+            backoff: Backoff::new(pauses),
+            in_hand: 0,
+            slots: Arc::new(Semaphore::new(connections)),
+            probed: false,
+            reply: String::new(),
+        }
     }
 
-    /// Whether nothing more should be claimed for it.
-    fn is_full(&self, connections: usize, now: Instant) -> bool {
+    /// Whether a relay should be given nothing more.
+    fn is_shut(&self, connections: usize, now: Instant) -> bool {
         match self.backoff.until() {
             None => self.in_hand >= connections,
             Some(until) => until > now || self.in_hand > 0,
@@ -66,12 +81,14 @@ impl Destinations {
     pub(super) fn room(&self, free: usize, connections: usize, straight: bool, now: Instant) -> Room {
         let known = self.lock();
         if straight {
-            let full = known.iter().filter(|(_, state)| state.is_full(connections, now)).map(|(name, _)| name.clone());
+            // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
+            // be given up.
+            let full = known.iter().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
             return Room { limit: free.min(connections), away: full.take(LEFT_OUT).collect() };
         }
         let limit = match known.get("") {
             None => free.min(connections),
-            Some(relay) if relay.is_full(connections, now) => 0,
+            Some(relay) if relay.is_shut(connections, now) => 0,
             Some(relay) if relay.backoff.until().is_some() => free.min(1),
             Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
         };
@@ -99,7 +116,7 @@ impl Destinations {
     }
 
     /// Waits for a connection to be free. An error says how long the mail has to wait: it is down.
-    pub(super) async fn enter(&self, name: &str) -> Result<Option<OwnedSemaphorePermit>, Duration> {
+    pub(super) async fn enter(&self, name: &str) -> Result<Option<OwnedSemaphorePermit>, Down> {
         let slots = self.lock().get(name).map(|state| state.slots.clone());
         let permit = match slots {
             Some(slots) => slots.acquire_owned().await.ok(),
@@ -108,8 +125,8 @@ impl Destinations {
         let now = Instant::now();
         match self.lock().get_mut(name) {
             Some(state) => match state.backoff.until() {
-                Some(until) if until > now => Err(until - now),
-                Some(_) if state.probed => Err(s(1)),
+                Some(until) if until > now => Err(Down { reply: state.reply.clone(), wait: until - now }),
+                Some(_) if state.probed => Err(Down { reply: state.reply.clone(), wait: s(1) }),
                 Some(_) => {
                     state.probed = true;
                     Ok(permit)
@@ -138,6 +155,7 @@ impl Destinations {
         if state.backoff.until().is_none() {
             tracing::warn!(destination = name, reply, "the destination can't be used; mail for it waits");
         }
+        reply.clone_into(&mut state.reply);
         state.backoff.failed(now)
     }
 
@@ -200,10 +218,8 @@ mod tests {
         for _ in 0..5 {
             all.claimed("busy.test", 5);
         }
-        let mut room = all.room(20, 5, true, now);
-        room.away.sort();
-        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into(), "dead.test".into()] });
-        assert_eq!(all.room(20, 5, true, now + s(60)).away, ["busy.test"]);
+        let room = all.room(20, 5, true, now);
+        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()] }, "what is down is put off one by one");
         for _ in 0..5 {
             all.settled("busy.test");
         }
@@ -219,9 +235,11 @@ mod tests {
         all.is_down("x.test", "421", past);
         let probe = all.enter("x.test").await;
         assert!(probe.is_ok() && all.enter("x.test").await.is_err());
+        assert_eq!(all.room(20, 5, true, Instant::now()).away, ["x.test"], "who is being probed is left alone");
         all.is_up("x.test");
         assert!(all.enter("x.test").await.is_ok());
         all.is_down("x.test", "421", Instant::now());
-        assert!(all.enter("x.test").await.unwrap_err() > s(50));
+        let down = all.enter("x.test").await.unwrap_err();
+        assert!(down.wait > s(50) && down.reply == "421", "{down:?}");
     }
 }

@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::{Clock, millis};
+use crate::clock::Clock;
 use crate::desk::{Desk, delivery};
 use crate::failpoint;
 use crate::model::OutboxId;
@@ -26,9 +26,9 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{Composed, Composer};
-use super::destination::{Destinations, Room};
+use super::destination::{Destinations, Down, Room};
 use super::dkim::Signer;
-use super::outcome::{Pause, settled};
+use super::outcome::{Pause, is_late, settled};
 use super::relay::{Exit, Outcome};
 
 /// Mails in hand at once, to all destinations.
@@ -225,12 +225,12 @@ impl Sender {
 
     /// What the outcome of a try means for its mail; also the state of the destination follows from it. Mail for a destination that
     /// is down waits until somebody finds it up again.
-    fn ended(&self, desk: &Desk, row: &OutboxRow, way: Way<'_>, outcome: Result<Outcome, Duration>) -> Settled {
+    fn ended(&self, desk: &Desk, row: &OutboxRow, way: Way<'_>, outcome: Result<Outcome, Down>) -> Settled {
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(pause) => {
-                let reply = row.last_reply.clone().unwrap_or_else(|| "the destination can't be used now".to_owned());
-                return Settled::Postponed(reply, self.clock.now() + millis(pause));
+            Err(Down { reply, wait }) => {
+                let (reply, pause) = (Outcome::Destination { reply }, Pause { length: wait, charged: false });
+                return settled(row, reply, pause, &desk.config.limits, self.clock.now());
             }
         };
         let length = match &outcome {
@@ -282,6 +282,13 @@ impl Sender {
         let changes = match settled {
             Settled::Failed(reply) => {
                 let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
+                match self.store.decided(&decide).await? {
+                    Ok(changes) => *changes,
+                    Err(never) => match never {},
+                }
+            }
+            Settled::Retry(reply, _) | Settled::Postponed(reply, _) if is_late(row, settled, now) => {
+                let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::late(desk, row, reply, facts, now));
                 match self.store.decided(&decide).await? {
                     Ok(changes) => *changes,
                     Err(never) => match never {},

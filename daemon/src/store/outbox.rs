@@ -74,8 +74,7 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
 }
 
 /// Rows as [`row`] reads them.
-pub(super) const SELECT: &str =
-    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply FROM outbox";
+pub(super) const SELECT: &str = "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply, told_late FROM outbox";
 
 /// Rows by id, in order.
 pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
@@ -102,6 +101,7 @@ pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
         attempts: row.int(10)?,
         created_at: row.int(11)?,
         last_reply: row.opt_text(12)?,
+        told_late: row.flag(13)?,
     })
 }
 

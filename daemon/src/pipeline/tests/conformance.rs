@@ -141,7 +141,7 @@ async fn outbox(w: &World) {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
                 *store.decided(&decide).await.unwrap().unwrap()
             }
-            _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], ..Changes::default() },
+            _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], late: vec![row.id], ..Changes::default() },
         };
         let settlement = Settlement { node: w.node, id: row.id, settled, now, changes };
         store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();

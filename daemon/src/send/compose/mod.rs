@@ -3,6 +3,7 @@
 mod agent;
 mod customer;
 mod imap;
+mod late;
 mod webhook;
 
 use std::sync::Arc;
@@ -77,6 +78,7 @@ impl Composer<'_> {
             MailKind::Held => self.held(&mut letter, row, &matter).await?,
             MailKind::Digest => self.digest(&mut letter, row, &matter).await?,
             MailKind::Failed => self.failed(&mut letter, row, &matter).await?,
+            MailKind::Late => self.late(&mut letter, row, &matter).await?,
             MailKind::Receipt => {
                 self.notice(&mut letter, &matter);
                 letter.text = wording::receipt(&row.params.lines);

@@ -111,10 +111,7 @@ pub fn make(data: &Path, domain: &str, day: &str) -> Result<(), KeyError> {
     let folder = data.join("keys");
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(KeyError::io(&folder))?;
     let path = |selector: &str| folder.join(format!("{BEGIN}{domain}_{selector}{END}"));
-    let names = |n: u32| {
-        let day = if n == 1 { day.to_owned() } else { format!("{day}-{n}") };
-        (format!("{day}-rsa"), format!("{day}-ed"))
-    };
+    let names = |n: u32| (format!("{day}-{n:02}-rsa"), format!("{day}-{n:02}-ed"));
     let free = (1..100).map(names).find(|(rsa, ed)| !path(rsa).exists() && !path(ed).exists());
     let (rsa, ed) = free.ok_or_else(|| KeyError::Make("too many of one day".to_owned()))?;
     let made = |pair: Result<DkimKeyPair, mail_auth::Error>| pair.map_err(|error| KeyError::Make(error.to_string()));
@@ -179,14 +176,15 @@ mod tests {
         make(folder.path(), "xn--bcher-kva.test", "20261122").unwrap();
         let names =
             |domain| load(folder.path(), domain).unwrap().iter().map(|key| (key.selector.clone(), key.algorithm())).collect::<Vec<_>>();
-        let expected = [("20261122-2-ed", "ed25519"), ("20261122-2-rsa", "rsa"), ("20261122-ed", "ed25519"), ("20261122-rsa", "rsa")];
+        let expected =
+            [("20261122-01-ed", "ed25519"), ("20261122-01-rsa", "rsa"), ("20261122-02-ed", "ed25519"), ("20261122-02-rsa", "rsa")];
         assert_eq!(names(Some("x.test")), expected.map(|(selector, algorithm)| (selector.to_owned(), algorithm)));
         assert_eq!(names(None).len(), 6);
         for entry in fs::read_dir(folder.path().join("keys")).unwrap() {
             assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
         }
-        let key = &load(folder.path(), Some("x.test")).unwrap()[3];
-        assert_eq!(key.name(), "20261122-rsa._domainkey.x.test");
+        let key = &load(folder.path(), Some("x.test")).unwrap()[1];
+        assert_eq!(key.name(), "20261122-01-rsa._domainkey.x.test");
         assert!(key.record().starts_with("v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"), "{}", key.record());
     }
 

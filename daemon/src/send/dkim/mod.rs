@@ -223,16 +223,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "x.test", "20261101").unwrap();
         make(folder.path(), "x.test", "20261122").unwrap();
-        let all = || ["20261101-ed", "20261101-rsa", "20261122-ed", "20261122-rsa"].map(|s| key(folder.path(), s)).into_iter().collect();
+        let all = || {
+            ["20261101-01-ed", "20261101-01-rsa", "20261122-01-ed", "20261122-01-rsa"].map(|s| key(folder.path(), s)).into_iter().collect()
+        };
         let chosen = |states: [Published; 4], always| {
             let chosen: Vec<Key> = choose(all(), &states, always);
             chosen.iter().map(|key| key.selector.clone()).collect::<Vec<_>>()
         };
         use Published::{No, Unknown, Yes};
-        assert_eq!(chosen([Yes, Yes, No, Yes], false), ["20261101-ed", "20261122-rsa"]);
-        assert_eq!(chosen([No, Yes, No, No], true), ["20261101-rsa"]);
+        assert_eq!(chosen([Yes, Yes, No, Yes], false), ["20261101-01-ed", "20261122-01-rsa"]);
+        assert_eq!(chosen([No, Yes, No, No], true), ["20261101-01-rsa"]);
         assert_eq!(chosen([No, No, Unknown, No], false), Vec::<String>::new());
-        assert_eq!(chosen([No, No, Unknown, No], true), ["20261122-ed", "20261122-rsa"]);
+        assert_eq!(chosen([No, No, Unknown, No], true), ["20261122-01-ed", "20261122-01-rsa"]);
     }
 
     #[test]
@@ -240,7 +242,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "x.test", "20261101").unwrap();
         let mail = b"From: a@x.test\r\nTo: b@y.test\r\nSubject: s\r\n\r\nHello\r\n";
-        for selector in ["20261101-ed", "20261101-rsa"] {
+        for selector in ["20261101-01-ed", "20261101-01-rsa"] {
             let field = signature(&key(folder.path(), selector), mail).unwrap();
             let flat: String = field.chars().filter(|c| !c.is_whitespace()).collect();
             assert!(flat.contains("d=x.test;") && flat.contains(&format!("s={selector};")) && !flat.contains("l="), "{field}");

@@ -65,6 +65,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         attempts: 1,
         created_at: 0,
         last_reply: None,
+        told_late: false,
     };
     let mail =
         Composed { from: "support@desk.example".into(), sender: "support@desk.example".into(), bytes: b"Subject: x\r\n\r\nx\r\n".to_vec() };
