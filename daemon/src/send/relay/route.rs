@@ -45,7 +45,7 @@ pub(super) async fn addresses(dns: &MessageAuthenticator, server: &str) -> Resul
     let (four, six) = tokio::join!(dns.ipv4_lookup_raw(&name), dns.ipv6_lookup_raw(&name));
     let four = found(server, four.map(|found| found.entry.iter().copied().map(IpAddr::from).collect()));
     let six = found(server, six.map(|found| found.entry.iter().copied().map(IpAddr::from).collect()));
-    let all: Vec<IpAddr> = [&four, &six].into_iter().flatten().flat_map(|found| records(found)).take(ADDRESSES).collect();
+    let all: Vec<IpAddr> = [&four, &six].into_iter().flatten().flat_map(records).take(ADDRESSES).collect();
     match (all.is_empty(), four, six) {
         (false, ..) => Ok(all),
         (true, Err(no), _) | (true, _, Err(no)) => Err(no),
