@@ -18,6 +18,8 @@ const fn s(seconds: u64) -> Duration {
 const RELAY: [Duration; 5] = [s(5), s(10), s(20), s(40), s(60)];
 /// The same for servers of strangers.
 const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_200), s(14_400)];
+/// What is known of one that is down is forgotten so long after its probe was due: it has no mail any more.
+const FORGOTTEN: Duration = s(3_600);
 /// Most domains that a claim leaves out by name.
 const LEFT_OUT: usize = 1_000;
 
@@ -79,7 +81,8 @@ impl State {
 impl Destinations {
     /// What may be claimed when `free` mails more can be in hand. With a relay all mail has one destination.
     pub(super) fn room(&self, free: usize, connections: usize, straight: bool, now: Instant) -> Room {
-        let known = self.lock();
+        let mut known = self.lock();
+        known.retain(|_, state| state.in_hand > 0 || state.backoff.until().is_some_and(|until| now < until + FORGOTTEN));
         if straight {
             // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
             // be given up.
@@ -95,23 +98,26 @@ impl Destinations {
         Room { limit, away: Vec::new() }
     }
 
-    /// When the next probe is due.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.lock().values().filter(|state| state.in_hand == 0).filter_map(|state| state.backoff.until()).min()
+    /// When the next probe will be due.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        self.lock().values().filter_map(|state| state.backoff.until()).filter(|until| *until > now).min()
     }
 
-    /// A mail to it was claimed.
-    pub(super) fn claimed(&self, name: &str, connections: usize) {
+    /// A mail to it was claimed, and is in hand until the answer is dropped.
+    pub(super) fn claimed(self: &Arc<Self>, name: &str, connections: usize) -> InHand {
         self.lock().entry(name.to_owned()).or_insert_with(|| State::new(name, connections)).in_hand += 1;
+        InHand { all: Arc::clone(self), name: name.to_owned() }
     }
 
-    /// What was claimed is settled.
-    pub(super) fn settled(&self, name: &str) {
+    fn settled(&self, name: &str) {
         let mut known = self.lock();
         let Some(state) = known.get_mut(name) else { return };
         state.in_hand = state.in_hand.saturating_sub(1);
-        if state.in_hand == 0 && state.backoff.until().is_none() {
-            known.remove(name);
+        if state.in_hand == 0 {
+            state.probed = false;
+            if state.backoff.until().is_none() {
+                known.remove(name);
+            }
         }
     }
 
@@ -178,6 +184,26 @@ impl Destinations {
     }
 }
 
+/// A mail that was claimed for a destination.
+#[derive(Debug)]
+pub(super) struct InHand {
+    all: Arc<Destinations>,
+    name: String,
+}
+
+impl InHand {
+    /// The destination.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.all.settled(&self.name);
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -187,51 +213,49 @@ mod tests {
         all.room(5, 5, false, now).limit
     }
 
+    fn several(all: &Arc<Destinations>, name: &str, n: usize) -> Vec<InHand> {
+        (0..n).map(|_| all.claimed(name, 5)).collect()
+    }
+
     #[test]
     fn tries_that_fail_together_are_one_failure() {
-        let (all, now) = (Destinations::default(), Instant::now());
-        for _ in 0..5 {
-            all.claimed("", 5);
-        }
+        let (all, now) = (Arc::new(Destinations::default()), Instant::now());
+        let five = several(&all, "", 5);
         assert_eq!(limit(&all, now), 0, "five connections are five");
-        for _ in 0..5 {
+        for _ in &five {
             assert_eq!(all.is_down("", "421", now), s(5));
-            all.settled("");
         }
-        assert_eq!((limit(&all, now), all.next().is_some()), (0, true));
+        drop(five);
+        assert_eq!((limit(&all, now), all.next(now)), (0, Some(now + s(5))));
         let later = now + s(5);
-        assert_eq!(limit(&all, later), 1);
-        all.claimed("", 5);
+        assert_eq!((limit(&all, later), all.next(later)), (1, None), "what is due is no reason to look again and again");
+        let probe = all.claimed("", 5);
         assert_eq!(limit(&all, later), 0, "one probe at a time");
         assert_eq!(all.is_down("", "421", later), s(10));
         all.is_up("");
-        all.settled("");
+        drop(probe);
         assert_eq!(limit(&all, later), 5);
     }
 
     #[test]
     fn a_domain_that_is_down_holds_no_other() {
-        let (all, now) = (Destinations::default(), Instant::now());
-        all.claimed("dead.test", 5);
+        let (all, now) = (Arc::new(Destinations::default()), Instant::now());
+        let dead = all.claimed("dead.test", 5);
         assert_eq!(all.is_down("dead.test", "421", now), s(60), "strangers are asked less often than a relay");
-        all.settled("dead.test");
-        for _ in 0..5 {
-            all.claimed("busy.test", 5);
-        }
+        drop(dead);
+        let busy = several(&all, "busy.test", 5);
         let room = all.room(20, 5, true, now);
         assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()] }, "what is down is put off one by one");
-        for _ in 0..5 {
-            all.settled("busy.test");
-        }
+        drop(busy);
         assert_eq!(all.lock().len(), 1, "what works and is idle is forgotten");
+        all.room(20, 5, true, now + s(60) + FORGOTTEN);
+        assert!(all.lock().is_empty(), "and what has no mail any more");
     }
 
     #[tokio::test]
     async fn one_mail_finds_out_and_the_others_wait() {
-        let (all, past) = (Destinations::default(), Instant::now().checked_sub(s(100)).unwrap());
-        for _ in 0..2 {
-            all.claimed("x.test", 5);
-        }
+        let (all, past) = (Arc::new(Destinations::default()), Instant::now().checked_sub(s(100)).unwrap());
+        let two = several(&all, "x.test", 2);
         all.is_down("x.test", "421", past);
         let probe = all.enter("x.test").await;
         assert!(probe.is_ok() && all.enter("x.test").await.is_err());
@@ -241,5 +265,6 @@ mod tests {
         all.is_down("x.test", "421", Instant::now());
         let down = all.enter("x.test").await.unwrap_err();
         assert!(down.wait > s(50) && down.reply == "421", "{down:?}");
+        drop(two);
     }
 }

@@ -87,17 +87,13 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
         let more = exit.is_straight() && wanted > 0 && claimed.len() == wanted;
         for row in claimed {
             let (id, sender, exit, cancel) = (row.id, sender.clone(), exit.clone(), cancel.clone());
-            let destination = exit.destination(&row.address);
-            sender.destinations.claimed(&destination, connections);
+            let destination = sender.destinations.claimed(&exit.destination(&row.address), connections);
             in_hand.insert(id);
-            work.spawn(async move {
-                let ours = Box::pin(sender.one(row, &exit, &destination, cancel)).await;
-                sender.destinations.settled(&destination);
-                ours.then_some(id)
-            });
+            work.spawn(async move { Box::pin(sender.one(row, &exit, destination.name(), cancel)).await.then_some(id) });
         }
-        let probe = sender.destinations.next().unwrap_or_else(|| Instant::now() + POLL);
-        let pause = if more { Instant::now() } else { probe.min(Instant::now() + POLL) };
+        let now = Instant::now();
+        let probe = sender.destinations.next(now).unwrap_or(now + POLL);
+        let pause = if more { now } else { probe.min(now + POLL) };
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(done) = work.join_next(), if !work.is_empty() => {

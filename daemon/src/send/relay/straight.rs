@@ -13,6 +13,7 @@ use crate::net::{Tls, resolver};
 
 use super::client::{At, Plan};
 use super::route::{self, NoRoute};
+use super::wire::Fault;
 use super::{Exit, Outcome, RelayError};
 
 /// Most connections for one try of one mail.
@@ -68,38 +69,38 @@ impl Exit {
             Err(NoRoute::Never(reply)) => return never(reply),
             Err(NoRoute::Now(reply)) => return Outcome::Destination { reply },
         };
-        // Where one has heard of the mail, its word counts for more than that another one could not be reached.
         let mut last: Option<Outcome> = None;
         let mut dials = 0;
         for server in servers {
-            let (addresses, refused) = match route::addresses(&mx.dns, &server).await {
+            let (addresses, refused): (Vec<IpAddr>, Vec<IpAddr>) = match route::addresses(&mx.dns, &server).await {
                 Ok(addresses) => addresses.into_iter().partition(|ip| mx.guard.allows(*ip)),
                 Err(NoRoute::Never(reply)) => return never(reply),
                 Err(NoRoute::Now(reply)) => {
-                    last.get_or_insert(Outcome::Destination { reply });
-                    (Vec::new(), Vec::new())
+                    last = Some(weightier(last, Outcome::Destination { reply }));
+                    continue;
                 }
             };
             if let (true, Some(ip)) = (addresses.is_empty(), refused.first()) {
-                last.get_or_insert(never(refusal(&server, *ip)));
+                last = Some(weightier(last, never(refusal(&server, *ip))));
             }
             for ip in addresses {
                 if dials == DIALS {
                     break;
                 }
                 dials += 1;
-                let outcome = self.at(&server, SocketAddr::new(ip, mx.port), parcel, &domain).await;
-                match outcome {
-                    Outcome::Sent { .. } | Outcome::Unknown { .. } | Outcome::Recipient { temporary: false, .. } => return outcome,
-                    Outcome::Recipient { temporary: true, .. } => {
-                        last = Some(outcome);
-                        break;
-                    }
-                    Outcome::Destination { .. } => {
-                        if !matches!(last, Some(Outcome::Recipient { temporary: true, .. })) {
-                            last = Some(outcome);
-                        }
-                    }
+                let outcome = match self.at(&server, SocketAddr::new(ip, mx.port), parcel).await {
+                    // Whoever else could take it was asked before.
+                    Err(fault) if fault.is_ourselves() => return weightier(last, never(route::looped(&domain))),
+                    Err(fault) => Outcome::Destination { reply: format!("{server}: {fault}") },
+                    Ok(outcome) => outcome,
+                };
+                let heard = matches!(outcome, Outcome::Recipient { .. });
+                if matches!(outcome, Outcome::Sent { .. } | Outcome::Unknown { .. } | Outcome::Recipient { temporary: false, .. }) {
+                    return outcome;
+                }
+                last = Some(weightier(last, outcome));
+                if heard {
+                    break;
                 }
             }
         }
@@ -108,12 +109,12 @@ impl Exit {
 
     /// One server at one of its addresses. A handshake that fails ends nothing: without TLS anybody on the way could read the
     /// mail, but with an unknown certificate they could as well (RFC 7435).
-    async fn at(&self, server: &str, address: SocketAddr, parcel: Parcel<'_>, domain: &str) -> Outcome {
+    async fn at(&self, server: &str, address: SocketAddr, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
         // No answer is outstanding: what the last server has said of the mail was no.
         parcel.past_dot.store(false, Ordering::Relaxed);
         let tls = match Tls::new(server, false, None) {
             Ok(tls) => tls,
-            Err(error) => return Outcome::Destination { reply: error.to_string() },
+            Err(error) => return Ok(Outcome::Destination { reply: error.to_string() }),
         };
         let plan = |clear| Plan {
             host: server,
@@ -126,19 +127,27 @@ impl Exit {
             timeouts: self.timeouts,
         };
         let place = format!("{server} {address}");
-        let outcome = self.over(&place, &plan(false), parcel).await;
-        let outcome = match outcome {
+        match self.over(&place, &plan(false), parcel).await {
             Err(fault) if fault.is_handshake() => {
                 tracing::info!(server, %address, "a TLS handshake failed, so mail goes in clear: {fault}");
                 self.over(&place, &plan(true), parcel).await
             }
             outcome => outcome,
-        };
-        match outcome {
-            Err(fault) if fault.is_ourselves() => never(route::looped(domain)),
-            Err(fault) => Outcome::Destination { reply: format!("{server}: {fault}") },
-            Ok(outcome) => outcome,
         }
+    }
+}
+
+/// Of what two servers have said the word that counts: a refusal for now of who has heard of the mail, then that one could not be
+/// asked, and last that one can never be.
+fn weightier(last: Option<Outcome>, next: Outcome) -> Outcome {
+    let weight = |outcome: &Outcome| match outcome {
+        Outcome::Recipient { temporary: true, .. } => 2,
+        Outcome::Destination { .. } => 1,
+        _ => 0,
+    };
+    match last {
+        Some(last) if weight(&last) > weight(&next) => last,
+        _ => next,
     }
 }
 
@@ -149,6 +158,16 @@ fn refusal(server: &str, ip: IpAddr) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_may_pass_counts_for_more_than_what_stays() {
+        let (later, away) = (Outcome::Recipient { temporary: true, reply: "451".into() }, Outcome::Destination { reply: "421".into() });
+        let no = never("550".into());
+        for (first, second, counts) in [(&later, &away, &later), (&away, &later, &later), (&no, &away, &away), (&away, &no, &away)] {
+            assert_eq!(weightier(Some(first.clone()), second.clone()), *counts);
+        }
+        assert_eq!(weightier(None, no.clone()), no);
+    }
 
     #[test]
     fn a_domain_is_looked_up_as_a_labels() {
