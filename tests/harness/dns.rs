@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 const A: u16 = 1;
+const MX: u16 = 15;
 const TXT: u16 = 16;
 const NXDOMAIN: u8 = 3;
 const SERVFAIL: u8 = 2;
@@ -14,6 +15,8 @@ const SERVFAIL: u8 = 2;
 struct Zones {
     text: HashMap<String, String>,
     addresses: HashMap<String, Ipv4Addr>,
+    /// Preference and host.
+    exchangers: HashMap<String, Vec<(u16, String)>>,
     /// Names below which nothing can be asked.
     broken: Vec<String>,
     /// Names below which nobody answers.
@@ -65,6 +68,12 @@ impl Dns {
         self
     }
 
+    /// Gives a name one more MX record; `.` as the host is the null MX.
+    pub fn mx(&self, name: &str, preference: u16, host: &str) -> &Self {
+        self.zones.lock().expect("zones").exchangers.entry(name.to_lowercase()).or_default().push((preference, host.to_owned()));
+        self
+    }
+
     /// Answers everything below a name with SERVFAIL.
     pub fn broken(&self, name: &str) -> &Self {
         self.zones.lock().expect("zones").broken.push(name.to_lowercase());
@@ -108,11 +117,13 @@ impl Zones {
             records.push(data);
         } else if let Some(address) = self.addresses.get(&name).filter(|_| kind == A) {
             records.push(address.octets().to_vec());
+        } else if let Some(exchangers) = self.exchangers.get(&name).filter(|_| kind == MX) {
+            records.extend(exchangers.iter().map(|(preference, host)| [&preference.to_be_bytes()[..], &encoded(host)].concat()));
         } else if !self.exists(&name) {
             code = NXDOMAIN;
         }
         let mut out = question.get(..2)?.to_vec();
-        out.extend_from_slice(&[0x84, 0x80 | code, 0, 1, 0, u8::from(!records.is_empty()), 0, 0, 0, 0]);
+        out.extend_from_slice(&[0x84, 0x80 | code, 0, 1, 0, u8::try_from(records.len()).expect("few records"), 0, 0, 0, 0]);
         out.extend_from_slice(question.get(12..end + 4)?);
         for data in records {
             out.extend_from_slice(&[0xc0, 12]);
@@ -126,12 +137,21 @@ impl Zones {
     }
 
     fn exists(&self, name: &str) -> bool {
-        self.text.keys().chain(self.addresses.keys()).any(|known| is_below(known, name))
+        self.text.keys().chain(self.addresses.keys()).chain(self.exchangers.keys()).any(|known| is_below(known, name))
     }
 }
 
 fn is_below(name: &str, zone: &str) -> bool {
     name.strip_suffix(zone).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+}
+
+/// A name as it stands in a record.
+fn encoded(name: &str) -> Vec<u8> {
+    let labels = name.split('.').filter(|label| !label.is_empty());
+    let mut out: Vec<u8> =
+        labels.flat_map(|label| [&[u8::try_from(label.len()).expect("a short label")], label.as_bytes()].concat()).collect();
+    out.push(0);
+    out
 }
 
 /// The name of a question, and where it ends.

@@ -19,8 +19,13 @@ pub(crate) struct Listening {
 impl Listening {
     /// Listens on this port (0: a free one). A session ends when it has nothing to say any more, with or without a reason.
     pub(crate) fn on(port: u16, session: impl Fn(TcpStream) -> Option<()> + Send + Sync + 'static) -> Self {
+        Self::at(SocketAddr::from(([127, 0, 0, 1], port)), session)
+    }
+
+    /// The same at this address.
+    pub(crate) fn at(address: SocketAddr, session: impl Fn(TcpStream) -> Option<()> + Send + Sync + 'static) -> Self {
         // A port that was free a moment ago may be the near end of somebody's connection now.
-        let listener = wait_for("a port for a server of the test", || TcpListener::bind(("127.0.0.1", port)).ok());
+        let listener = wait_for("a port for a server of the test", || TcpListener::bind(address).ok());
         let address = listener.local_addr().expect("its address");
         let (closed, session) = (Arc::new(AtomicBool::new(false)), Arc::new(session));
         let (over, panics) = (Arc::clone(&closed), Arc::<Mutex<Vec<String>>>::default());

@@ -10,7 +10,8 @@ pub struct Options {
     pub require: &'static str,
     /// `[authentication] resolver`.
     pub resolver: Option<std::net::SocketAddr>,
-    /// `[outbound] relay`; a Maildir in the test's folder when absent.
+    /// `[outbound] relay`; a Maildir in the test's folder when absent; `mx:PORT` for none, where other servers listen at this port of
+    /// loopback.
     pub relay: Option<String>,
     /// The data folder, when it must be elsewhere.
     pub data: Option<PathBuf>,
@@ -52,6 +53,10 @@ impl Options {
     pub fn configuration(&self, folder: &Path) -> String {
         let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
         let relay = self.relay.clone().unwrap_or_else(|| format!("maildir:{}", folder.join("out").display()));
+        let outbound = match relay.strip_prefix("mx:") {
+            Some(port) => format!("mx_port = {port}\nallow_networks = [\"127.0.0.0/8\"]"),
+            None => format!("relay = \"{relay}\""),
+        };
         let require = if self.require.is_empty() { "none" } else { self.require };
         let resolver = self.resolver.map_or_else(String::new, |address| format!("resolver = \"{address}\"\n"));
         let database = self.database.clone().unwrap_or_else(|| format!("sqlite:{}/ombud.db", data.display()));
@@ -59,7 +64,7 @@ impl Options {
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
              [database]\nurl = \"{database}\"\n[smtp]\n{smtp}\n[lmtp]\n{lmtp}\n[http]\n{http}\n\
-             [outbound]\nrelay = \"{relay}\"\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
+             [outbound]\n{outbound}\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),
             desk = self.desk,

@@ -8,6 +8,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
+use crate::certificates;
 use crate::smtp::Smtp;
 use crate::wait::wait_until;
 
@@ -16,7 +17,7 @@ const SERVICES: &str = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cl
     rewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\n\
     trace unix - - n - 0 bounce\nverify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\n\
     lmtp unix - - n - - lmtp\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
-    anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\npostlog unix-dgram n - n - 1 postlogd\n";
+    anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\ntlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n";
 
 /// A Postfix, until it is dropped.
 pub struct Postfix {
@@ -57,6 +58,24 @@ impl Postfix {
 
     /// Starts it; whatever comes in leaves for this place (`inet:HOST:PORT` or `unix:PATH`), bounces to nowhere.
     pub fn start(&self, next: &str) {
+        self.start_with(next, "");
+    }
+
+    /// Starts it as the last one: it takes mail for customer.test and agents.test and throws it away. With TLS, by a certificate that
+    /// nobody knows; `more` are further lines of its configuration.
+    pub fn start_as_mx(&self, more: &str) {
+        certificates::make(self.folder.path());
+        let base = self.folder.path().display();
+        self.start_with(
+            "inet:127.0.0.1:1",
+            &format!(
+                "smtpd_tls_cert_file = {base}/cert.pem\nsmtpd_tls_key_file = {base}/key.pem\nsmtpd_tls_security_level = may\n\
+                 smtpd_tls_loglevel = 1\n{more}"
+            ),
+        );
+    }
+
+    fn start_with(&self, next: &str, more: &str) {
         let base = self.folder.path().display();
         let smtpd = format!("127.0.0.1:{} inet n - n - - smtpd\n", self.port);
         fs::write(self.path("etc/master.cf"), smtpd + SERVICES).expect("its services");
@@ -64,9 +83,9 @@ impl Postfix {
             "compatibility_level = 3.6\nmyhostname = mx.front.test\nmydestination =\nmynetworks = 127.0.0.0/8\ninet_protocols = ipv4\n\
              inet_interfaces = loopback-only\nqueue_directory = {base}/queue\ndata_directory = {base}/data\nmail_owner = postfix\n\
              setgid_group = postdrop\nalias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
-             default_transport = lmtp:{next}\ntransport_maps = inline:{{ {{ customer.test = discard: }}, {{ mx.front.test = discard: }} }}\n\
+             default_transport = lmtp:{next}\ntransport_maps = inline:{{ {{ customer.test = discard: }}, {{ agents.test = discard: }}, {{ mx.front.test = discard: }} }}\n\
              maillog_file = {base}/log\nmaillog_file_prefixes = {base}\nmessage_size_limit = 52428800\nin_flow_delay = 0\n\
-             minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ndebugger_command =\n"
+             minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ndebugger_command =\n{more}"
         );
         fs::write(self.path("etc/main.cf"), main).expect("its configuration");
         for extra in ["dynamicmaps.cf", "dynamicmaps.cf.d"] {

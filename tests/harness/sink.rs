@@ -53,6 +53,18 @@ struct Shared {
     rule: Mutex<Rule>,
     tries: Mutex<HashMap<String, usize>>,
     letters: Mutex<Vec<Letter>>,
+    connections: Mutex<Connections>,
+}
+
+/// Connections so far, now, and at most at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Connections {
+    /// So far.
+    pub all: usize,
+    /// Open now.
+    pub open: usize,
+    /// At most at once.
+    pub most: usize,
 }
 
 /// A mail server on loopback, until it is dropped.
@@ -71,9 +83,26 @@ impl Sink {
 
     /// Starts on this port.
     pub fn on(port: u16, rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
-        let shared = Arc::new(Shared { rule: Mutex::new(Box::new(rule)), tries: Mutex::default(), letters: Mutex::default() });
+        Self::at(SocketAddr::from(([127, 0, 0, 1], port)), rule)
+    }
+
+    /// Starts at this address.
+    pub fn at(address: SocketAddr, rule: impl FnMut(&str, usize) -> Say + Send + 'static) -> Self {
+        let shared =
+            Shared { rule: Mutex::new(Box::new(rule)), tries: Mutex::default(), letters: Mutex::default(), connections: Mutex::default() };
+        let shared = Arc::new(shared);
         let inside = Arc::clone(&shared);
-        let listening = Listening::on(port, move |stream| session(&inside, stream));
+        let listening = Listening::at(address, move |stream| {
+            {
+                let mut connections = inside.connections.lock().unwrap();
+                connections.all += 1;
+                connections.open += 1;
+                connections.most = connections.most.max(connections.open);
+            }
+            let ended = session(&inside, stream);
+            inside.connections.lock().unwrap().open -= 1;
+            ended
+        });
         Self { address: listening.address, shared, _listening: listening }
     }
 
@@ -90,6 +119,11 @@ impl Sink {
     /// Everything that was taken for one address.
     pub fn to(&self, address: &str) -> Vec<Letter> {
         self.letters().into_iter().filter(|letter| letter.recipient == address).collect()
+    }
+
+    /// How many connections there were.
+    pub fn connections(&self) -> Connections {
+        *self.shared.connections.lock().unwrap()
     }
 
     /// How often a recipient was tried.

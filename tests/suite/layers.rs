@@ -20,7 +20,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
     ("inbox", &["store"]),
     ("receive", &["inbox", "net"]),
     ("understand", &["model"]),
-    ("verify", &["model"]),
+    ("verify", &["model", "net"]),
     ("filter", &["model", "net"]),
     ("desk", &["model", "understand"]),
     ("pipeline", &["model", "archive", "store", "inbox", "understand", "verify", "filter", "desk"]),

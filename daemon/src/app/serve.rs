@@ -19,8 +19,9 @@ use crate::feed::index::SearchIndex;
 use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
+use crate::send::dkim::Signer;
 use crate::send::relay::Exit;
-use crate::send::{self, Destination, Sender};
+use crate::send::{self, Destinations, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
 use crate::understand::Limits;
 use crate::verify::Verifier;
@@ -199,7 +200,8 @@ impl Running {
             desk: desk(),
             exit: self.settings.exit.subscribe(),
             searcher: self.index.searcher(),
-            destination: Arc::new(Destination::default()),
+            signer: Arc::new(Signer::new(self.opened.store.data())),
+            destinations: Arc::new(Destinations::default()),
             beat: beat.subscribe(),
             clock,
         };
@@ -278,7 +280,7 @@ impl Running {
 }
 
 fn exit(config: &Config) -> Result<Exit, AppError> {
-    Exit::new(&config.outbound.relay, &config.desk.hostname).map_err(|e| AppError::Config(e.to_string()))
+    Exit::of(config).map_err(|e| AppError::Config(e.to_string()))
 }
 
 async fn node(opened: &Opened) -> Result<NodeId, AppError> {

@@ -15,6 +15,7 @@ mod inbox;
 mod input;
 mod json;
 mod kb;
+mod keys;
 mod log;
 mod out;
 mod queue;
@@ -77,6 +78,9 @@ enum Command {
     Deliver(deliver::Args),
     /// Bring a backup back into an empty desk
     Restore(restore::Args),
+    /// The keys that sign what leaves, and their DNS records
+    #[command(subcommand)]
+    Keys(keys::Command),
     #[command(flatten)]
     Desk(DeskCommand),
     #[command(flatten)]
@@ -188,6 +192,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
         Command::Explain(args) => explain::run(args, &place).await,
         Command::Deliver(args) => deliver::run(args, &place, json).await,
         Command::Restore(args) => restore::run(args, &place, json).await,
+        Command::Keys(command) => Box::pin(keys::run(command, &place, json)).await,
         Command::Desk(command) => on_desk(command, &place, json).await,
         Command::Unbuilt(command) => Err(command.failure()),
     }

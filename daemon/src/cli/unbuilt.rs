@@ -17,8 +17,6 @@ pub(super) struct Rest {
 pub(super) enum Command {
     /// Check the chain of the event log (not built yet)
     Audit(Rest),
-    /// Rotate the signing keys (not built yet)
-    Keys(Rest),
     /// Privacy requests (not built yet)
     Customer(Rest),
 }
@@ -28,7 +26,6 @@ impl Command {
     pub(super) fn failure(&self) -> Failure {
         Failure::unbuilt(match self {
             Self::Audit(_) => "audit",
-            Self::Keys(_) => "keys",
             Self::Customer(_) => "customer",
         })
     }

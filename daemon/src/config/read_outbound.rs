@@ -3,20 +3,28 @@
 use std::time::Duration;
 
 use super::reader::Section;
-use super::types::{Authentication, Net, Outbound, Relay, Require, TrustedRelay};
+use super::types::{Authentication, Dkim, Net, Outbound, Relay, Require, Straight, TrustedRelay};
 use super::values;
 
 const HOUR: Duration = Duration::from_secs(3_600);
+/// Connections at once to one destination.
+const CONNECTIONS: usize = 5;
 
 /// Reads `[outbound]`.
 pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
-    let given = s.has("relay");
-    let relay = s.parsed("relay", values::relay).unwrap_or(Relay::Mx);
-    if !given {
-        s.warn("relay", "none is set, and sending straight to the recipients' servers is not built yet; mail waits until one is set");
-    }
+    let straight = straight(s);
+    let relay = s.parsed("relay", values::relay).unwrap_or(Relay::Mx(straight));
     let undo = s.duration("undo", Duration::ZERO..=HOUR).unwrap_or(Duration::ZERO);
-    Outbound { relay: relay_with_log_in(s, relay), undo }
+    let connections = s.number("connections", 1..=100).and_then(|n| n.try_into().ok()).unwrap_or(CONNECTIONS);
+    let dkim = s.word("dkim", &[("published", Dkim::Published), ("always", Dkim::Always), ("never", Dkim::Never)]);
+    Outbound { relay: relay_with_log_in(s, relay), undo, connections, dkim: dkim.unwrap_or(Dkim::Published) }
+}
+
+/// What counts without a relay. Other ports and networks than those of the internet are for who has a mail system of their own.
+fn straight(s: &mut Section<'_>) -> Straight {
+    let allow_networks = s.list("allow_networks", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect();
+    let port = s.number("mx_port", 1..=65_535).and_then(|n| n.try_into().ok()).unwrap_or(Straight::default().port);
+    Straight { port, allow_networks }
 }
 
 /// Puts password and roots to the relay, which are keys of their own.
@@ -39,9 +47,9 @@ fn relay_with_log_in(s: &mut Section<'_>, relay: Relay) -> Relay {
             ignored(s, with_password, with_ca);
             Relay::Maildir(s.resolve(folder))
         }
-        Relay::Mx => {
+        Relay::Mx(straight) => {
             ignored(s, with_password, with_ca);
-            Relay::Mx
+            Relay::Mx(straight)
         }
     }
 }

@@ -142,6 +142,21 @@ pub struct Outbound {
     pub relay: Relay,
     /// How long an agent's answer waits so that it can be taken back.
     pub undo: Duration,
+    /// Connections at once to the relay, or to the servers of one domain.
+    pub connections: usize,
+    /// Whether mail is signed.
+    pub dkim: Dkim,
+}
+
+/// `[outbound] dkim`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dkim {
+    /// Where there are keys whose records are in the DNS.
+    Published,
+    /// Always; keys are made where there are none, and until a record is in the DNS the newest ones sign.
+    Always,
+    /// Never.
+    Never,
 }
 
 /// `[outbound] relay`.
@@ -152,7 +167,22 @@ pub enum Relay {
     /// `maildir:DIR`.
     Maildir(PathBuf),
     /// No relay: straight to the recipients' MX.
-    Mx,
+    Mx(Straight),
+}
+
+/// How mail leaves without a relay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Straight {
+    /// Where other servers listen: 25.
+    pub port: u16,
+    /// Networks that mail is sent to although they are not of the public internet.
+    pub allow_networks: Vec<Net>,
+}
+
+impl Default for Straight {
+    fn default() -> Self {
+        Self { port: 25, allow_networks: Vec::new() }
+    }
 }
 
 /// A relay reached by SMTP.

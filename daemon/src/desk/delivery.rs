@@ -25,6 +25,23 @@ pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64
     Step::Done(Box::new(ledger.changes))
 }
 
+/// Decides what follows when an answer still waits after hours: whoever wrote it hears of it.
+pub fn late(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
+    let keys = Keys { staff: true, tickets: row.ticket.into_iter().collect(), ..Keys::default() };
+    if let Err(keys) = need(facts, keys) {
+        return Step::Need(keys);
+    }
+    let mut ledger = Ledger::new(desk, facts, now);
+    ledger.changes.late.push(row.id);
+    if let Some(t) = row.ticket.and_then(|id| facts.ticket(id)) {
+        for person in told(facts, row, t) {
+            let params = Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() };
+            ledger.send(MailKind::Late, person, Some(TicketRef::Id(t.ticket.id)), row.message.map(MessageRef::Id), params);
+        }
+    }
+    Step::Done(Box::new(ledger.changes))
+}
+
 /// What follows when an answer has left: the fact, for the log.
 pub fn sent(row: &OutboxRow, now: i64) -> Changes {
     let mut data = serde_json::Map::new();

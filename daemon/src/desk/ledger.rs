@@ -85,7 +85,7 @@ impl<'a> Ledger<'a> {
         let due_at = match kind {
             MailKind::Answer => self.now + millis(self.desk.config.outbound.undo),
             // Whoever has just written is awake.
-            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Receipt => self.now,
+            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt => self.now,
             MailKind::History | MailKind::Found | MailKind::Help => self.now,
             MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
             MailKind::Digest | MailKind::Webhook | MailKind::Imap => self.awake(recipient),

@@ -74,6 +74,8 @@ pub struct Changes {
     pub released: Vec<Release>,
     /// Outgoing mails of which a bounce reports failure, with the server's words.
     pub bounced: Vec<(OutboxId, String)>,
+    /// Outgoing mails whose author is told that they still wait.
+    pub late: Vec<OutboxId>,
     /// Things to do later.
     pub timers: Vec<NewTimer>,
     /// Things no longer to do.

@@ -22,6 +22,8 @@ words!(
         Digest = "digest",
         /// Your answer could not be delivered (to its author).
         Failed = "failed",
+        /// Your answer still waits (to its author).
+        Late = "late",
         /// What your mail did (to the agent who wrote it).
         Receipt = "receipt",
         /// A ticket that was put off is open again (to who works it).
@@ -92,6 +94,8 @@ pub struct OutboxRow {
     pub created_at: i64,
     /// The remote server's last words.
     pub last_reply: Option<String>,
+    /// Whether its author was told that it still waits.
+    pub told_late: bool,
 }
 
 /// What a composer needs beside ticket, message and recipient.

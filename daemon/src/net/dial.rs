@@ -51,15 +51,26 @@ pub async fn dial(host: &str, port: u16, limit: Duration) -> Result<(TcpStream, 
     let addresses: Vec<SocketAddr> = found.map_err(|source| DialError::Lookup { host: named(), source })?.take(ADDRESSES).collect();
     let mut last = DialError::Lookup { host: named(), source: io::Error::other("no address") };
     for address in addresses {
-        match timeout(limit, TcpStream::connect(address)).await {
-            Ok(Ok(stream)) => {
-                // Small commands in lockstep: waiting for more to send costs 40 ms each.
-                let _ = stream.set_nodelay(true);
-                return Ok((stream, address.ip().to_canonical().is_loopback()));
-            }
-            Ok(Err(source)) => last = DialError::Connect { host: named(), port, source },
-            Err(_) => last = DialError::Timeout { when: "connect", limit },
+        match dial_at(host, address, limit).await {
+            Ok(stream) => return Ok((stream, address.ip().to_canonical().is_loopback())),
+            Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// One address of a host, which stands in errors.
+///
+/// # Errors
+/// Nobody answers there within `limit`.
+pub async fn dial_at(host: &str, address: SocketAddr, limit: Duration) -> Result<TcpStream, DialError> {
+    match timeout(limit, TcpStream::connect(address)).await {
+        Ok(Ok(stream)) => {
+            // Small commands in lockstep: waiting for more to send costs 40 ms each.
+            let _ = stream.set_nodelay(true);
+            Ok(stream)
+        }
+        Ok(Err(source)) => Err(DialError::Connect { host: host.to_owned(), port: address.port(), source }),
+        Err(_) => Err(DialError::Timeout { when: "connect", limit }),
+    }
 }

@@ -1,85 +1,270 @@
-//! The state of the relay: one that is down is probed, and the mail for it is not to blame.
+//! The state of what mail leaves by: the relay, or each domain where there is none. One that cannot be used is probed, and the mail
+//! for it is not to blame; the others go on.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::net::Backoff;
 
-/// Pauses between probes; the last one stays.
-const PAUSES: [Duration; 5] =
-    [Duration::from_secs(5), Duration::from_secs(10), Duration::from_secs(20), Duration::from_secs(40), Duration::from_secs(60)];
+const fn s(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
 
-/// Whether the relay takes mail.
+/// Pauses between probes of a relay; the last one stays.
+const RELAY: [Duration; 5] = [s(5), s(10), s(20), s(40), s(60)];
+/// The same for servers of strangers.
+const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_200), s(14_400)];
+/// What is known of one that is down is forgotten so long after its probe was due: it has no mail any more.
+const FORGOTTEN: Duration = s(3_600);
+/// Most domains that a claim leaves out by name.
+const LEFT_OUT: usize = 1_000;
+
+/// What may be claimed now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Room {
+    /// So many mails.
+    pub(super) limit: usize,
+    /// None to these domains.
+    pub(super) away: Vec<String>,
+}
+
+/// The states of all that is down or in use, by name; the relay has the empty one.
+#[derive(Debug, Default)]
+pub struct Destinations {
+    known: Mutex<HashMap<String, State>>,
+}
+
 #[derive(Debug)]
-pub struct Destination {
-    state: Mutex<Backoff>,
+struct State {
+    backoff: Backoff,
+    /// Mails that were claimed for it and are not settled.
+    in_hand: usize,
+    slots: Arc<Semaphore>,
+    /// Whether somebody is finding out if it is still down.
+    probed: bool,
+    /// What it has said last while it was down.
+    reply: String,
 }
 
-impl Default for Destination {
-    fn default() -> Self {
-        Self { state: Mutex::new(Backoff::new(&PAUSES)) }
-    }
+/// Why a mail is not tried now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Down {
+    pub(super) reply: String,
+    pub(super) wait: Duration,
 }
 
-impl Destination {
-    /// Mails that may be tried now: all of `free`, one probe, or none.
-    pub(super) fn room(&self, free: usize, now: Instant) -> usize {
-        match self.next() {
-            None => free,
-            Some(next) if next <= now => free.min(1),
-            Some(_) => 0,
+impl State {
+    fn new(name: &str, connections: usize) -> Self {
+        let pauses: &[Duration] = if name.is_empty() { &RELAY } else { &DOMAIN };
+        Self {
+            backoff: Backoff::new(pauses),
+            in_hand: 0,
+            slots: Arc::new(Semaphore::new(connections)),
+            probed: false,
+            reply: String::new(),
         }
     }
 
-    /// When the next probe is due, if the relay is down.
-    pub(super) fn next(&self) -> Option<Instant> {
-        self.lock().until()
+    /// Whether a relay should be given nothing more.
+    fn is_shut(&self, connections: usize, now: Instant) -> bool {
+        match self.backoff.until() {
+            None => self.in_hand >= connections,
+            Some(until) => until > now || self.in_hand > 0,
+        }
+    }
+}
+
+impl Destinations {
+    /// What may be claimed when `free` mails more can be in hand. With a relay all mail has one destination.
+    pub(super) fn room(&self, free: usize, connections: usize, straight: bool, now: Instant) -> Room {
+        let mut known = self.lock();
+        known.retain(|_, state| state.in_hand > 0 || state.backoff.until().is_some_and(|until| now < until + FORGOTTEN));
+        if straight {
+            // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
+            // be given up.
+            let full = known.iter().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
+            return Room { limit: free.min(connections), away: full.take(LEFT_OUT).collect() };
+        }
+        let limit = match known.get("") {
+            None => free.min(connections),
+            Some(relay) if relay.is_shut(connections, now) => 0,
+            Some(relay) if relay.backoff.until().is_some() => free.min(1),
+            Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
+        };
+        Room { limit, away: Vec::new() }
+    }
+
+    /// When the next probe will be due.
+    pub(super) fn next(&self, now: Instant) -> Option<Instant> {
+        self.lock().values().filter_map(|state| state.backoff.until()).filter(|until| *until > now).min()
+    }
+
+    /// A mail to it was claimed, and is in hand until the answer is dropped.
+    pub(super) fn claimed(self: &Arc<Self>, name: &str, connections: usize) -> InHand {
+        self.lock().entry(name.to_owned()).or_insert_with(|| State::new(name, connections)).in_hand += 1;
+        InHand { all: Arc::clone(self), name: name.to_owned() }
+    }
+
+    fn settled(&self, name: &str) {
+        let mut known = self.lock();
+        let Some(state) = known.get_mut(name) else { return };
+        state.in_hand = state.in_hand.saturating_sub(1);
+        if state.in_hand == 0 {
+            state.probed = false;
+            if state.backoff.until().is_none() {
+                known.remove(name);
+            }
+        }
+    }
+
+    /// Waits for a connection to be free. An error says how long the mail has to wait: it is down.
+    pub(super) async fn enter(&self, name: &str) -> Result<Option<OwnedSemaphorePermit>, Down> {
+        let slots = self.lock().get(name).map(|state| state.slots.clone());
+        let permit = match slots {
+            Some(slots) => slots.acquire_owned().await.ok(),
+            None => None,
+        };
+        let now = Instant::now();
+        match self.lock().get_mut(name) {
+            Some(state) => match state.backoff.until() {
+                Some(until) if until > now => Err(Down { reply: state.reply.clone(), wait: until - now }),
+                Some(_) if state.probed => Err(Down { reply: state.reply.clone(), wait: s(1) }),
+                Some(_) => {
+                    state.probed = true;
+                    Ok(permit)
+                }
+                None => Ok(permit),
+            },
+            None => Ok(permit),
+        }
     }
 
     /// It took a mail, or refused one for a reason of its own.
-    pub(super) fn is_up(&self) {
-        if self.lock().worked() {
-            tracing::info!("the relay takes mail again");
+    pub(super) fn is_up(&self, name: &str) {
+        if let Some(state) = self.lock().get_mut(name) {
+            state.probed = false;
+            if state.backoff.worked() {
+                tracing::info!(destination = name, "mail is taken again");
+            }
         }
     }
 
     /// It can't be used. Returns how long the mail in hand waits.
-    pub(super) fn is_down(&self, reply: &str, now: Instant) -> Duration {
-        let mut state = self.lock();
-        if state.until().is_none() {
-            tracing::warn!(reply, "the relay can't be used; mail waits");
+    pub(super) fn is_down(&self, name: &str, reply: &str, now: Instant) -> Duration {
+        let mut known = self.lock();
+        let Some(state) = known.get_mut(name) else { return RELAY[0] };
+        state.probed = false;
+        if state.backoff.until().is_none() {
+            tracing::warn!(destination = name, reply, "the destination can't be used; mail for it waits");
         }
-        state.failed(now)
+        reply.clone_into(&mut state.reply);
+        state.backoff.failed(now)
     }
 
-    /// A person wants it tried now.
+    /// Nothing was found out: whoever was to probe it was stopped.
+    pub(super) fn is_unknown(&self, name: &str) {
+        if let Some(state) = self.lock().get_mut(name) {
+            state.probed = false;
+        }
+    }
+
+    /// A person wants all tried now.
     pub(super) fn try_now(&self) {
-        self.lock().try_now(Instant::now());
+        let now = Instant::now();
+        self.lock().values_mut().for_each(|state| state.backoff.try_now(now));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Backoff> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, State>> {
         // The lock is never held over anything that can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A mail that was claimed for a destination.
+#[derive(Debug)]
+pub(super) struct InHand {
+    all: Arc<Destinations>,
+    name: String,
+}
+
+impl InHand {
+    /// The destination.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Drop for InHand {
+    fn drop(&mut self) {
+        self.all.settled(&self.name);
     }
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 
+    fn limit(all: &Destinations, now: Instant) -> usize {
+        all.room(5, 5, false, now).limit
+    }
+
+    fn several(all: &Arc<Destinations>, name: &str, n: usize) -> Vec<InHand> {
+        (0..n).map(|_| all.claimed(name, 5)).collect()
+    }
+
     #[test]
     fn tries_that_fail_together_are_one_failure() {
-        let (relay, now) = (Destination::default(), Instant::now());
-        for _ in 0..5 {
-            assert_eq!(relay.is_down("421", now), Duration::from_secs(5));
+        let (all, now) = (Arc::new(Destinations::default()), Instant::now());
+        let five = several(&all, "", 5);
+        assert_eq!(limit(&all, now), 0, "five connections are five");
+        for _ in &five {
+            assert_eq!(all.is_down("", "421", now), s(5));
         }
-        assert_eq!((relay.room(5, now), relay.next().is_some()), (0, true));
-        let later = now + Duration::from_secs(5);
-        assert_eq!(relay.room(5, later), 1);
-        assert_eq!(relay.is_down("421", later), Duration::from_secs(10));
-        relay.is_up();
-        assert_eq!(relay.room(5, later), 5);
+        drop(five);
+        assert_eq!((limit(&all, now), all.next(now)), (0, Some(now + s(5))));
+        let later = now + s(5);
+        assert_eq!((limit(&all, later), all.next(later)), (1, None), "what is due is no reason to look again and again");
+        let probe = all.claimed("", 5);
+        assert_eq!(limit(&all, later), 0, "one probe at a time");
+        assert_eq!(all.is_down("", "421", later), s(10));
+        all.is_up("");
+        drop(probe);
+        assert_eq!(limit(&all, later), 5);
+    }
+
+    #[test]
+    fn a_domain_that_is_down_holds_no_other() {
+        let (all, now) = (Arc::new(Destinations::default()), Instant::now());
+        let dead = all.claimed("dead.test", 5);
+        assert_eq!(all.is_down("dead.test", "421", now), s(60), "strangers are asked less often than a relay");
+        drop(dead);
+        let busy = several(&all, "busy.test", 5);
+        let room = all.room(20, 5, true, now);
+        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()] }, "what is down is put off one by one");
+        drop(busy);
+        assert_eq!(all.lock().len(), 1, "what works and is idle is forgotten");
+        all.room(20, 5, true, now + s(60) + FORGOTTEN);
+        assert!(all.lock().is_empty(), "and what has no mail any more");
+    }
+
+    #[tokio::test]
+    async fn one_mail_finds_out_and_the_others_wait() {
+        let (all, past) = (Arc::new(Destinations::default()), Instant::now().checked_sub(s(100)).unwrap());
+        let two = several(&all, "x.test", 2);
+        all.is_down("x.test", "421", past);
+        let probe = all.enter("x.test").await;
+        assert!(probe.is_ok() && all.enter("x.test").await.is_err());
+        assert_eq!(all.room(20, 5, true, Instant::now()).away, ["x.test"], "who is being probed is left alone");
+        all.is_up("x.test");
+        assert!(all.enter("x.test").await.is_ok());
+        all.is_down("x.test", "421", Instant::now());
+        let down = all.enter("x.test").await.unwrap_err();
+        assert!(down.wait > s(50) && down.reply == "421", "{down:?}");
+        drop(two);
     }
 }

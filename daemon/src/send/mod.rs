@@ -3,11 +3,12 @@
 mod actions;
 mod compose;
 mod destination;
+pub mod dkim;
 mod letter;
 mod outcome;
 pub mod relay;
 mod wording;
 mod worker;
 
-pub use destination::Destination;
+pub use destination::Destinations;
 pub use worker::{Sender, run};

@@ -1,9 +1,10 @@
-//! From what the relay said to what becomes of the mail.
+//! From what the server said to what becomes of the mail.
 
 use std::time::Duration;
 
+use crate::clock::millis;
 use crate::config::Limits;
-use crate::model::outgoing::OutboxRow;
+use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::Settled;
 
 use super::relay::Outcome;
@@ -11,27 +12,51 @@ use super::relay::Outcome;
 /// Pauses between tries, in s; the last one stays.
 const RETRIES: [i64; 7] = [60, 300, 900, 1_800, 3_600, 7_200, 14_400];
 
-/// What becomes of a mail after one try at `now` (ms). `pause` is how long it waits when the relay can't be used.
-pub(super) fn settled(row: &OutboxRow, outcome: Outcome, pause: Duration, limits: &Limits, now: i64) -> Settled {
+/// How long a mail waits when its destination can't be used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pause {
+    pub(super) length: Duration,
+    /// Whether it counts as a try: a relay of ours that is down says nothing about a mail, the only servers of a domain do.
+    pub(super) charged: bool,
+}
+
+/// After so many ms the author of an answer hears that it still waits.
+const LATE: i64 = 4 * 3_600_000;
+
+/// What becomes of a mail after one try at `now` (ms).
+pub(super) fn settled(row: &OutboxRow, outcome: Outcome, pause: Pause, limits: &Limits, now: i64) -> Settled {
     let too_old = now - row.created_at >= i64::try_from(limits.give_up_after.as_millis()).unwrap_or(i64::MAX);
     let tries = usize::try_from(row.attempts - 1).unwrap_or(0);
-    let next = now + RETRIES.get(tries).or(RETRIES.last()).copied().unwrap_or(14_400) * 1_000;
+    let next = now + spread(RETRIES.get(tries).or(RETRIES.last()).copied().unwrap_or(14_400) * 1_000, row.id.0);
     match outcome {
         Outcome::Sent { reply } => Settled::Sent(reply),
         Outcome::Recipient { temporary: false, reply } => Settled::Failed(reply),
         Outcome::Recipient { reply, .. } | Outcome::Destination { reply } if too_old => Settled::Failed(reply),
         Outcome::Recipient { reply, .. } => Settled::Retry(reply, next),
-        Outcome::Destination { reply } => Settled::Postponed(reply, now + i64::try_from(pause.as_millis()).unwrap_or(60_000)),
+        Outcome::Destination { reply } if pause.charged => Settled::Retry(reply, now + spread(millis(pause.length), row.id.0)),
+        Outcome::Destination { reply } => Settled::Postponed(reply, now + millis(pause.length)),
         // It may have left. Of a person's answer a second, identical copy is better than none.
         Outcome::Unknown { reply } if row.kind.is_repeated() && !too_old => Settled::Retry(reply, next),
         Outcome::Unknown { reply } => Settled::Unknown(reply),
     }
 }
 
+/// Whether whoever wrote a mail should now hear that it still waits.
+pub(super) fn is_late(row: &OutboxRow, settled: &Settled, now: i64) -> bool {
+    let waits = matches!(settled, Settled::Retry(..) | Settled::Postponed(..));
+    waits && row.kind == MailKind::Answer && !row.told_late && now - row.created_at >= LATE
+}
+
+/// Up to a fifth more, by the mail: what was refused together does not come back together.
+fn spread(pause: i64, id: i64) -> i64 {
+    let share = (id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()) >> 32).rem_euclid(1_000);
+    pause + pause / 5_000 * share
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::outgoing::{MailKind, OutboxState, Params};
+    use crate::model::outgoing::{OutboxState, Params};
     use crate::model::{OutboxId, PersonId};
 
     fn row(kind: MailKind, attempts: i64) -> OutboxRow {
@@ -49,20 +74,31 @@ mod tests {
             attempts,
             created_at: 0,
             last_reply: None,
+            told_late: false,
         }
     }
 
     fn of(kind: MailKind, attempts: i64, outcome: Outcome, now: i64) -> Settled {
-        settled(&row(kind, attempts), outcome, Duration::from_secs(5), &Limits::default(), now)
+        {
+            let pause = Pause { length: Duration::from_secs(5), charged: false };
+            settled(&row(kind, attempts), outcome, pause, &Limits::default(), now)
+        }
     }
 
     #[test]
     fn a_refusal_waits_longer_each_time_and_ends_after_five_days() {
         let refused = || Outcome::Recipient { temporary: true, reply: "450 later".into() };
-        assert_eq!(of(MailKind::Answer, 1, refused(), 0), Settled::Retry("450 later".into(), 60_000));
-        assert_eq!(of(MailKind::Answer, 2, refused(), 0), Settled::Retry("450 later".into(), 300_000));
-        assert_eq!(of(MailKind::Answer, 99, refused(), 0), Settled::Retry("450 later".into(), 14_400_000));
+        for (attempts, pause) in [(1, 60_000), (2, 300_000), (99, 14_400_000)] {
+            let settled = of(MailKind::Answer, attempts, refused(), 0);
+            assert!(matches!(settled, Settled::Retry(_, at) if (pause..=pause * 6 / 5).contains(&at)), "{settled:?}");
+        }
         assert_eq!(of(MailKind::Answer, 99, refused(), 5 * 86_400_000), Settled::Failed("450 later".into()));
+    }
+
+    #[test]
+    fn mails_that_failed_together_are_tried_apart() {
+        let pauses: std::collections::BTreeSet<i64> = (0..100).map(|id| spread(60_000, id)).collect();
+        assert!(pauses.len() > 50 && pauses.iter().all(|pause| (60_000..=72_000).contains(pause)), "{pauses:?}");
     }
 
     #[test]

@@ -148,6 +148,15 @@ pub(super) fn failed(address: &str, reply: &str, text: &str) -> String {
     format!("{why}\n\nYour answer:\n\n{}\n", quoted(text))
 }
 
+/// An answer still waits.
+pub(super) fn late(address: &str, reply: &str, text: &str) -> String {
+    format!(
+        "Your answer to {address} has not arrived yet. It is tried again until it does, for some days; you need do nothing.\n\n\
+         What was said last:\n\n  {reply}\n\nYour answer:\n\n{}\n",
+        quoted(text)
+    )
+}
+
 /// What an agent's mail did.
 pub(super) fn receipt(lines: &[String]) -> String {
     match lines {

@@ -27,12 +27,13 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{ComposeError, Composed, Composer};
-use super::destination::Destination;
-use super::outcome::settled;
+use super::destination::{Destinations, Down, Room};
+use super::dkim::Signer;
+use super::outcome::{Pause, is_late, settled};
 use super::relay::{Exit, Outcome};
 
-/// Connections at once.
-const CONNECTIONS: usize = 5;
+/// Mails in hand at once, to all destinations.
+const IN_HAND: usize = 20;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take.
@@ -51,12 +52,22 @@ pub struct Sender {
     pub exit: watch::Receiver<Arc<Exit>>,
     /// Finds what agents ask for.
     pub searcher: Searcher,
-    /// State of the relay.
-    pub destination: Arc<Destination>,
+    /// Signs what leaves.
+    pub signer: Arc<Signer>,
+    /// State of the relay, or of the domains.
+    pub destinations: Arc<Destinations>,
     /// Last sign of life that this node could write.
     pub beat: watch::Receiver<Instant>,
     /// The clock.
     pub clock: Clock,
+}
+
+/// How one mail leaves.
+#[derive(Clone, Copy)]
+struct Way<'a> {
+    exit: &'a Exit,
+    /// What it shares its fate with.
+    destination: &'a str,
 }
 
 /// Sends until `cancel`; then finishes what is on its way.
@@ -66,16 +77,26 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut in_hand = BTreeSet::new();
     let mut unsure = false;
     loop {
-        let free = CONNECTIONS.saturating_sub(work.len());
+        let exit = sender.exit.borrow().clone();
+        let connections = sender.desk.borrow().config.outbound.connections;
+        let free = IN_HAND.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
-        let claimed = sender.claim(sender.destination.room(free, Instant::now()), strays).await;
+        let room = sender.destinations.room(free, connections, exit.is_straight(), Instant::now());
+        let wanted = room.limit;
+        let claimed = sender.claim(room, strays).await;
         unsure = claimed.is_none();
-        for row in claimed.unwrap_or_default() {
-            let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
+        let claimed = claimed.unwrap_or_default();
+        // There may be more, for others than these.
+        let more = exit.is_straight() && wanted > 0 && claimed.len() == wanted;
+        for row in claimed {
+            let (id, sender, exit, cancel) = (row.id, sender.clone(), exit.clone(), cancel.clone());
+            let destination = sender.destinations.claimed(&exit.destination(&row.address), connections);
             in_hand.insert(id);
-            work.spawn(async move { Box::pin(sender.one(row, cancel)).await.then_some(id) });
+            work.spawn(async move { Box::pin(sender.one(row, &exit, destination.name(), cancel)).await.then_some(id) });
         }
-        let probe = sender.destination.next().unwrap_or_else(|| Instant::now() + POLL);
+        let now = Instant::now();
+        let probe = sender.destinations.next(now).unwrap_or(now + POLL);
+        let pause = if more { now } else { probe.min(now + POLL) };
         tokio::select! {
             () = cancel.cancelled() => break,
             Some(done) = work.join_next(), if !work.is_empty() => {
@@ -84,13 +105,18 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
                 }
             }
             () = sender.store.nudges().outbox.notified() => {}
-            () = sender.store.nudges().foreign.notified() => sender.destination.try_now(),
-            () = tokio::time::sleep_until(probe.min(Instant::now() + POLL)) => {}
+            () = sender.store.nudges().foreign.notified() => sender.destinations.try_now(),
+            () = tokio::time::sleep_until(pause) => {}
         }
     }
     while let Some(done) = work.join_next().await {
         reported(done);
     }
+}
+
+/// As it stands in a selector.
+fn day(now: i64) -> String {
+    jiff::Timestamp::from_millisecond(now).unwrap_or_default().strftime("%Y%m%d").to_string()
 }
 
 /// The mail of a task, if it is no longer ours.
@@ -109,11 +135,11 @@ impl Sender {
 
     /// Takes mails to send; `None` when nobody knows whether some were claimed. Then `strays` comes next time: what is in
     /// hand, so that all else of ours is put back.
-    async fn claim(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
-        if limit == 0 || !self.is_alive() {
+    async fn claim(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
+        if room.limit == 0 || !self.is_alive() {
             return strays.is_none().then(Vec::new);
         }
-        match self.claimed(limit, strays).await {
+        match self.claimed(room, strays).await {
             Ok(rows) => Some(rows),
             Err(error) => {
                 tracing::warn!(%error, "could not look for mail to send");
@@ -122,11 +148,12 @@ impl Sender {
         }
     }
 
-    async fn claimed(&self, limit: usize, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
+    async fn claimed(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
         if let Some(in_hand) = strays {
             self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Outbox(in_hand) }).await?;
         }
-        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit }).await? {
+        let Room { limit, away } = room;
+        match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit, away }).await? {
             Done::Outbox(rows) => {
                 rows.iter().for_each(|_| failpoint::reached("send.claimed"));
                 Ok(rows)
@@ -136,10 +163,10 @@ impl Sender {
     }
 
     /// Tries a mail and settles it; says whether it is no longer ours.
-    async fn one(&self, row: OutboxRow, cancel: CancellationToken) -> bool {
+    async fn one(&self, row: OutboxRow, exit: &Exit, destination: &str, cancel: CancellationToken) -> bool {
         let desk = self.desk.borrow().clone();
         let settled = match self.composed(&desk, &row).await {
-            Ok(mail) => self.tried(&desk, &row, &mail, &cancel).await,
+            Ok(mail) => self.tried(&desk, &row, &mail, Way { exit, destination }, &cancel).await,
             Err(ComposeError::Store(StoreError::Fenced)) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
                 return true;
@@ -153,7 +180,7 @@ impl Sender {
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.
                 let pause = if error.is_nobodys_fault() { POLL } else { Duration::from_secs(60) };
                 let outcome = Outcome::Destination { reply: format!("the desk could not compose it: {error}") };
-                settled(&row, outcome, pause, &desk.config.limits, self.clock.now())
+                settled(&row, outcome, Pause { length: pause, charged: false }, &desk.config.limits, self.clock.now())
             }
         };
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
@@ -172,20 +199,23 @@ impl Sender {
 
     /// One try. When the desk stops before the final dot, or can no longer say that it lives, the mail has not left and
     /// waits as if nothing had been tried.
-    async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, cancel: &CancellationToken) -> Settled {
-        let exit = self.exit.borrow().clone();
+    async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, way: Way<'_>, cancel: &CancellationToken) -> Settled {
         let (id, past_dot) = (format!("{}-{}", row.id, row.created_at), AtomicBool::new(false));
-        let mut deliver = pin!(exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot));
+        let mut deliver = pin!(async {
+            let _slot = self.destinations.enter(way.destination).await?;
+            Ok(way.exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot).await)
+        });
         let stopped = tokio::select! {
             // Nothing is begun that must not be.
             biased;
             () = cancel.cancelled() => "the desk stopped before it could be sent",
             () = self.is_missed() => "others may have taken this process for dead before it could be sent",
-            outcome = &mut deliver => return self.ended(desk, row, outcome),
+            outcome = &mut deliver => return self.ended(desk, row, way, outcome),
         };
         if past_dot.load(Ordering::Relaxed) {
-            return self.ended(desk, row, deliver.await);
+            return self.ended(desk, row, way, deliver.await);
         }
+        self.destinations.is_unknown(way.destination);
         Settled::Postponed(stopped.into(), self.clock.now())
     }
 
@@ -196,15 +226,24 @@ impl Sender {
         }
     }
 
-    /// What the outcome of a try means for its mail; also the state of the relay follows from it.
-    fn ended(&self, desk: &Desk, row: &OutboxRow, outcome: Outcome) -> Settled {
-        let pause = match &outcome {
-            Outcome::Destination { reply } => self.destination.is_down(reply, Instant::now()),
+    /// What the outcome of a try means for its mail; also the state of the destination follows from it. Mail for a destination that
+    /// is down waits until somebody finds it up again.
+    fn ended(&self, desk: &Desk, row: &OutboxRow, way: Way<'_>, outcome: Result<Outcome, Down>) -> Settled {
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(Down { reply, wait }) => {
+                let (reply, pause) = (Outcome::Destination { reply }, Pause { length: wait, charged: false });
+                return settled(row, reply, pause, &desk.config.limits, self.clock.now());
+            }
+        };
+        let length = match &outcome {
+            Outcome::Destination { reply } => self.destinations.is_down(way.destination, reply, Instant::now()),
             _ => {
-                self.destination.is_up();
+                self.destinations.is_up(way.destination);
                 Duration::ZERO
             }
         };
+        let pause = Pause { length, charged: way.exit.is_straight() };
         settled(row, outcome, pause, &desk.config.limits, self.clock.now())
     }
 
@@ -213,9 +252,12 @@ impl Sender {
         let composer = Composer { store: &self.store, desk, searcher: &self.searcher, now: self.clock.now() };
         if let Some(sha) = &row.composed {
             let mailbox = composer.mailbox(row).await?;
-            return Ok(Composed { sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });
+            return Ok(Composed { from: String::new(), sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });
         }
-        let mail = composer.compose(row).await?;
+        let mut mail = composer.compose(row).await?;
+        let day = day(self.clock.now());
+        let signed = self.signer.signed(&desk.config, &mail.from, mail.bytes, &day).await;
+        mail.bytes = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
         let (store, bytes) = (self.store.clone(), mail.bytes.clone());
         let blob = tokio::task::spawn_blocking(move || store.prepare(&bytes)).await.map_err(|e| StoreError::Io(e.to_string()))??;
         self.store.run(Cmd::Composed { node: self.node, id: row.id, blob: Box::new(blob) }).await?;
@@ -243,6 +285,13 @@ impl Sender {
         let changes = match settled {
             Settled::Failed(reply) => {
                 let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
+                match self.store.decided(&decide).await? {
+                    Ok(changes) => *changes,
+                    Err(never) => match never {},
+                }
+            }
+            Settled::Retry(reply, _) | Settled::Postponed(reply, _) if is_late(row, settled, now) => {
+                let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::late(desk, row, reply, facts, now));
                 match self.store.decided(&decide).await? {
                     Ok(changes) => *changes,
                     Err(never) => match never {},

@@ -46,7 +46,7 @@ pub enum Cmd {
     /// Decides a held mail anew, or gives the message of a decided one its words of today; answers with how many changed.
     Replay(Box<Replay>),
     /// Takes mails to send.
-    ClaimOutbox { node: NodeId, now: i64, limit: usize },
+    ClaimOutbox { node: NodeId, now: i64, limit: usize, away: Vec<String> },
     /// Keeps the composed bytes of a claimed mail.
     Composed { node: NodeId, id: OutboxId, blob: Box<Prepared> },
     /// Says what became of a claimed mail.
@@ -167,7 +167,7 @@ impl Cmd {
             Self::Import(mails) => import::run(conn, mails).await,
             Self::ReleaseInbox { id, by, door, now } => claim::release(conn, *id, *by, door, *now).await,
             Self::Replay(replay) => replay::run(conn, replay).await,
-            Self::ClaimOutbox { node, now, limit } => outbox::claim(conn, *node, *now, *limit).await,
+            Self::ClaimOutbox { node, now, limit, away } => outbox::claim(conn, *node, *now, *limit, away).await,
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
             Self::Settle(settlement) => outbox::settle(conn, settlement).await,
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,

@@ -239,6 +239,9 @@ pub(super) async fn outbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
         )
         .await?;
     }
+    for id in &changes.late {
+        conn.exec("UPDATE outbox SET told_late = 1 WHERE id = $1", vec![(*id).into()]).await?;
+    }
     if changes.outbox.is_empty() {
         return Ok(());
     }

@@ -41,15 +41,23 @@ pub enum Settled {
     Unknown(String),
 }
 
-/// Takes mails that are due and whose lane is free.
-pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize) -> Result<Outcome, StoreError> {
+/// Takes mails that are due, whose lane is free, and whose recipients are at none of the domains `away`.
+pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize, away: &[String]) -> Result<Outcome, StoreError> {
     if !nodes::is_alive(conn, node).await? {
         return Ok(Outcome::Outbox(Vec::new()));
     }
-    let sql = "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1
-        AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
-        ORDER BY o.due_at, o.id LIMIT $2";
-    let ids = conn.take("o", sql, vec![now.into(), i64::try_from(limit).unwrap_or(1).into()]).await?;
+    // One that no domain is called keeps the list from being empty.
+    let away = || away.iter().map(String::as_str).chain(std::iter::once("@"));
+    let sql = Sql::list(
+        "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1 AND o.domain NOT IN",
+        3,
+        away().count(),
+        "AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
+        ORDER BY o.due_at, o.id LIMIT $2",
+    );
+    let limit = i64::try_from(limit).unwrap_or(1);
+    let args = [now.into(), limit.into()].into_iter().chain(away().map(Value::from)).collect();
+    let ids = conn.take("o", sql, args).await?;
     let ids = ids.iter().map(|r| r.int(0)).collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
         return Ok(Outcome::Outbox(Vec::new()));
@@ -66,8 +74,7 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
 }
 
 /// Rows as [`row`] reads them.
-pub(super) const SELECT: &str =
-    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply FROM outbox";
+pub(super) const SELECT: &str = "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply, told_late FROM outbox";
 
 /// Rows by id, in order.
 pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
@@ -94,6 +101,7 @@ pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
         attempts: row.int(10)?,
         created_at: row.int(11)?,
         last_reply: row.opt_text(12)?,
+        told_late: row.flag(13)?,
     })
 }
 

@@ -6,7 +6,6 @@
 
 mod align;
 mod budget;
-mod resolver;
 mod results;
 mod signatures;
 mod subject;
@@ -26,6 +25,7 @@ use tokio::time::timeout;
 use crate::clock::Clock;
 use crate::config::{Config, Require};
 use crate::model::{By, Envelope, Reply, Verdict};
+use crate::net::resolver;
 
 use align::{ascii, domain_of, vouches};
 use budget::Budget;
@@ -150,7 +150,7 @@ impl Verifier {
         if let Some(dns) = known.as_ref().filter(|dns| dns.server == server) {
             return Ok(dns.ask.clone());
         }
-        let ask = resolver::dns(server)?;
+        let ask = resolver(server)?;
         *known = Some(Dns { server, ask: ask.clone() });
         Ok(ask)
     }

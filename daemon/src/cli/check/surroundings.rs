@@ -124,9 +124,9 @@ pub(super) async fn relay(config: &Config, report: &mut Report) {
     let way = match &config.outbound.relay {
         Relay::Smtp(relay) => format!("{}:{}", relay.host, relay.port),
         Relay::Maildir(folder) => format!("Maildir {}", folder.display()),
-        Relay::Mx => "straight to MX".to_owned(),
+        Relay::Mx(_) => "straight to MX".to_owned(),
     };
-    let exit = match Exit::new(&config.outbound.relay, &config.desk.hostname) {
+    let exit = match Exit::of(config) {
         Ok(exit) => exit,
         Err(error) => return report.add("relay", State::Bad, error.to_string()),
     };

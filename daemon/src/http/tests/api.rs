@@ -87,7 +87,9 @@ async fn mail_that_is_being_sent_still_waits() {
     let served = Served::with_ticket().await;
     let waiting = served.items("/api/v1/outbox?state=waiting").await.len();
     let now = served.state.clock.now();
-    let Outcome::Outbox(claimed) = served.run(Cmd::ClaimOutbox { node: served.node, now, limit: 16 }).await else { unreachable!() };
+    let Outcome::Outbox(claimed) = served.run(Cmd::ClaimOutbox { node: served.node, now, limit: 16, away: Vec::new() }).await else {
+        unreachable!()
+    };
     assert!(!claimed.is_empty());
     let items = served.items("/api/v1/outbox?state=waiting").await;
     assert_eq!(items.len(), waiting);

@@ -131,7 +131,8 @@ async fn outbox(w: &World) {
         Settled::Failed("550 no".into()),
     ];
     let mut n = 0;
-    while let Outcome::Outbox(rows) = store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1 }).await.unwrap()
+    while let Outcome::Outbox(rows) =
+        store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1, away: Vec::new() }).await.unwrap()
         && let Some(row) = rows.first()
     {
         store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob.clone()) }).await.unwrap();
@@ -141,7 +142,7 @@ async fn outbox(w: &World) {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
                 *store.decided(&decide).await.unwrap().unwrap()
             }
-            _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], ..Changes::default() },
+            _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], late: vec![row.id], ..Changes::default() },
         };
         let settlement = Settlement { node: w.node, id: row.id, settled, now, changes };
         store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();

@@ -48,7 +48,7 @@ async fn only_the_node_that_claimed_a_mail_settles_it() {
     w.mail(ANN, SUPPORT, "", "It burns.").await;
     let now = w.opened.clock.now();
     let store = &w.opened.store;
-    store.run(Cmd::ClaimOutbox { node: w.node, now, limit: 1 }).await.unwrap();
+    store.run(Cmd::ClaimOutbox { node: w.node, now, limit: 1, away: Vec::new() }).await.unwrap();
     let settle = |node| {
         let changes = crate::model::changes::Changes { at: now, ..Default::default() };
         let id = crate::model::OutboxId(1);

@@ -132,7 +132,7 @@ async fn an_answer_goes_to_all_or_is_taken_back_from_all() {
     // One of the two is on its way.
     let (node, now) = (w.node, w.opened.clock.now() + 61_000);
     while !w.rows().await.iter().any(|row| row.kind.word() == "answer" && row.state.word() == "claimed") {
-        w.opened.store.run(Cmd::ClaimOutbox { node, now, limit: 1 }).await.unwrap();
+        w.opened.store.run(Cmd::ClaimOutbox { node, now, limit: 1, away: Vec::new() }).await.unwrap();
     }
     assert_eq!(said(&w, "@undo").await, Fate::Held);
     assert_eq!(waiting().await.len(), 2);

@@ -5,6 +5,7 @@ mod asked;
 mod customer;
 mod guard;
 mod imap;
+mod late;
 mod reason;
 mod webhook;
 
@@ -31,6 +32,8 @@ use reason::{list_id, reason};
 
 /// A composed mail.
 pub(super) struct Composed {
+    /// The address of its From.
+    pub(super) from: String,
     /// Its envelope sender: a bounce address of exactly this mail.
     pub(super) sender: String,
     /// Its bytes.
@@ -103,6 +106,7 @@ impl Composer<'_> {
             MailKind::History => self.history(&mut letter, &matter).await?,
             MailKind::Found => self.found(&mut letter, row, &matter).await?,
             MailKind::Help => self.help(&mut letter, &matter),
+            MailKind::Late => self.late(&mut letter, row, &matter).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
@@ -113,7 +117,7 @@ impl Composer<'_> {
             letter.reason = Some(reason(row, &matter));
         }
         let bytes = letter.bytes().map_err(StoreError::from)?;
-        Ok(Composed { sender: self.sender(row, matter.mailbox), bytes })
+        Ok(Composed { from: letter.from.address, sender: self.sender(row, matter.mailbox), bytes })
     }
 
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.

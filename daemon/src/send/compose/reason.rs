@@ -17,6 +17,7 @@ pub(super) fn reason(row: &OutboxRow, matter: &Matter) -> &'static str {
         MailKind::Held => "held",
         MailKind::Digest => "digest",
         MailKind::Failed => "failed",
+        MailKind::Late => "late",
         MailKind::Receipt => "receipt",
         MailKind::Woken => "snooze",
         MailKind::History | MailKind::Found | MailKind::Help => "asked",

@@ -1,5 +1,7 @@
-//! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail, one recipient.
+//! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail after the other, each to one
+//! recipient.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{self, Login};
@@ -7,12 +9,14 @@ use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use super::{Outcome, Timeouts, dot};
 use crate::failpoint;
-use crate::net::{Security, Stream, Tls, dial};
+use crate::net::{Security, Stream, Tls, dial, dial_at};
 
 /// What a connection needs to know.
 pub(super) struct Plan<'a> {
     pub(super) host: &'a str,
     pub(super) port: u16,
+    /// An MX; else the host is a relay, and looked up.
+    pub(super) at: Option<At>,
     pub(super) implicit_tls: bool,
     pub(super) login: Option<Login<'a>>,
     pub(super) tls: &'a Tls,
@@ -20,9 +24,22 @@ pub(super) struct Plan<'a> {
     pub(super) timeouts: Timeouts,
 }
 
+/// Mails that one connection carries: more are refused by servers that count.
+const MAILS: u32 = 50;
+
+/// Where exactly an MX is.
+#[derive(Clone, Copy)]
+pub(super) struct At {
+    pub(super) address: SocketAddr,
+    /// Without TLS even where it is offered: what is left when a handshake has failed.
+    pub(super) clear: bool,
+}
+
 /// What the server said in its answer to EHLO.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Offers {
+    /// What it calls itself, in lower case.
+    pub(super) name: String,
     pub(super) starttls: bool,
     pub(super) eight_bit: bool,
     pub(super) utf8: bool,
@@ -34,7 +51,8 @@ pub(super) struct Offers {
 
 impl Offers {
     fn read(answer: &Answer) -> Self {
-        let mut offers = Self::default();
+        let name = answer.lines.first().and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default();
+        let mut offers = Self { name: name.to_ascii_lowercase(), ..Self::default() };
         for line in answer.lines.iter().skip(1) {
             // Old servers write "AUTH=LOGIN PLAIN".
             let line = line.to_ascii_uppercase().replacen("AUTH=", "AUTH ", 1);
@@ -56,18 +74,31 @@ impl Offers {
 pub(super) struct Session {
     wire: Wire,
     offers: Offers,
+    /// Mails so far.
+    mails: u32,
+    /// Whether every command has its reply, so that another mail can follow.
+    clean: bool,
 }
 
 impl Session {
     /// Connects, greets, starts TLS and logs in, as the plan asks.
     pub(super) async fn open(plan: &Plan<'_>) -> Result<Self, Fault> {
-        let (stream, loopback) = dial(plan.host, plan.port, plan.timeouts.connect).await?;
-        Self::begin(plan, Box::new(stream), loopback).await
+        let Some(at) = plan.at else {
+            let (stream, loopback) = dial(plan.host, plan.port, plan.timeouts.connect).await?;
+            return Self::begin(plan, Box::new(stream), loopback).await;
+        };
+        let stream = dial_at(plan.host, at.address, plan.timeouts.connect).await?;
+        let session = Self::greeted(plan, Box::new(stream), Security::Opportunistic).await?;
+        // Whatever the DNS calls it, it is this desk.
+        if session.offers.name.trim_end_matches('.') == plan.hostname.to_ascii_lowercase() { Err(Fault::Ourselves) } else { Ok(session) }
     }
 
     /// The same on a stream that is already there.
     pub(super) async fn begin(plan: &Plan<'_>, stream: Box<dyn Stream>, loopback: bool) -> Result<Self, Fault> {
-        let security = Security::of(plan.implicit_tls, plan.login.is_some(), loopback);
+        Self::greeted(plan, stream, Security::of(plan.implicit_tls, plan.login.is_some(), loopback)).await
+    }
+
+    async fn greeted(plan: &Plan<'_>, stream: Box<dyn Stream>, security: Security) -> Result<Self, Fault> {
         let stream = if security == Security::Implicit { plan.tls.handshake(security, stream, plan.timeouts.reply).await? } else { stream };
         let mut wire = Wire::new(stream, plan.timeouts);
         let greeting = wire.answer("greeting", plan.timeouts.reply).await?;
@@ -75,8 +106,8 @@ impl Session {
             return Err(Fault::refused("greeting", &greeting));
         }
         let offers = hello(&mut wire, plan.hostname).await?;
-        let mut session = Self { wire, offers };
-        if security != Security::Implicit {
+        let mut session = Self { wire, offers, mails: 0, clean: true };
+        if security != Security::Implicit && !plan.at.is_some_and(|at| at.clear) {
             session = session.start_tls(plan, security).await?;
         }
         if let Some(login) = plan.login {
@@ -98,11 +129,13 @@ impl Session {
         let mut wire = Wire::new(stream, plan.timeouts);
         // RFC 3207 §4.2: what was offered in clear is forgotten.
         let offers = hello(&mut wire, plan.hostname).await?;
-        Ok(Self { wire, offers })
+        Ok(Self { wire, offers, ..self })
     }
 
     /// Hands over one mail. Addresses have been checked; the sender may be empty.
     pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
+        self.mails += 1;
+        self.clean = false;
         match self.transact(sender, recipient, mail, past_dot).await {
             Ok(reply) => Outcome::Sent { reply },
             Err(outcome) => outcome,
@@ -111,19 +144,19 @@ impl Session {
 
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
-        let line = mail_from(&self.offers, sender, recipient, &mail)?;
+        let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
         let answer = self.wire.command("MAIL", &line).await?;
         if !answer.is_ok() {
-            return Err(mail_refused(&answer));
+            return Err(self.answered(mail_refused(&answer)));
         }
         let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await?;
         if !answer.is_ok() {
-            return Err(recipient_refused("RCPT", &answer));
+            return Err(self.answered(recipient_refused("RCPT", &answer)));
         }
         let limit = self.wire.timeouts().data;
         let answer = self.wire.command_within("DATA", "DATA", limit).await?;
         if answer.code != 354 {
-            return Err(recipient_refused("DATA", &answer));
+            return Err(self.answered(recipient_refused("DATA", &answer)));
         }
         if let Err(fault) = self.write_mail(&dot::stuff(&mail), past_dot).await {
             return Err(self.said_early(fault).await);
@@ -145,8 +178,11 @@ impl Session {
     async fn after_dot(&mut self) -> Result<String, Outcome> {
         let limit = self.wire.timeouts().dot;
         match self.wire.answer("after the final dot", limit).await {
-            Ok(answer) if answer.is_ok() => Ok(answer.to_string()),
-            Ok(answer) if answer.is_temporary() || answer.is_permanent() => Err(refused(&answer)),
+            Ok(answer) if answer.is_ok() => {
+                self.clean = true;
+                Ok(answer.to_string())
+            }
+            Ok(answer) if answer.is_temporary() || answer.is_permanent() => Err(self.answered(refused(&answer))),
             Ok(answer) => Err(Outcome::Unknown { reply: format!("after the final dot: {answer}") }),
             Err(fault @ Fault::Refused { .. }) => Err(fault.into()),
             Err(fault) => Err(Outcome::Unknown { reply: fault.to_string() }),
@@ -162,6 +198,23 @@ impl Session {
             Err(told @ Fault::Refused { .. }) => told.into(),
             _ => fault.into(),
         }
+    }
+
+    /// A refusal after which the server waits for the next command.
+    fn answered(&mut self, refusal: Outcome) -> Outcome {
+        self.clean = matches!(refusal, Outcome::Recipient { .. });
+        refusal
+    }
+
+    /// Whether it may carry another mail.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.clean && self.mails < MAILS
+    }
+
+    /// Begins anew after a pause (RFC 5321 §4.1.1.5); no, when the server has gone meanwhile.
+    pub(super) async fn reset(&mut self) -> bool {
+        let limit = self.wire.timeouts().quit;
+        matches!(self.wire.command_within("RSET", "RSET", limit).await, Ok(answer) if answer.is_ok())
     }
 
     /// Ends the session.

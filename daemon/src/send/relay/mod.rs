@@ -1,19 +1,26 @@
-//! How one composed mail leaves: by a relay over SMTP, or into a Maildir. Knows no tickets and no outbox; one call is one try.
+//! How one composed mail leaves: by a relay over SMTP, straight to the recipient's MX, or into a Maildir. Knows no tickets and no
+//! outbox; one call is one try.
 
 mod auth;
 mod client;
 mod dot;
 mod maildir;
+mod pool;
 mod reply;
+mod route;
+mod straight;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::config::Config;
 use crate::config::types::{Relay, SmtpRelay};
 use crate::model::address;
 use crate::net::{Tls, TlsError};
@@ -21,6 +28,10 @@ use crate::net::{Tls, TlsError};
 use auth::Login;
 use client::{Plan, Session};
 use maildir::Letter;
+use pool::Pool;
+use straight::{Mx, Parcel};
+
+pub use straight::domain_of;
 use wire::Fault;
 
 /// What became of one try to deliver one mail to one recipient.
@@ -65,12 +76,14 @@ pub struct Timeouts {
     pub dot: Duration,
     /// Goodbyes and last words (5 s).
     pub quit: Duration,
+    /// How long a connection waits for another mail (3 s); zero: each mail has its own.
+    pub idle: Duration,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5) }
+        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5), idle: s(3) }
     }
 }
 
@@ -83,27 +96,46 @@ pub enum RelayError {
     /// A user without a password or with octets that AUTH cannot carry.
     #[error("[outbound] relay: {0}")]
     Login(&'static str),
+    /// There is no way to ask the DNS.
+    #[error("[outbound] without a relay: {0}")]
+    Resolver(String),
     /// The host's name, the additional roots, or the system's.
     #[error("[outbound] {0}")]
     Tls(#[from] TlsError),
 }
 
-/// Where mail leaves. Shared by all senders; holds no connection: each mail has its own.
+/// Where mail leaves. Shared by all senders; a connection that has carried a mail waits a moment for the next one.
 pub struct Exit {
     hostname: String,
     timeouts: Timeouts,
+    pool: Arc<Pool>,
     way: Way,
 }
 
 enum Way {
     Smtp { relay: SmtpRelay, tls: Box<Tls> },
     Maildir(PathBuf),
-    Mx,
+    Mx(Box<Mx>),
 }
 
 impl Exit {
-    /// Prepares `[outbound] relay`; reads certificates, touches no network. `hostname` is the EHLO name.
+    /// Prepares `[outbound]`; reads certificates, touches no network.
+    ///
+    /// # Errors
+    /// It cannot be used at all.
+    pub fn of(config: &Config) -> Result<Self, RelayError> {
+        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver)
+    }
+
+    /// The same for one that asks the system's resolver. `hostname` is the EHLO name.
+    ///
+    /// # Errors
+    /// It cannot be used at all.
     pub fn new(relay: &Relay, hostname: &str) -> Result<Self, RelayError> {
+        Self::asking(relay, hostname, None)
+    }
+
+    fn asking(relay: &Relay, hostname: &str, resolver: Option<SocketAddr>) -> Result<Self, RelayError> {
         if !hostname.is_ascii() || !address::is_plain(&format!("postmaster@{hostname}")) {
             return Err(RelayError::Hostname(hostname.to_owned()));
         }
@@ -114,9 +146,9 @@ impl Exit {
                 Way::Smtp { relay: relay.clone(), tls: Box::new(Tls::new(&relay.host, verify, relay.ca.as_deref())?) }
             }
             Relay::Maildir(folder) => Way::Maildir(folder.clone()),
-            Relay::Mx => Way::Mx,
+            Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver)?)),
         };
-        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), way })
+        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), pool: Arc::default(), way })
     }
 
     /// The same with other timeouts.
@@ -136,20 +168,55 @@ impl Exit {
             return Outcome::Recipient { temporary: false, reply: "553 5.1.3 not an address that can be sent to".to_owned() };
         }
         match &self.way {
-            Way::Smtp { relay, tls } => match Session::open(&self.plan(relay, tls)).await {
-                Ok(mut session) => {
-                    let outcome = session.deliver(envelope_sender, recipient, mail, past_dot).await;
-                    session.quit().await;
-                    outcome
-                }
-                Err(fault) => fault.into(),
-            },
+            Way::Smtp { relay, tls } => {
+                let parcel = Parcel { sender: envelope_sender, recipient, mail, past_dot };
+                self.over("", &self.plan(relay, tls), parcel).await.unwrap_or_else(Outcome::from)
+            }
             Way::Maildir(folder) => {
                 past_dot.store(true, Ordering::Relaxed);
                 into_maildir(folder.clone(), id, envelope_sender, recipient, mail).await
             }
-            Way::Mx => Outcome::Destination { reply: NO_MX.to_owned() },
+            Way::Mx(mx) => Box::pin(self.straight(mx, Parcel { sender: envelope_sender, recipient, mail, past_dot })).await,
         }
+    }
+
+    /// What a mail shares its fate with when the way is closed: the recipient's domain, or the one relay (empty).
+    pub fn destination(&self, recipient: &str) -> String {
+        if self.is_straight() {
+            address::split(&address::fold(recipient)).map_or_else(String::new, |(_, d)| d.to_owned())
+        } else {
+            String::new()
+        }
+    }
+
+    /// Whether there is no relay between us and the recipients' servers.
+    pub fn is_straight(&self) -> bool {
+        matches!(self.way, Way::Mx(_))
+    }
+
+    /// Hands a mail to a server by the connection that waits there, or a new one.
+    async fn over(&self, server: &str, plan: &Plan<'_>, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
+        if let Some(mut session) = self.pool.take(server)
+            && session.reset().await
+        {
+            let outcome = self.by(server, session, parcel).await;
+            // Many servers end a session when they have had enough of it; the mail has not been seen.
+            if parcel.past_dot.load(Ordering::Relaxed) || !matches!(outcome, Outcome::Destination { .. }) {
+                return Ok(outcome);
+            }
+        }
+        let session = Session::open(plan).await?;
+        Ok(self.by(server, session, parcel).await)
+    }
+
+    async fn by(&self, server: &str, mut session: Session, parcel: Parcel<'_>) -> Outcome {
+        let outcome = session.deliver(parcel.sender, parcel.recipient, parcel.mail, parcel.past_dot).await;
+        if session.can_go_on() && !self.timeouts.idle.is_zero() {
+            self.pool.keep(server, session, self.timeouts.idle);
+        } else {
+            session.quit().await;
+        }
+        outcome
     }
 
     /// Whether mail could leave now: the relay answers, with TLS and AUTH as configured; the Maildir can be written to.
@@ -165,7 +232,7 @@ impl Exit {
                 let (shown, folder) = (folder.display().to_string(), folder.clone());
                 blocking(move || maildir::probe(&folder)).await.map_err(|e| format!("cannot write to {shown}: {e}"))
             }
-            Way::Mx => Err(NO_MX.to_owned()),
+            Way::Mx(mx) => mx.probe(&self.hostname).await,
         }
     }
 
@@ -174,6 +241,7 @@ impl Exit {
         Plan {
             host: &relay.host,
             port: relay.port,
+            at: None,
             implicit_tls: relay.implicit_tls,
             login: login.map(|(user, password)| Login { user, password: password.reveal() }),
             tls,
@@ -182,8 +250,6 @@ impl Exit {
         }
     }
 }
-
-const NO_MX: &str = "sending straight to MX is not built yet: set [outbound] relay";
 
 fn check_login(relay: &SmtpRelay) -> Result<(), RelayError> {
     match (&relay.user, &relay.password) {

@@ -34,9 +34,21 @@ pub(super) enum Fault {
     NoAuth,
     #[error("{0}")]
     Tls(#[from] HandshakeError),
+    #[error("it is this desk")]
+    Ourselves,
 }
 
 impl Fault {
+    /// Whether TLS was begun and came to nothing.
+    pub(super) fn is_handshake(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
+    /// Whether the server is this desk.
+    pub(super) fn is_ourselves(&self) -> bool {
+        matches!(self, Self::Ourselves)
+    }
+
     pub(super) fn refused(when: &'static str, answer: &Answer) -> Self {
         Self::Refused { when, reply: answer.to_string() }
     }

@@ -38,6 +38,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
     let port = listener.local_addr().unwrap().port();
     let relay = SmtpRelay { host: "127.0.0.1".into(), port, implicit_tls: false, user: None, password: None, ca: None };
     let exit = Exit::new(&Relay::Smtp(relay), "desk.example").unwrap();
+    let maildir = Exit::new(&Relay::Maildir(folder.path().join("out")), "desk.example").unwrap();
     let asked = Arc::new(Notify::new());
     let peer = tokio::spawn(stalls(listener, asked.clone()));
     let beat = watch::Sender::new(Instant::now());
@@ -45,9 +46,10 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         store: opened.store.clone(),
         node: NodeId(1),
         desk: watch::Sender::new(opened.desk.clone()).subscribe(),
-        exit: watch::Sender::new(Arc::new(exit)).subscribe(),
         searcher: SearchIndex::new(folder.path()).searcher(),
-        destination: Arc::new(Destination::default()),
+        exit: watch::Sender::new(Arc::new(maildir)).subscribe(),
+        signer: Arc::new(Signer::new(folder.path())),
+        destinations: Arc::new(Destinations::default()),
         beat: beat.subscribe(),
         clock: opened.clock,
     };
@@ -65,14 +67,16 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         attempts: 1,
         created_at: 0,
         last_reply: None,
+        told_late: false,
     };
-    let mail = Composed { sender: "support@desk.example".into(), bytes: b"Subject: x\r\n\r\nx\r\n".to_vec() };
+    let mail =
+        Composed { from: "support@desk.example".into(), sender: "support@desk.example".into(), bytes: b"Subject: x\r\n\r\nx\r\n".to_vec() };
     let silent = async {
         asked.notified().await;
         beat.send_replace(Instant::now().checked_sub(silence).unwrap());
     };
     let cancel = CancellationToken::new();
-    let (settled, ()) = tokio::join!(sender.tried(&opened.desk, &row, &mail, &cancel), silent);
+    let (settled, ()) = tokio::join!(sender.tried(&opened.desk, &row, &mail, Way { exit: &exit, destination: "" }, &cancel), silent);
     assert!(matches!(&settled, Settled::Postponed(why, _) if why.contains("taken this process for dead")), "{settled:?}");
     peer.await.unwrap();
     opened.store.close().await;

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(86_400);
 ///
 /// # Errors
 /// In words, when the system's configuration can't be read.
-pub(super) fn dns(server: Option<SocketAddr>) -> Result<MessageAuthenticator, String> {
+pub fn resolver(server: Option<SocketAddr>) -> Result<MessageAuthenticator, String> {
     let (config, mut options) = match server {
         Some(address) => (ResolverConfig::from_name_servers(vec![name_server(address)]), ResolverOpts::default()),
         None => read_system_conf().map_err(|e| format!("the system's resolver can't be used: {e}"))?,

@@ -1,0 +1,199 @@
+//! DKIM keys in `data/keys`: made on demand, readable by the desk alone, one file for each domain and selector.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use data_encoding::BASE64;
+use mail_auth::common::crypto::{Ed25519Key, RsaKey, Sha256};
+use mail_auth::dkim::generate::DkimKeyPair;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::record;
+
+const BITS: usize = 2_048;
+const BEGIN: &str = "dkim_";
+const END: &str = ".key";
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// The folder or a file.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// Which one.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// What stands in a file.
+    #[error("{} is no private key of DKIM (RSA or Ed25519, PEM): put the right one back or remove it", .0.display())]
+    Malformed(PathBuf),
+    /// The system gives no randomness, or the like.
+    #[error("no DKIM key could be made: {0}")]
+    Make(String),
+}
+
+impl KeyError {
+    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self + '_ {
+        |source| Self::Io { path: path.to_owned(), source }
+    }
+}
+
+/// The private half.
+pub(super) enum Private {
+    Rsa(RsaKey<Sha256>),
+    Ed25519(Ed25519Key),
+}
+
+/// One key of one domain.
+pub struct Key {
+    /// The domain it signs for (`d=`).
+    pub domain: String,
+    /// Where its record stands (`s=`). It begins with the day it was made, so that later ones sort behind.
+    pub selector: String,
+    /// The public half, as it stands in `p=`.
+    pub public: String,
+    pub(super) private: Private,
+}
+
+impl Key {
+    /// `rsa` or `ed25519` (`k=`).
+    pub fn algorithm(&self) -> &'static str {
+        match self.private {
+            Private::Rsa(_) => "rsa",
+            Private::Ed25519(_) => "ed25519",
+        }
+    }
+
+    /// The name of its TXT record, without a dot at its end.
+    pub fn name(&self) -> String {
+        format!("{}._domainkey.{}", self.selector, self.domain)
+    }
+
+    /// The content of its TXT record (RFC 6376 §3.6.1).
+    pub fn record(&self) -> String {
+        format!("v=DKIM1; k={}; p={}", self.algorithm(), self.public)
+    }
+}
+
+/// All keys of a domain, or of all, by domain and selector.
+///
+/// # Errors
+/// The folder can't be read, or a file in it is no key.
+pub fn load(data: &Path, domain: Option<&str>) -> Result<Vec<Key>, KeyError> {
+    let folder = data.join("keys");
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(KeyError::io(&folder))?,
+    };
+    let mut keys = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(KeyError::io(&folder))?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some((of, selector)) = name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)?.rsplit_once('_')) else { continue };
+        if domain.is_none_or(|domain| domain == of) {
+            let (of, selector) = (of.to_owned(), selector.to_owned());
+            keys.push(read(&path, of, selector)?);
+        }
+    }
+    keys.sort_by(|a, b| (&a.domain, &a.selector).cmp(&(&b.domain, &b.selector)));
+    Ok(keys)
+}
+
+/// Makes an RSA and an Ed25519 key for a domain; `day` is like `20261122`.
+///
+/// # Errors
+/// They can't be made or written.
+pub fn make(data: &Path, domain: &str, day: &str) -> Result<(), KeyError> {
+    let folder = data.join("keys");
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(KeyError::io(&folder))?;
+    let path = |selector: &str| folder.join(format!("{BEGIN}{domain}_{selector}{END}"));
+    let names = |n: u32| (format!("{day}-{n:02}-rsa"), format!("{day}-{n:02}-ed"));
+    let free = (1..100).map(names).find(|(rsa, ed)| !path(rsa).exists() && !path(ed).exists());
+    let (rsa, ed) = free.ok_or_else(|| KeyError::Make("too many of one day".to_owned()))?;
+    let made = |pair: Result<DkimKeyPair, mail_auth::Error>| pair.map_err(|error| KeyError::Make(error.to_string()));
+    write(&path(&rsa), "RSA PRIVATE KEY", made(DkimKeyPair::generate_rsa(BITS))?.private_key())?;
+    write(&path(&ed), "PRIVATE KEY", made(DkimKeyPair::generate_ed25519())?.private_key())?;
+    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(KeyError::io(&folder))
+}
+
+/// Writes beside, syncs and links: of two programs that start at once one comes first.
+fn write(path: &Path, label: &str, der: &[u8]) -> Result<(), KeyError> {
+    let lines = BASE64.encode(der).into_bytes();
+    let lines: Vec<_> = lines.chunks(64).map(String::from_utf8_lossy).collect();
+    let text = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"));
+    let part = path.with_extension(format!("{}.part", std::process::id()));
+    let written = || {
+        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        match fs::hard_link(&part, path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+            _ => fs::remove_file(&part),
+        }
+    };
+    written().map_err(KeyError::io(path))
+}
+
+fn read(path: &Path, domain: String, selector: String) -> Result<Key, KeyError> {
+    let text = fs::read(path).map_err(KeyError::io(path))?;
+    let der = PrivateKeyDer::from_pem_slice(&text).map_err(|_| KeyError::Malformed(path.to_owned()))?;
+    let private = private(der).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
+    let public = match &private {
+        Private::Rsa(key) => record::subject_public_key_info(&key.public_key()),
+        Private::Ed25519(key) => key.public_key(),
+    };
+    Ok(Key { domain, selector, public: BASE64.encode(&public), private })
+}
+
+/// Whoever brings a key of their own has made it with another program: PKCS #8 holds either kind.
+fn private(der: PrivateKeyDer<'_>) -> Option<Private> {
+    if let PrivateKeyDer::Pkcs8(der) = &der {
+        let der: &PrivatePkcs8KeyDer<'_> = der;
+        if let Ok(key) = Ed25519Key::from_pkcs8_maybe_unchecked_der(der.secret_pkcs8_der()) {
+            return Some(Private::Ed25519(key));
+        }
+    }
+    RsaKey::from_key_der(der).ok().map(Private::Rsa)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_once_and_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(load(folder.path(), None).unwrap().is_empty());
+        make(folder.path(), "x.test", "20261122").unwrap();
+        make(folder.path(), "x.test", "20261122").unwrap();
+        make(folder.path(), "xn--bcher-kva.test", "20261122").unwrap();
+        let names =
+            |domain| load(folder.path(), domain).unwrap().iter().map(|key| (key.selector.clone(), key.algorithm())).collect::<Vec<_>>();
+        let expected =
+            [("20261122-01-ed", "ed25519"), ("20261122-01-rsa", "rsa"), ("20261122-02-ed", "ed25519"), ("20261122-02-rsa", "rsa")];
+        assert_eq!(names(Some("x.test")), expected.map(|(selector, algorithm)| (selector.to_owned(), algorithm)));
+        assert_eq!(names(None).len(), 6);
+        for entry in fs::read_dir(folder.path().join("keys")).unwrap() {
+            assert_eq!(entry.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        let key = &load(folder.path(), Some("x.test")).unwrap()[1];
+        assert_eq!(key.name(), "20261122-01-rsa._domainkey.x.test");
+        assert!(key.record().starts_with("v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEA"), "{}", key.record());
+    }
+
+    #[test]
+    fn what_is_no_key_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), "x.test", "20261122").unwrap();
+        fs::write(folder.path().join("keys/dkim_x.test_old.key"), "no key").unwrap();
+        assert!(matches!(load(folder.path(), None), Err(KeyError::Malformed(path)) if path.ends_with("dkim_x.test_old.key")));
+        assert!(load(folder.path(), Some("y.test")).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,256 @@
+//! Signing what leaves (RFC 6376, RFC 8463).
+//!
+//! A mail is signed once, before its bytes are kept, by the newest RSA and the newest Ed25519 key whose record the DNS has. So
+//! a new key may be made at any time: it signs from when its record is there, and the old one until then.
+
+mod keys;
+mod record;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use mail_auth::common::crypto::SigningKey;
+use mail_auth::common::headers::HeaderWriter as _;
+use mail_auth::dkim::{Canonicalization, DkimSigner, NeedDomain};
+use mail_auth::{DnsError, Error, MessageAuthenticator};
+use tokio::time::Instant;
+
+use crate::config::{Config, Dkim, Relay};
+use crate::net::resolver;
+
+pub use super::relay::domain_of;
+use keys::Private;
+pub use keys::{Key, KeyError, load, make};
+
+/// What is believed of the DNS is asked again after this.
+const BELIEVED: Duration = Duration::from_secs(300);
+
+/// Signed as often as they stand here: once more than a mail has them, so that nobody can add another one (RFC 6376 §5.4.2).
+const FIELDS: [&str; 25] = [
+    "From",
+    "From",
+    "To",
+    "To",
+    "Subject",
+    "Subject",
+    "Date",
+    "Date",
+    "Message-ID",
+    "Message-ID",
+    "Reply-To",
+    "Reply-To",
+    "In-Reply-To",
+    "In-Reply-To",
+    "References",
+    "References",
+    "Content-Type",
+    "Content-Type",
+    "MIME-Version",
+    "MIME-Version",
+    "Auto-Submitted",
+    "Auto-Submitted",
+    "Content-Transfer-Encoding",
+    "List-Post",
+    "List-Unsubscribe",
+];
+
+/// Why a mail that must be signed is not.
+#[derive(Debug, thiserror::Error)]
+pub enum DkimError {
+    /// No key, or none that can be read.
+    #[error("{0}")]
+    Key(#[from] KeyError),
+    /// It could not be computed.
+    #[error("a DKIM signature failed: {0}")]
+    Sign(String),
+}
+
+/// Whether the DNS has the record of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// It has.
+    Yes,
+    /// It has none, or another one.
+    No,
+    /// It can't be asked.
+    Unknown,
+}
+
+/// Signs for all domains of a desk; remembers which keys the DNS has.
+pub struct Signer {
+    data: PathBuf,
+    known: Mutex<HashMap<String, Known>>,
+}
+
+/// The keys that sign for a domain, and since when that is known.
+#[derive(Clone)]
+struct Known {
+    since: Instant,
+    keys: Arc<Vec<Key>>,
+}
+
+impl Signer {
+    /// One for the keys in this data folder.
+    pub fn new(data: &Path) -> Self {
+        Self { data: data.to_owned(), known: Mutex::default() }
+    }
+
+    /// The mail of an address of ours with its signatures above. As it is when nothing is to be signed.
+    ///
+    /// # Errors
+    /// It should be signed and can't be.
+    pub async fn signed(&self, config: &Config, address: &str, mail: Vec<u8>, day: &str) -> Result<Vec<u8>, DkimError> {
+        let outside = !matches!(config.outbound.relay, Relay::Maildir(_));
+        if config.outbound.dkim == Dkim::Never || (config.outbound.dkim == Dkim::Published && !outside) {
+            return Ok(mail);
+        }
+        let keys = self.keys(config, &domain_of(address), day).await?;
+        if keys.is_empty() {
+            return Ok(mail);
+        }
+        let signed = tokio::task::spawn_blocking(move || {
+            let mut out = Vec::with_capacity(mail.len() + 2_048);
+            for key in keys.iter() {
+                out.extend_from_slice(signature(key, &mail)?.as_bytes());
+            }
+            out.extend_from_slice(&mail);
+            Ok(out)
+        });
+        signed.await.map_err(|error| DkimError::Sign(error.to_string()))?
+    }
+
+    async fn keys(&self, config: &Config, domain: &str, day: &str) -> Result<Arc<Vec<Key>>, DkimError> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(domain).cloned();
+        if let Some(known) = known.as_ref().filter(|known| known.since.elapsed() < BELIEVED) {
+            return Ok(known.keys.clone());
+        }
+        let always = config.outbound.dkim == Dkim::Always;
+        let (data, name, day) = (self.data.clone(), domain.to_owned(), day.to_owned());
+        // Making an RSA key takes a while.
+        let loaded = tokio::task::spawn_blocking(move || match load(&data, Some(&name))? {
+            keys if keys.is_empty() && always => make(&data, &name, &day).and_then(|()| load(&data, Some(&name))),
+            keys => Ok(keys),
+        });
+        let loaded = loaded.await.map_err(|error| DkimError::Sign(error.to_string()))??;
+        let mut states = Vec::new();
+        if !loaded.is_empty() {
+            states = published(config.authentication.resolver, &loaded).await;
+        }
+        let keys = match known.filter(|_| states.contains(&Published::Unknown)) {
+            Some(before) => before.keys,
+            None => Arc::new(choose(loaded, &states, always)),
+        };
+        let now = Known { since: Instant::now(), keys: keys.clone() };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.to_owned(), now);
+        Ok(keys)
+    }
+}
+
+/// Whether the DNS has the record of each key.
+pub async fn published(server: Option<SocketAddr>, keys: &[Key]) -> Vec<Published> {
+    let Ok(dns) = resolver(server) else { return vec![Published::Unknown; keys.len()] };
+    let mut states = Vec::with_capacity(keys.len());
+    for key in keys {
+        states.push(is_published(&dns, key).await);
+    }
+    states
+}
+
+async fn is_published(dns: &MessageAuthenticator, key: &Key) -> Published {
+    match dns.txt_raw_lookup(format!("{}.", key.name())).await {
+        Ok(text) if record::publishes(&text, &key.public) => Published::Yes,
+        Ok(_) | Err(Error::Dns(DnsError::RecordNotFound(_))) => Published::No,
+        Err(_) => Published::Unknown,
+    }
+}
+
+/// Of each algorithm the newest key that is published. `always`: where none is, the newest ones.
+fn choose(keys: Vec<Key>, states: &[Published], always: bool) -> Vec<Key> {
+    let none = !states.contains(&Published::Yes);
+    let mut chosen: Vec<Key> = Vec::new();
+    // Oldest first, so the last one stays.
+    for (key, state) in keys.into_iter().zip(states) {
+        if *state == Published::Yes || (none && always) {
+            chosen.retain(|other| other.algorithm() != key.algorithm());
+            chosen.push(key);
+        }
+    }
+    chosen
+}
+
+fn signature(key: &Key, mail: &[u8]) -> Result<String, DkimError> {
+    match &key.private {
+        Private::Rsa(private) => by(DkimSigner::from_key(Borrowed(private)), key, mail),
+        Private::Ed25519(private) => by(DkimSigner::from_key(Borrowed(private)), key, mail),
+    }
+}
+
+fn by<T: SigningKey>(signer: DkimSigner<T, NeedDomain>, key: &Key, mail: &[u8]) -> Result<String, DkimError> {
+    let signer = signer.domain(&key.domain).selector(&key.selector).headers(FIELDS);
+    let signer = signer.header_canonicalization(Canonicalization::Relaxed).body_canonicalization(Canonicalization::Relaxed);
+    signer.sign(mail).map(|signature| signature.to_header()).map_err(|error| DkimError::Sign(error.to_string()))
+}
+
+/// A key that signs more than once.
+struct Borrowed<'a, T>(&'a T);
+
+impl<T: SigningKey> SigningKey for Borrowed<'_, T> {
+    type Hasher = T::Hasher;
+
+    fn sign(&self, input: impl mail_auth::common::headers::Writable) -> mail_auth::Result<Vec<u8>> {
+        self.0.sign(input)
+    }
+
+    fn algorithm(&self) -> mail_auth::common::crypto::Algorithm {
+        self.0.algorithm()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn key(folder: &Path, selector: &str) -> Key {
+        load(folder, Some("x.test")).unwrap().into_iter().find(|key| key.selector == selector).unwrap()
+    }
+
+    #[test]
+    fn the_newest_published_key_of_each_kind_signs() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), "x.test", "20261101").unwrap();
+        make(folder.path(), "x.test", "20261122").unwrap();
+        let all = || {
+            ["20261101-01-ed", "20261101-01-rsa", "20261122-01-ed", "20261122-01-rsa"].map(|s| key(folder.path(), s)).into_iter().collect()
+        };
+        let chosen = |states: [Published; 4], always| {
+            let chosen: Vec<Key> = choose(all(), &states, always);
+            chosen.iter().map(|key| key.selector.clone()).collect::<Vec<_>>()
+        };
+        use Published::{No, Unknown, Yes};
+        assert_eq!(chosen([Yes, Yes, No, Yes], false), ["20261101-01-ed", "20261122-01-rsa"]);
+        assert_eq!(chosen([No, Yes, No, No], true), ["20261101-01-rsa"]);
+        assert_eq!(chosen([No, No, Unknown, No], false), Vec::<String>::new());
+        assert_eq!(chosen([No, No, Unknown, No], true), ["20261122-01-ed", "20261122-01-rsa"]);
+    }
+
+    #[test]
+    fn a_second_from_would_break_the_signature() {
+        let folder = tempfile::tempdir().unwrap();
+        make(folder.path(), "x.test", "20261101").unwrap();
+        let mail = b"From: a@x.test\r\nTo: b@y.test\r\nSubject: s\r\n\r\nHello\r\n";
+        for selector in ["20261101-01-ed", "20261101-01-rsa"] {
+            let field = signature(&key(folder.path(), selector), mail).unwrap();
+            let flat: String = field.chars().filter(|c| !c.is_whitespace()).collect();
+            assert!(flat.contains("d=x.test;") && flat.contains(&format!("s={selector};")) && !flat.contains("l="), "{field}");
+            let names = flat.split_once("h=").unwrap().1.split(';').next().unwrap();
+            for name in ["From", "To", "Subject", "Reply-To", "Date"] {
+                assert_eq!(names.split(':').filter(|other| *other == name).count(), 2, "{name} in {names}");
+            }
+            assert!(field.ends_with("\r\n") && field.lines().all(|line| line.len() < 900), "{field}");
+        }
+    }
+}
