@@ -16,6 +16,7 @@ use mail_auth::common::crypto::SigningKey;
 use mail_auth::common::headers::HeaderWriter as _;
 use mail_auth::dkim::{Canonicalization, DkimSigner, NeedDomain};
 use mail_auth::{DnsError, Error, MessageAuthenticator};
+use memchr::memmem;
 use tokio::time::Instant;
 
 use crate::config::{Config, Dkim, Relay};
@@ -29,7 +30,7 @@ pub use keys::{Key, KeyError, load, make};
 const BELIEVED: Duration = Duration::from_secs(300);
 
 /// Signed as often as they stand here: once more than a mail has them, so that nobody can add another one (RFC 6376 §5.4.2).
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 23] = [
     "From",
     "From",
     "To",
@@ -53,9 +54,9 @@ const FIELDS: [&str; 25] = [
     "Auto-Submitted",
     "Auto-Submitted",
     "Content-Transfer-Encoding",
-    "List-Post",
-    "List-Unsubscribe",
 ];
+/// Signed where they are there: a mailing list may add its own.
+const OF_LISTS: [&str; 2] = ["List-Post", "List-Unsubscribe"];
 
 /// Why a mail that must be signed is not.
 #[derive(Debug, thiserror::Error)]
@@ -189,7 +190,10 @@ fn signature(key: &Key, mail: &[u8]) -> Result<String, DkimError> {
 }
 
 fn by<T: SigningKey>(signer: DkimSigner<T, NeedDomain>, key: &Key, mail: &[u8]) -> Result<String, DkimError> {
-    let signer = signer.domain(&key.domain).selector(&key.selector).headers(FIELDS);
+    let header = mail.get(..memmem::find(mail, b"\r\n\r\n").unwrap_or(mail.len())).unwrap_or_default();
+    let has = |name: &&str| memmem::find(header, format!("\r\n{name}:").as_bytes()).is_some();
+    let fields = FIELDS.into_iter().chain(OF_LISTS.into_iter().filter(has));
+    let signer = signer.domain(&key.domain).selector(&key.selector).headers(fields);
     let signer = signer.header_canonicalization(Canonicalization::Relaxed).body_canonicalization(Canonicalization::Relaxed);
     signer.sign(mail).map(|signature| signature.to_header()).map_err(|error| DkimError::Sign(error.to_string()))
 }
