@@ -336,6 +336,11 @@ fn a_trusted_relay_is_believed_and_only_its_topmost_word() {
     assert_eq!(row["authentication"]["by"], "results", "{row}");
     let denied = below("Authentication-Results: mx.corp.test; dmarc=fail header.from=agents.test\r\n", "The relay says no.");
     assert_fate(&denied, "held", "author");
+    // An admin who lets it through has not written it: Jane is asked.
+    assert_eq!(desk.request("POST", &format!("/api/v1/inbox/{}/release", denied["id"]), None).status, 200);
+    wait_until("it to be held for Jane's word", || {
+        desk.list("/api/v1/inbox?state=held").iter().any(|row| row["id"] == denied["id"] && row["fate"]["reason"] == "confirm")
+    });
     let log_in = "Received: from [192.0.2.7] (unknown [192.0.2.7])\r\n\t(Authenticated sender: jane@agents.test)\r\n\tby mx.corp.test \
                   (Postfix) with ESMTPSA id 4XYZ\r\n\tfor <support@desk.test>; Sat, 21 Nov 2026 10:00:00 +0000 (UTC)\r\n";
     let row = below(log_in, "I have logged in.");

@@ -38,11 +38,13 @@ impl Mail<'_> {
         self.passed.iter().any(|p| p == reason)
     }
 
-    /// What proves its From: the checks, or a person's word. An author who was taken from the envelope is never proven.
+    /// What proves its From: the checks, or a word of the agent whom it names. An author who was taken from the envelope is
+    /// never proven, and whoever else lets a mail through has not written it.
     pub(super) fn proof(&self, author: &Author) -> Proof {
         match () {
             () if author.unproven => Proof::None,
-            () if self.has_passed("confirm") || self.has_passed("author") => Proof::Aligned,
+            () if self.has_passed("confirm") => Proof::Aligned,
+            () if self.has_passed("author") => Proof::None,
             () => Proof::of(self.verdict),
         }
     }
