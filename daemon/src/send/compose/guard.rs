@@ -42,7 +42,9 @@ pub(super) fn objection(letter: &Letter, inside: &Inside<'_>, reader: Reader, vo
     let sender =
         inside.found(&letter.from.address, published).or_else(|| letter.from.name.as_ref().and_then(|n| inside.found(n, published)));
     let html = letter.html.as_deref().and_then(|html| inside.found(html, published));
-    sender.or_else(|| inside.found(&letter.text, published).or(html).filter(|_| !vouched))
+    // Quotes are the reader's own words, whatever they look like.
+    let text: Vec<&str> = letter.text.lines().filter(|line| !line.starts_with('>')).collect();
+    sender.or_else(|| inside.found(&text.join("\n"), published).or(html).filter(|_| !vouched))
 }
 
 /// Looked for as it is, with the soft line ends of quoted-printable taken out, and in a mail in what that says.

@@ -69,6 +69,8 @@ fn stopped(book: &Book, letter: &Letter, vouched: bool) -> Option<String> {
 fn an_answer_as_it_should_be_leaves() {
     let book = book();
     assert_eq!(stopped(&book, &letter(&book), false), None);
+    let text = format!("Thanks.\n\n> Answer: ann@home.test\n> {NOTE_LABEL} mine");
+    assert_eq!(stopped(&book, &Letter { text, ..letter(&book) }, false), None, "the customer's own words");
 }
 
 #[test]
