@@ -192,8 +192,7 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     let mut receipt = match execute::all(&mut draft, &block.commands, agent, t, id, &mut after)? {
         Ok(receipt) => receipt,
         Err(impossible) => {
-            let fresh = Draft::new(draft.desk, &draft.mail, draft.facts, draft.now);
-            return Ok(hold::for_agent(fresh, agent, Some(id), "command_error", &impossible.0));
+            return Ok(hold::for_agent(draft.afresh(), agent, Some(id), "command_error", &impossible.0));
         }
     };
     match message {
@@ -218,6 +217,9 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     }
     let undone = draft.changes.taken_back.last().map(|answer| MessageRef::Id(answer.message));
     if !receipt.is_empty() || (agent.settings.receipts_all && (says || !asks)) {
+        if receipt.is_empty() && note {
+            receipt.push("kept as a note; nothing was sent to the customer".into());
+        }
         draft.send(MailKind::Receipt, agent, Some(id), undone.or(message), Params { lines: receipt, ..Params::default() });
     }
     let reason = match (note, says) {

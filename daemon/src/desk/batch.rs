@@ -89,7 +89,10 @@ fn add(orders: &mut Orders, place: Place, (command, note): (Command, Option<Stri
     }
     match (place, orders.blocks.last_mut(), &mut orders.new) {
         (Place::Tickets, Some(block), _) => {
-            block.note.push_str(&note.unwrap_or_default());
+            if let Some(note) = note {
+                let between = if block.note.is_empty() { "" } else { "\n" };
+                block.note.push_str(&format!("{between}{note}"));
+            }
             block.commands.push(command);
             Ok(())
         }
@@ -198,6 +201,7 @@ mod tests {
         assert_eq!((new.address.as_str(), new.text.as_str(), new.commands.len()), ("ann@x.test", "Hello Ann,\n\nwe found it.", 1));
         assert_eq!(read("@ticket 3\n@note one\ntwo").unwrap().blocks[0].note, "one\ntwo");
         assert_eq!(read("@ticket 3\n@note\ntwo").unwrap().blocks[0].note, "two");
+        assert_eq!(read("@ticket 3\n@note one\n@note two\nthree").unwrap().blocks[0].note, "one\ntwo\nthree");
     }
 
     #[test]

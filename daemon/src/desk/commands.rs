@@ -116,9 +116,10 @@ pub(super) fn parse(text: &str, names: &[String]) -> Result<Block, Wrong> {
     Ok(Block { commands, text: rest.join("\n").trim().to_owned(), note_inside: false })
 }
 
-/// A line of text; one that is a command is not carried out there, and holds the mail.
+/// A line of text; one that is a command is not carried out there, and holds the mail. Quoted lines that were left are
+/// somebody else's words.
 pub(super) fn of_text(line: &str) -> Result<&str, Wrong> {
-    if looks_meant(line) {
+    if !line.starts_with('>') && looks_meant(line) {
         let why = "a command stands below other text, where it is not carried out; put it at the very top".to_owned();
         return Err(Wrong { reason: "near_miss", line: line.trim().to_owned(), why });
     }
@@ -166,9 +167,10 @@ pub(super) fn looks_meant(line: &str) -> bool {
     first_word(line).is_some_and(|word| words::command(&word).is_some())
 }
 
-/// Whether a line of the text says `@note`.
+/// Whether a line of the author's own text says `@note`, or `@spam`, which mails nothing either.
 pub(super) fn says_note(text: &str) -> bool {
-    text.lines().any(|line| first_word(line).is_some_and(|word| words::command(&word) == Some("note")))
+    let stays = |word: String| matches!(words::command(&word), Some("note" | "spam"));
+    text.lines().filter(|line| !line.starts_with('>')).any(|line| first_word(line).is_some_and(stays))
 }
 
 /// The word behind an `@` that begins a line, without list marks, quotes, emphasis and punctuation around it.
@@ -282,6 +284,13 @@ mod tests {
     fn a_note_takes_the_rest_of_its_line_and_all_the_text() {
         let block = read("@note she is angry\ncareful").unwrap();
         assert_eq!((block.commands, block.text.as_str()), (vec![Command::Note], "she is angry\ncareful"));
+    }
+
+    #[test]
+    fn quoted_words_are_no_commands() {
+        let text = "> @team: any news?\n> @nota: dejar en la puerta\nYes, tomorrow.";
+        assert_eq!(read(text).unwrap().text, text);
+        assert!(!says_note(text) && says_note("x\n@spam") && says_note("@nota x"));
     }
 
     #[test]

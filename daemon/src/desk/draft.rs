@@ -49,6 +49,11 @@ impl<'a> Draft<'a> {
         Self { ledger: Ledger::unguarded(desk, facts, now), mail: *mail, decided_from: None, scope: 0 }
     }
 
+    /// The same decision begun again, with nothing done yet.
+    pub(super) fn afresh(&self) -> Self {
+        Self { decided_from: self.decided_from.clone(), scope: self.scope, ..Self::new(self.desk, &self.mail, self.facts, self.now) }
+    }
+
     /// Notes what the decision was made from, for the audit.
     pub(super) fn decided_from(mut self, what: Decision) -> Self {
         self.decided_from = Some(what);

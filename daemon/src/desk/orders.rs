@@ -45,10 +45,7 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, by: &Person) -> Known<Ch
     }
     match carried_out(&mut draft, to, by, &orders)? {
         Ok(end) => Ok(end.fate(draft)),
-        Err(impossible) => {
-            let fresh = Draft::new(draft.desk, &draft.mail, draft.facts, draft.now);
-            Ok(back(fresh, by, "command_error", &impossible.0))
-        }
+        Err(impossible) => Ok(back(draft.afresh(), by, "command_error", &impossible.0)),
     }
 }
 

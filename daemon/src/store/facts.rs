@@ -40,7 +40,7 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     }
     for ticket in &keys.notes {
         let sql = "SELECT b.reply_text FROM message m JOIN message_body b ON b.message = m.id
-            WHERE m.ticket = $1 AND m.kind = 'note' ORDER BY m.id DESC LIMIT 20";
+            WHERE m.ticket = $1 AND m.kind = 'note' AND m.flags NOT LIKE '%taken_back%' ORDER BY m.id DESC LIMIT 20";
         let rows = conn.all(sql, vec![(*ticket).into()]).await?;
         let notes = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>()?;
         facts.notes.insert(*ticket, notes.join("\n"));

@@ -12,7 +12,7 @@ use super::value::Value;
 pub(super) async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     for (ticket, author) in &keys.last_answers {
         let sql = "SELECT id FROM message WHERE ticket = $1 AND kind = 'agent' AND public = 1 AND author = $2
-            ORDER BY created_at DESC, id DESC LIMIT 1";
+            ORDER BY id DESC LIMIT 1";
         let last = conn.opt(sql, vec![(*ticket).into(), (*author).into()]).await?;
         let answer = match last {
             None => None,
