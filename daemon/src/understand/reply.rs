@@ -70,7 +70,10 @@ fn sorted(lines: Vec<TextLine>, quoted: &[bool], attributions: &[(usize, usize)]
     if tail.is_none() && own_span(head, &kinds).is_none() {
         long_signature(head, &mut kinds);
     }
-    let introduced = tail.as_ref().and_then(|t| unmarked(&text, t));
+    let introduced = match &tail {
+        Some(tail) => unmarked(&text, tail),
+        None => nothing_else(&text, &blocks),
+    };
     let lines: Vec<Line> = lines.into_iter().zip(kinds).map(|(line, kind)| Line { kind, text: line.text }).collect();
     Split {
         reply: Some(pick(&lines, &[LineKind::Own, LineKind::Inline])).filter(|r| !r.is_empty()).or(introduced).unwrap_or_default(),
@@ -208,6 +211,14 @@ fn unmarked(text: &Text<'_>, tail: &Tail) -> Option<String> {
     }
     let lines = text.lines.iter().enumerate().skip(begins).filter(|(i, _)| !text.is_quoted(*i)).map(|(_, l)| l.trim_end());
     Some(lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned())
+}
+
+/// The words of a mail that is one quote of nobody, as people make who move their text to the right.
+fn nothing_else(text: &Text<'_>, blocks: &[Stretch]) -> Option<String> {
+    let [block] = blocks else { return None };
+    let alone = block.start == block.marks && text.lines.iter().enumerate().all(|(i, l)| text.is_quoted(i) || is_blank(l));
+    let lines = text.lines.iter().map(|line| line.trim_start_matches(['>', ' ']).trim_end());
+    (alone && !block.ours).then(|| lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned())
 }
 
 /// Our marker, also where a line end was put into it.

@@ -95,8 +95,7 @@ fn ordinary_words_stay() {
         "> only I quote a motto",
         "| a | b |\n|---|---|\n| 1 | 2 |",
     ] {
-        let s = plain(text);
-        assert_eq!(s.reply.is_empty(), text.starts_with('>'), "{text}");
+        assert!(!plain(text).reply.is_empty(), "{text}");
     }
 }
 
@@ -179,6 +178,15 @@ fn a_forward_that_is_marked_as_a_quote_is_one() {
     assert_eq!(s.forward.as_ref().and_then(|(b, _)| b.subject.as_deref()), Some("Broken"));
     let answered = "On Sat, 21 Nov 2026 10:00, Bob wrote:\n> Begin forwarded message:\n>\n> From: Cleo <c@y.test>\n> Subject: Broken\n";
     assert_eq!(plain(&format!("Yes.\n\n{answered}")).forward, None);
+}
+
+#[test]
+fn a_mail_that_is_one_quote_of_nobody_is_no_empty_reply() {
+    let s = plain("> Shall we meet?\n>\n> Ann\n");
+    assert_eq!((s.reply.as_str(), s.quoted.as_str()), ("Shall we meet?\n\nAnn", "> Shall we meet?\n>\n> Ann"));
+    assert_eq!(html("<blockquote>Shall we?</blockquote>").reply, "Shall we?");
+    assert_eq!(plain("On Sat, 21 Nov 2026 10:00, Desk wrote:\n> Shall we?\n").reply, "");
+    assert_eq!(plain(&format!("> {MARKER}\n> Shall we?\n")).reply, "");
 }
 
 #[test]
