@@ -88,7 +88,9 @@ impl Composer<'_> {
         let name = owner.as_ref().map_or("Somebody", Person::shown_name);
         let by = row.params.lines.first().map_or("", String::as_str);
         let is_you = row.params.actor == Some(row.recipient);
-        letter.text = wording::taken(name, by, is_you, matter.message.as_ref().map(|m| m.text.as_str()));
+        // What was taken back meanwhile was told to nobody.
+        let told = matter.message.as_ref().filter(|m| m.public);
+        letter.text = wording::taken(name, by, is_you, told.map(|m| m.text.as_str()));
         Ok(())
     }
 
