@@ -51,7 +51,7 @@ impl<'a> Draft<'a> {
 
     /// The same decision begun again, with nothing done yet.
     pub(super) fn afresh(&self) -> Self {
-        Self { decided_from: self.decided_from.clone(), scope: self.scope, ..Self::new(self.desk, &self.mail, self.facts, self.now) }
+        Self { decided_from: self.decided_from, scope: self.scope, ..Self::new(self.desk, &self.mail, self.facts, self.now) }
     }
 
     /// Notes what the decision was made from, for the audit.
