@@ -43,6 +43,12 @@ pub struct Understood {
     pub attachments: Vec<Attachment>,
     /// Why no person wrote this just now; `None` for a person's mail.
     pub automatic: Option<Automatic>,
+    /// All classes of which the mail has a mark; the first is `automatic`.
+    #[serde(default)]
+    pub automatic_matches: Vec<Automatic>,
+    /// When the writer of an out-of-office answer is away, where it says so.
+    #[serde(default)]
+    pub absence: Option<Absence>,
     /// What a bounce reports; of a delayed delivery (a `delivery_report`) the recipients that still wait.
     pub bounce: Option<Bounce>,
     /// The mail that was forwarded to us inside this one.
@@ -52,6 +58,15 @@ pub struct Understood {
     /// Facts for deciding that `explain` does not print.
     #[serde(skip)]
     pub facts: Facts,
+}
+
+/// When somebody is away, in whole days (`2026-12-20`); the last day, or the one of the return, as it was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Absence {
+    /// The first day.
+    pub from: Option<String>,
+    /// The last day.
+    pub until: Option<String>,
 }
 
 /// A part that is not the body.

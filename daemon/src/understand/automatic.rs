@@ -27,6 +27,8 @@ pub struct Evidence<'a> {
 pub struct Verdict {
     /// The class; `None` for a person's mail.
     pub class: Option<Automatic>,
+    /// All classes of which there is a mark, the first of which counts.
+    pub matches: Vec<Automatic>,
     /// A person may have written it, but it asks for no automatic answer.
     pub no_ack: bool,
     /// What people should know.
@@ -220,7 +222,8 @@ pub fn judge(e: &Evidence) -> Verdict {
         out.no_ack = true;
         return out;
     }
-    out.class = report(e).or_else(|| answer(e)).or_else(|| bulk(e));
+    out.matches = [report(e), answer(e), bulk(e)].into_iter().flatten().collect();
+    out.class = out.matches.first().copied();
     out
 }
 

@@ -106,6 +106,13 @@ fn parse(value: &str, zone_optional: bool) -> Option<String> {
     (at.as_second().abs() >= 86_400).then(|| show(at))
 }
 
+/// The month that a word begins like, in any of several languages.
+pub(super) fn month(word: &str) -> Option<i8> {
+    let lower = word.to_lowercase();
+    let english = MONTHS.iter().position(|m| lower.starts_with(m)).and_then(|n| i8::try_from(n + 1).ok());
+    english.or_else(|| FOREIGN.iter().find(|(name, _)| lower.starts_with(name)).map(|(_, month)| *month))
+}
+
 impl Seen {
     fn take(&mut self, word: &str) {
         let lower = word.to_lowercase();
@@ -115,10 +122,8 @@ impl Seen {
             self.offset.get_or_insert(offset);
         } else if let Ok(number) = word.trim_end_matches(['.', 't', 'h', 's', 'n', 'd', 'r']).parse::<i16>() {
             self.number(number, word.len());
-        } else if let Some(month) = MONTHS.iter().position(|m| lower.starts_with(m)).filter(|_| lower.len() >= 3) {
-            self.month.get_or_insert(i8::try_from(month + 1).unwrap_or(1));
-        } else if let Some((_, month)) = FOREIGN.iter().find(|(name, _)| lower.starts_with(name)) {
-            self.month.get_or_insert(*month);
+        } else if let Some(month) = month(&lower) {
+            self.month.get_or_insert(month);
         } else if let [day, month, year] = lower.split('-').collect::<Vec<_>>().as_slice() {
             // 21-Nov-2026, as some mailers before 1990 wrote it.
             for part in [day, month, year] {

@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::mime::{self, Tree};
 use super::prescan::prescan;
 use super::reply::{self, Context, Split};
-use super::{addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
+use super::{absence, addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
 use crate::model::Understood;
 use crate::model::understood::{Attachment, Automatic, Facts};
 
@@ -261,10 +261,18 @@ fn classify(out: &mut Understood, tree: &Tree, headers: &Headers, body: &Body, l
     let report = matches!(verdict.class, Some(Automatic::FeedbackReport | Automatic::ReadReceipt | Automatic::OutOfOffice));
     let letter = bounce::Evidence { tree, headers, subject, from: from.unwrap_or_default(), text: &body.text };
     let bounced = if report { None } else { bounce::judge(&letter, limits) };
+    out.automatic_matches = verdict.matches;
     (out.automatic, out.bounce) = match bounced {
-        Some((class, bounce)) => (Some(class), bounce),
+        Some((class, bounce)) => {
+            out.automatic_matches.insert(0, class);
+            (Some(class), bounce)
+        }
         None => (verdict.class, None),
     };
+    out.automatic_matches.dedup();
+    if out.automatic == Some(Automatic::OutOfOffice) {
+        out.absence = absence::of(&body.text, out.date.as_deref());
+    }
     out.facts.no_ack |= out.automatic.is_some();
     out.warnings.extend(verdict.warnings);
 }

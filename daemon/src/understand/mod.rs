@@ -1,6 +1,7 @@
 //! Bytes to what a mail says. Pure: no clock, no network, no database; any bytes have an answer, in bounded time and
 //! memory and without recursion that input could drive.
 
+mod absence;
 mod addresses;
 mod attribution;
 mod automatic;
