@@ -24,7 +24,7 @@ use crate::net::resolver;
 
 pub use super::relay::domain_of;
 use keys::Private;
-pub use keys::{Key, KeyError, load, make};
+pub use keys::{Found, Key, KeyError, find, load, make};
 
 /// What is believed of the DNS is asked again after this.
 const BELIEVED: Duration = Duration::from_secs(300);
@@ -131,11 +131,19 @@ impl Signer {
         let always = config.outbound.dkim == Dkim::Always;
         let (data, name, day) = (self.data.clone(), domain.to_owned(), day.to_owned());
         // Making an RSA key takes a while.
-        let loaded = tokio::task::spawn_blocking(move || match load(&data, Some(&name))? {
-            keys if keys.is_empty() && always => make(&data, &name, &day).and_then(|()| load(&data, Some(&name))),
-            keys => Ok(keys),
+        let found = tokio::task::spawn_blocking(move || match find(&data, Some(&name)) {
+            found if found.keys.is_empty() && found.unusable.is_empty() && always => {
+                make(&data, &name, &day).map(|()| find(&data, Some(&name)))
+            }
+            found => Ok(found),
         });
-        let loaded = loaded.await.map_err(|error| DkimError::Sign(error.to_string()))??;
+        let Found { keys: loaded, mut unusable } = found.await.map_err(|error| DkimError::Sign(error.to_string()))??;
+        if always && loaded.is_empty() && !unusable.is_empty() {
+            return Err(unusable.swap_remove(0).into());
+        }
+        for error in &unusable {
+            tracing::error!(domain, %error, "a DKIM key cannot be used: mail leaves without its signature");
+        }
         let mut states = Vec::new();
         if !loaded.is_empty() {
             states = published(config.authentication.resolver, &loaded).await;
@@ -217,6 +225,37 @@ impl<T: SigningKey> SigningKey for Borrowed<'_, T> {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::config::SmtpRelay;
+
+    const MAIL: &[u8] = b"From: a@x.test\r\nTo: b@y.test\r\nSubject: s\r\n\r\nHello\r\n";
+
+    /// A desk with a relay, and a name server that is away.
+    fn configured(folder: &Path, dkim: Dkim) -> Config {
+        let mut config = Config::local(folder).unwrap();
+        let relay = SmtpRelay { host: "127.0.0.1".into(), port: 9, implicit_tls: false, user: None, password: None, ca: None };
+        config.outbound.relay = Relay::Smtp(relay);
+        config.outbound.dkim = dkim;
+        config.authentication.resolver = Some(std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
+        config
+    }
+
+    async fn signed(signer: &Signer, config: &Config) -> Result<String, DkimError> {
+        signer.signed(config, "a@x.test", MAIL.to_vec(), "20261122").await.map(|mail| String::from_utf8(mail).unwrap())
+    }
+
+    #[tokio::test]
+    async fn without_a_usable_key_mail_leaves_unsigned_unless_always() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("keys")).unwrap();
+        std::fs::write(folder.path().join("keys/dkim_x.test_old.key"), "no key").unwrap();
+        let signer = Signer::new(folder.path());
+        let published = configured(folder.path(), Dkim::Published);
+        assert_eq!(signed(&signer, &published).await.unwrap().as_bytes(), MAIL);
+        let always = configured(folder.path(), Dkim::Always);
+        let why = signed(&Signer::new(folder.path()), &always).await.unwrap_err().to_string();
+        assert!(why.contains("dkim_x.test_old.key"), "{why}");
+        assert_eq!(find(folder.path(), None).keys.len(), 0, "a key is not replaced because it cannot be read");
+    }
 
     fn key(folder: &Path, selector: &str) -> Key {
         load(folder, Some("x.test")).unwrap().into_iter().find(|key| key.selector == selector).unwrap()
@@ -245,9 +284,8 @@ mod tests {
     fn a_second_from_would_break_the_signature() {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "x.test", "20261101").unwrap();
-        let mail = b"From: a@x.test\r\nTo: b@y.test\r\nSubject: s\r\n\r\nHello\r\n";
         for selector in ["20261101-01-ed", "20261101-01-rsa"] {
-            let field = signature(&key(folder.path(), selector), mail).unwrap();
+            let field = signature(&key(folder.path(), selector), MAIL).unwrap();
             let flat: String = field.chars().filter(|c| !c.is_whitespace()).collect();
             assert!(flat.contains("d=x.test;") && flat.contains(&format!("s={selector};")) && !flat.contains("l="), "{field}");
             let names = flat.split_once("h=").unwrap().1.split(';').next().unwrap();
