@@ -189,18 +189,21 @@ fn write(path: &Path, owner: Owner, label: &str, der: &[u8]) -> Result<(), KeyEr
     let lines = BASE64.encode(der).into_bytes();
     let lines: Vec<_> = lines.chunks(64).map(String::from_utf8_lossy).collect();
     let text = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"));
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = || {
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+    let random = getrandom::u64().map_err(|error| KeyError::Make(error.to_string()))?;
+    let part = path.with_extension(format!("{random:016x}.part"));
+    let written = |mut file: File| {
         file.write_all(text.as_bytes())?;
         owner.take(&file)?;
         file.sync_all()?;
         match fs::hard_link(&part, path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => fs::remove_file(&part),
+            _ => Ok(()),
         }
     };
-    written().map_err(KeyError::io(path))
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(KeyError::io(path))?;
+    let done = written(file);
+    // Half a key is of no use to anybody.
+    done.and(fs::remove_file(&part)).map_err(KeyError::io(path))
 }
 
 fn read(path: &Path, domain: String, selector: String) -> Result<Key, KeyError> {

@@ -87,11 +87,13 @@ pub enum Published {
 /// Signs for all domains of a desk; remembers which keys the DNS has.
 pub struct Signer {
     data: PathBuf,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, Place>>,
 }
 
+/// What is known of a domain. It is locked while that is found out, so that many mails at once make one look, and one key.
+type Place = Arc<tokio::sync::Mutex<Option<Known>>>;
+
 /// The keys that sign for a domain, and until when that is believed.
-#[derive(Clone)]
 struct Known {
     until: Instant,
     keys: Arc<Vec<Key>>,
@@ -99,7 +101,7 @@ struct Known {
 }
 
 /// The last answer of the DNS on each key, by selector: never that it is unknown.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Answers(HashMap<String, Published>);
 
 impl Answers {
@@ -147,7 +149,8 @@ impl Signer {
     }
 
     async fn keys(&self, config: &Config, domain: &str, day: &str) -> Result<Arc<Vec<Key>>, DkimError> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(domain).cloned();
+        let place = self.known.lock().unwrap_or_else(PoisonError::into_inner).entry(domain.to_owned()).or_default().clone();
+        let mut known = place.lock().await;
         if let Some(known) = known.as_ref().filter(|known| Instant::now() < known.until) {
             return Ok(known.keys.clone());
         }
@@ -176,8 +179,7 @@ impl Signer {
         let states = answers.with(&loaded, found);
         let keys = Arc::new(choose(loaded, &states, always));
         let until = Instant::now() + if is_whole { BELIEVED } else { BRIEFLY };
-        let now = Known { until, keys: keys.clone(), answers };
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(domain.to_owned(), now);
+        *known = Some(Known { until, keys: keys.clone(), answers });
         Ok(keys)
     }
 }
@@ -330,13 +332,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn many_mails_at_once_make_one_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let (signer, config) = (Signer::new(folder.path()), configured(folder.path(), Dkim::Always));
+        let one = || signed(&signer, &config);
+        let (a, b, c, d) = tokio::join!(one(), one(), one(), one());
+        let first = a.unwrap();
+        assert!([b, c, d].into_iter().all(|mail| mail.unwrap().lines().count() == first.lines().count()));
+        let names = std::fs::read_dir(folder.path().join("keys")).unwrap().map(|entry| entry.unwrap().file_name());
+        let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+        names.sort();
+        assert_eq!(names, ["dkim_x.test_20261122-01-ed.key", "dkim_x.test_20261122-01-rsa.key"]);
+    }
+
+    #[tokio::test]
     async fn mail_is_signed_while_the_dns_is_away() {
         let folder = tempfile::tempdir().unwrap();
         make(folder.path(), "x.test", "20261122").unwrap();
         let signer = Signer::new(folder.path());
         let mail = signed(&signer, &configured(folder.path(), Dkim::Published)).await.unwrap();
         assert_eq!(mail.matches("DKIM-Signature:").count(), 2, "{mail}");
-        let until = signer.known.lock().unwrap().get("x.test").unwrap().until;
+        let place = signer.known.lock().unwrap().get("x.test").unwrap().clone();
+        let until = place.lock().await.as_ref().unwrap().until;
         assert!(until <= Instant::now() + BRIEFLY, "the DNS is asked again soon");
     }
 
