@@ -141,6 +141,20 @@ fn without_keys_or_their_records_nothing_is_signed_unless_always() {
 }
 
 #[test]
+fn a_key_that_cannot_be_read_stops_no_mail() {
+    let (dns, sink) = (Dns::start(), Sink::start(|_, _| Say::Yes));
+    let desk = prepared(&sink, &dns);
+    let keys = records(&desk, &["keys", "show"]);
+    publish(&dns, &keys);
+    assert!(desk.cli(&["check"]).out.contains("desk.test: keys 2"));
+    std::fs::write(desk.path("data/keys/dkim_desk.test_20991231-01-rsa.key"), "no key").expect("a file");
+    let checked = desk.cli(&["check"]);
+    assert!(checked.code == 78 && checked.out.contains("dkim_desk.test_20991231-01-rsa.key is no private key"), "{}", checked.out);
+    let desk = desk.running();
+    assert_eq!(verified(&answer(&desk, &sink, "The others").raw, &keys), ["True", "True"]);
+}
+
+#[test]
 fn a_retry_is_the_same_mail_with_the_same_signature() {
     let (dns, sink) = (Dns::start(), Sink::start(|to, n| if to == ANN && n == 1 { Say::Vanish } else { Say::Yes }));
     let desk = prepared(&sink, &dns);

@@ -1,17 +1,19 @@
 //! What a configuration names and no file says: disks, keys, ports, certificates, the relay, people.
 
+use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
 use crate::clock::Clock;
-use crate::config::{Config, Listen, Relay, SubmissionListen};
+use crate::config::{Config, Dkim, Listen, Relay, SubmissionListen};
 use crate::filter;
 use crate::receive::{Listener, Protocol, imap};
+use crate::send::dkim;
 use crate::send::relay::{Exit, Timeouts};
 use crate::store::{free_space, keys};
 use crate::verify::{self, Verifier};
@@ -27,6 +29,9 @@ pub(super) fn data_folder(config: &Config, report: &mut Report) {
     report.judge("data folder", writable(data).map(|()| data.display().to_string()));
     report.judge("disk", room(data, config.limits.free_space));
     report.judge("keys", signing_keys(data));
+    if config.outbound.dkim != Dkim::Never {
+        dkim_keys(config, report);
+    }
 }
 
 fn writable(data: &Path) -> Result<(), String> {
@@ -56,6 +61,36 @@ fn signing_keys(data: &Path) -> Result<String, String> {
         1 => "1 signing key".to_owned(),
         n => format!("{n} signing keys"),
     })
+}
+
+/// Keys that sign what leaves: each can be read, and by the desk, too, where it is root who asks.
+fn dkim_keys(config: &Config, report: &mut Report) {
+    let data = &config.desk.data;
+    let is_root = rustix::process::geteuid().is_root();
+    let domains: BTreeSet<String> = config.mailboxes.iter().map(|mailbox| dkim::domain_of(&mailbox.address)).collect();
+    for domain in domains {
+        let found = dkim::find(data, Some(&domain));
+        for error in &found.unusable {
+            report.add("dkim", State::Bad, error.to_string());
+        }
+        for path in found.keys.iter().map(|key| data.join(key.file())).filter(|path| is_root && !is_alike(path, data)) {
+            let path = path.display();
+            report.add(
+                "dkim",
+                State::Note,
+                format!("{path} is not of the data folder's owner: a desk that runs as that one cannot read it"),
+            );
+        }
+        if !found.keys.is_empty() {
+            report.add("dkim", State::Ok, format!("{domain}: keys {}", found.keys.len()));
+        }
+    }
+}
+
+/// Whether two files have one owner.
+fn is_alike(one: &Path, other: &Path) -> bool {
+    let owner = |path: &Path| fs::metadata(path).map(|of| of.uid()).ok();
+    owner(one) == owner(other)
 }
 
 /// Somebody has to answer.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use data_encoding::BASE64;
@@ -68,6 +68,11 @@ impl Key {
         }
     }
 
+    /// The name of its file in the data folder.
+    pub fn file(&self) -> String {
+        format!("keys/{BEGIN}{}_{}{END}", self.domain, self.selector)
+    }
+
     /// The name of its TXT record, without a dot at its end.
     pub fn name(&self) -> String {
         format!("{}._domainkey.{}", self.selector, self.domain)
@@ -79,28 +84,55 @@ impl Key {
     }
 }
 
+/// What the data folder has of keys.
+#[derive(Default)]
+pub struct Found {
+    /// Those that can sign, by domain and selector.
+    pub keys: Vec<Key>,
+    /// Why others can't: the folder or a file can't be read, or a file is no key.
+    pub unusable: Vec<KeyError>,
+}
+
+/// The keys of a domain, or of all.
+pub fn find(data: &Path, domain: Option<&str>) -> Found {
+    let folder = data.join("keys");
+    let mut found = Found::default();
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return found,
+        Err(error) => {
+            found.unusable.push(KeyError::io(&folder)(error));
+            return found;
+        }
+        Ok(entries) => entries,
+    };
+    for entry in entries {
+        let path = match entry {
+            Ok(entry) => entry.path(),
+            Err(error) => {
+                found.unusable.push(KeyError::io(&folder)(error));
+                break;
+            }
+        };
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let Some((of, selector)) = name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)?.rsplit_once('_')) else { continue };
+        if domain.is_none_or(|domain| domain == of) {
+            match read(&path, of.to_owned(), selector.to_owned()) {
+                Ok(key) => found.keys.push(key),
+                Err(error) => found.unusable.push(error),
+            }
+        }
+    }
+    found.keys.sort_by(|a, b| (&a.domain, &a.selector).cmp(&(&b.domain, &b.selector)));
+    found
+}
+
 /// All keys of a domain, or of all, by domain and selector.
 ///
 /// # Errors
 /// The folder can't be read, or a file in it is no key.
 pub fn load(data: &Path, domain: Option<&str>) -> Result<Vec<Key>, KeyError> {
-    let folder = data.join("keys");
-    let entries = match fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(KeyError::io(&folder))?,
-    };
-    let mut keys = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(KeyError::io(&folder))?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let Some((of, selector)) = name.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(END)?.rsplit_once('_')) else { continue };
-        if domain.is_none_or(|domain| domain == of) {
-            let (of, selector) = (of.to_owned(), selector.to_owned());
-            keys.push(read(&path, of, selector)?);
-        }
-    }
-    keys.sort_by(|a, b| (&a.domain, &a.selector).cmp(&(&b.domain, &b.selector)));
-    Ok(keys)
+    let found = find(data, domain);
+    found.unusable.into_iter().next().map_or(Ok(found.keys), Err)
 }
 
 /// Makes an RSA and an Ed25519 key for a domain; `day` is like `20261122`.
@@ -109,33 +141,69 @@ pub fn load(data: &Path, domain: Option<&str>) -> Result<Vec<Key>, KeyError> {
 /// They can't be made or written.
 pub fn make(data: &Path, domain: &str, day: &str) -> Result<(), KeyError> {
     let folder = data.join("keys");
+    let is_new = !folder.exists();
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(KeyError::io(&folder))?;
+    let owner = Owner::of(data).map_err(KeyError::io(data))?;
+    let opened = File::open(&folder).map_err(KeyError::io(&folder))?;
+    if is_new {
+        owner.take(&opened).map_err(KeyError::io(&folder))?;
+    }
     let path = |selector: &str| folder.join(format!("{BEGIN}{domain}_{selector}{END}"));
     let names = |n: u32| (format!("{day}-{n:02}-rsa"), format!("{day}-{n:02}-ed"));
     let free = (1..100).map(names).find(|(rsa, ed)| !path(rsa).exists() && !path(ed).exists());
     let (rsa, ed) = free.ok_or_else(|| KeyError::Make("too many of one day".to_owned()))?;
     let made = |pair: Result<DkimKeyPair, mail_auth::Error>| pair.map_err(|error| KeyError::Make(error.to_string()));
-    write(&path(&rsa), "RSA PRIVATE KEY", made(DkimKeyPair::generate_rsa(BITS))?.private_key())?;
-    write(&path(&ed), "PRIVATE KEY", made(DkimKeyPair::generate_ed25519())?.private_key())?;
-    File::open(&folder).and_then(|folder| folder.sync_all()).map_err(KeyError::io(&folder))
+    write(&path(&rsa), owner, "RSA PRIVATE KEY", made(DkimKeyPair::generate_rsa(BITS))?.private_key())?;
+    write(&path(&ed), owner, "PRIVATE KEY", made(DkimKeyPair::generate_ed25519())?.private_key())?;
+    opened.sync_all().map_err(KeyError::io(&folder))
+}
+
+/// Whose the data folder is. Root may make keys for a desk that runs as somebody else, who has to read them.
+#[derive(Clone, Copy)]
+struct Owner {
+    user: u32,
+    group: u32,
+}
+
+impl Owner {
+    fn of(data: &Path) -> io::Result<Self> {
+        fs::metadata(data).map(|data| Self { user: data.uid(), group: data.gid() })
+    }
+
+    /// Gives a file to the owner, where we are root and the owner is not.
+    fn take(self, file: &File) -> io::Result<()> {
+        let is_ours = self.user == rustix::process::geteuid().as_raw();
+        if is_ours || !rustix::process::geteuid().is_root() {
+            return Ok(());
+        }
+        match fchown(file, Some(self.user), Some(self.group)) {
+            // A root that may not: nobody else can have been meant.
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => Ok(()),
+            done => done,
+        }
+    }
 }
 
 /// Writes beside, syncs and links: of two programs that start at once one comes first.
-fn write(path: &Path, label: &str, der: &[u8]) -> Result<(), KeyError> {
+fn write(path: &Path, owner: Owner, label: &str, der: &[u8]) -> Result<(), KeyError> {
     let lines = BASE64.encode(der).into_bytes();
     let lines: Vec<_> = lines.chunks(64).map(String::from_utf8_lossy).collect();
     let text = format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"));
-    let part = path.with_extension(format!("{}.part", std::process::id()));
-    let written = || {
-        let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&part)?;
+    let random = getrandom::u64().map_err(|error| KeyError::Make(error.to_string()))?;
+    let part = path.with_extension(format!("{random:016x}.part"));
+    let written = |mut file: File| {
         file.write_all(text.as_bytes())?;
+        owner.take(&file)?;
         file.sync_all()?;
         match fs::hard_link(&part, path) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-            _ => fs::remove_file(&part),
+            _ => Ok(()),
         }
     };
-    written().map_err(KeyError::io(path))
+    let file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&part).map_err(KeyError::io(path))?;
+    let done = written(file);
+    // Half a key is of no use to anybody.
+    done.and(fs::remove_file(&part)).map_err(KeyError::io(path))
 }
 
 fn read(path: &Path, domain: String, selector: String) -> Result<Key, KeyError> {
@@ -195,5 +263,21 @@ mod tests {
         fs::write(folder.path().join("keys/dkim_x.test_old.key"), "no key").unwrap();
         assert!(matches!(load(folder.path(), None), Err(KeyError::Malformed(path)) if path.ends_with("dkim_x.test_old.key")));
         assert!(load(folder.path(), Some("y.test")).unwrap().is_empty());
+        let found = find(folder.path(), Some("x.test"));
+        assert_eq!((found.keys.len(), found.unusable.len()), (2, 1), "the others can sign");
+    }
+
+    #[test]
+    fn keys_belong_to_whom_the_data_folder_belongs() {
+        let folder = tempfile::tempdir().unwrap();
+        let somebody = if rustix::process::geteuid().is_root() { 4_321 } else { rustix::process::geteuid().as_raw() };
+        std::os::unix::fs::chown(folder.path(), Some(somebody), None).unwrap();
+        make(folder.path(), "x.test", "20261122").unwrap();
+        let keys = folder.path().join("keys");
+        let paths = fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().path()).chain([keys.clone()]);
+        let owners: Vec<u32> = paths.map(|path| fs::metadata(path).unwrap().uid()).collect();
+        assert_eq!(owners, [somebody; 3]);
+        let named = find(folder.path(), None).keys.iter().all(|key| folder.path().join(key.file()).exists());
+        assert!(named, "a key knows its file");
     }
 }
