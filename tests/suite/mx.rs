@@ -1,5 +1,10 @@
 //! Straight to the recipients' servers: whom the DNS names, in which order, and what strange ones do to us.
 
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use ombud_tests::postfix::Postfix;
 use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
 use serde_json::Value;
@@ -56,6 +61,33 @@ fn the_preferred_server_is_asked_first_and_its_refusal_for_now_moves_on() {
     second.expect(ANN, "the answer", is_answer);
     desk.settle();
     assert_eq!((first.tries(ANN), second.to(ANN).len(), third.tries(ANN)), (1, 1, 0));
+}
+
+#[test]
+fn after_a_stop_no_other_server_is_asked() {
+    let net = Internet::start();
+    let (tell, told) = channel();
+    let (go_on, word) = channel::<()>();
+    let word = Mutex::new(word);
+    let _first = net.peer(CUSTOMER, 1, move |talk, _| {
+        talk.up_to("DATA")?;
+        talk.say("354 go on")?;
+        while talk.hear("")? != ".\r\n" {}
+        tell.send(()).ok()?;
+        word.lock().ok()?.recv().ok()?;
+        talk.say("451 4.3.0 Not now")?;
+        talk.stay()
+    });
+    let second = net.peer(CUSTOMER, 2, |talk, _| talk.stay());
+    let (mut desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    told.recv_timeout(Duration::from_secs(20)).expect("the mail");
+    let http = desk.ports().http;
+    desk.signal("TERM");
+    wait_until("the stop", || TcpStream::connect(http).is_err());
+    go_on.send(()).expect("a server that waits");
+    assert!(desk.wait_for_end(Duration::from_secs(20)).success());
+    assert_eq!(second.connections(), 0);
 }
 
 #[test]

@@ -2,12 +2,11 @@
 //! recipient.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{self, Login};
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
-use super::{Outcome, Timeouts, dot};
+use super::{Fence, Outcome, Timeouts, dot};
 use crate::failpoint;
 use crate::net::{Security, Stream, Tls, dial, dial_at};
 
@@ -133,16 +132,16 @@ impl Session {
     }
 
     /// Hands over one mail. Addresses have been checked; the sender may be empty.
-    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
+    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Outcome {
         self.mails += 1;
         self.clean = false;
-        match self.transact(sender, recipient, mail, past_dot).await {
+        match self.transact(sender, recipient, mail, fence).await {
             Ok(reply) => Outcome::Sent { reply },
             Err(outcome) => outcome,
         }
     }
 
-    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Result<String, Outcome> {
+    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
         let answer = self.wire.command("MAIL", &line).await?;
@@ -158,17 +157,17 @@ impl Session {
         if answer.code != 354 {
             return Err(self.answered(recipient_refused("DATA", &answer)));
         }
-        if let Err(fault) = self.write_mail(&dot::stuff(&mail), past_dot).await {
+        if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
         self.after_dot().await
     }
 
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
-    async fn write_mail(&mut self, stuffed: &[u8], past_dot: &AtomicBool) -> Result<(), Fault> {
+    async fn write_mail(&mut self, stuffed: &[u8], fence: &Fence) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
         failpoint::reached("send.before_dot");
-        past_dot.store(true, Ordering::Relaxed);
+        fence.pass();
         self.wire.write("final dot", dot::FINAL_DOT).await?;
         failpoint::reached("send.after_dot");
         Ok(())

@@ -1,7 +1,6 @@
 //! Straight to the servers of the recipient's domain: each in its turn until one takes the mail or refuses it for good.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use ipnet::IpNet;
 use mail_auth::MessageAuthenticator;
@@ -14,7 +13,7 @@ use crate::net::{Tls, resolver};
 use super::client::{At, Plan};
 use super::route::{self, NoRoute};
 use super::wire::Fault;
-use super::{Exit, Outcome, RelayError};
+use super::{Exit, Fence, Outcome, RelayError};
 
 /// Most connections for one try of one mail.
 const DIALS: usize = 10;
@@ -32,7 +31,7 @@ pub(super) struct Parcel<'a> {
     pub(super) sender: &'a str,
     pub(super) recipient: &'a str,
     pub(super) mail: &'a [u8],
-    pub(super) past_dot: &'a AtomicBool,
+    pub(super) fence: &'a Fence,
 }
 
 impl Mx {
@@ -84,6 +83,10 @@ impl Exit {
                 last = Some(weightier(last, never(refusal(&server, *ip))));
             }
             for ip in addresses {
+                // While a server had the mail nobody watched; meanwhile it may have become another's.
+                if parcel.fence.is_stopped() {
+                    return last.unwrap_or_else(stopped);
+                }
                 if dials == DIALS {
                     break;
                 }
@@ -110,8 +113,7 @@ impl Exit {
     /// One server at one of its addresses. A handshake that fails ends nothing: without TLS anybody on the way could read the
     /// mail, but with an unknown certificate they could as well (RFC 7435).
     async fn at(&self, server: &str, address: SocketAddr, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
-        // No answer is outstanding: what the last server has said of the mail was no.
-        parcel.past_dot.store(false, Ordering::Relaxed);
+        parcel.fence.begin();
         let tls = match Tls::new(server, false, None) {
             Ok(tls) => tls,
             Err(error) => return Ok(Outcome::Destination { reply: error.to_string() }),
@@ -128,7 +130,7 @@ impl Exit {
         };
         let place = format!("{server} {address}");
         match self.over(&place, &plan(false), parcel).await {
-            Err(fault) if fault.is_handshake() => {
+            Err(fault) if fault.is_handshake() && !parcel.fence.is_stopped() => {
                 tracing::info!(server, %address, "a TLS handshake failed, so mail goes in clear: {fault}");
                 self.over(&place, &plan(true), parcel).await
             }
@@ -149,6 +151,10 @@ fn weightier(last: Option<Outcome>, next: Outcome) -> Outcome {
         Some(last) if weight(&last) > weight(&next) => last,
         _ => next,
     }
+}
+
+fn stopped() -> Outcome {
+    Outcome::Destination { reply: "the desk stopped before it could be sent".to_owned() }
 }
 
 fn refusal(server: &str, ip: IpAddr) -> String {

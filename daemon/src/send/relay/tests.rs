@@ -3,7 +3,6 @@
 
 mod folder;
 
-use std::sync::atomic::AtomicBool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -76,7 +75,7 @@ fn exit(port: u16) -> Exit {
 
 async fn deliver(script: Vec<Step>, mail: &[u8]) -> (Outcome, String) {
     let (port, heard) = server(script).await;
-    let outcome = exit(port).deliver("1", SENDER, ANN, mail, &AtomicBool::default()).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, mail, &Fence::default()).await;
     (outcome, heard.await.unwrap())
 }
 
@@ -121,7 +120,7 @@ async fn a_mail_leaves_once_and_whole() {
 async fn tries_can_run_as_tasks_of_their_own() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
     let exit = Arc::new(Exit::asking(&Relay::Mx(Straight::default()), "desk.example", Some(nowhere)).unwrap());
-    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &AtomicBool::default()).await }).await.unwrap();
+    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &Fence::default()).await }).await.unwrap();
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("the DNS cannot be asked")), "{outcome:?}");
 }
 
@@ -199,7 +198,7 @@ async fn a_silent_server_holds_nobody_for_ever() {
         let (data, dot) = (within(stage == "DATA"), within(stage == "dot"));
         let timeouts = Timeouts { reply: within(stage != "DATA" && stage != "dot"), data, dot, quit: short, ..Timeouts::default() };
         let (port, heard) = server(with(until(stage), &[Stay])).await;
-        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
         match outcome {
             Outcome::Unknown { reply } => assert!(stage == "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
             Outcome::Destination { reply } => assert!(stage != "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
@@ -221,7 +220,7 @@ async fn a_server_that_drips_is_timed_as_a_whole() {
         }
     });
     let short = Timeouts { reply: Duration::from_millis(60), quit: Duration::from_millis(10), ..Timeouts::default() };
-    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("nothing within")), "{outcome:?}");
     drip.await.unwrap();
 }
@@ -324,7 +323,7 @@ async fn what_cannot_be_sent_is_not_tried() {
     let exit = exit(1);
     for (sender, recipient) in [(SENDER, "ann@x.test> SIZE=1"), (SENDER, "ann\r\nRCPT TO:<eve@x.test>"), ("a\n@x.test", ANN), (SENDER, "")]
     {
-        let outcome = exit.deliver("1", sender, recipient, MAIL, &AtomicBool::default()).await;
+        let outcome = exit.deliver("1", sender, recipient, MAIL, &Fence::default()).await;
         assert!(matches!(outcome, Outcome::Recipient { temporary: false, .. }), "{sender} {recipient}: {outcome:?}");
     }
     for hostname in ["", "a b", "desk\r\nMAIL", "bücher.example"] {
@@ -337,7 +336,7 @@ async fn nobody_at_the_port_is_the_destinations_trouble() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("cannot connect to 127.0.0.1")), "{outcome:?}");
     assert!(exit(port).probe().await.unwrap_err().contains("cannot connect"));
 }
