@@ -334,6 +334,32 @@ fn a_server_that_hangs_up_after_354_loses_nothing() {
 }
 
 #[test]
+fn a_mail_over_which_a_server_stumbles_stops_no_other() {
+    let net = Internet::start();
+    let ann_is_first = Mutex::new(true);
+    let server = net.peer(CUSTOMER, 1, move |talk, _| {
+        talk.up_to("RCPT")?;
+        talk.say("250 ok")?;
+        talk.hear("DATA")?;
+        talk.say("354 go on")?;
+        if std::mem::take(&mut *ann_is_first.lock().ok()?) {
+            return None;
+        }
+        while talk.hear("")? != ".\r\n" {}
+        talk.say("250 2.0.0 Taken")?;
+        talk.stay()
+    });
+    let (desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    wait_until("the first try", || rows(&desk, "waiting", ANN).iter().any(|row| row["last_reply"] != Value::Null));
+    let other = format!("bob@{CUSTOMER}");
+    answer_to(&desk, &agents, &other);
+    wait_until("the other to leave", || !rows(&desk, "sent", &other).is_empty());
+    assert_eq!(server.connections(), 2);
+    assert_eq!(rows(&desk, "waiting", ANN)[0]["attempts"], 1);
+}
+
+#[test]
 fn an_address_beyond_ascii_needs_a_server_that_says_so() {
     let net = Internet::start();
     let old = net.peer(CUSTOMER, 1, |talk, _| {

@@ -43,14 +43,15 @@ pub enum Outcome {
         /// The relay's last reply in one line, word for word.
         reply: String,
     },
-    /// This mail or this recipient was refused.
+    /// This mail or this recipient was refused, or the server failed in the middle of it.
     Recipient {
         /// 4xx: try again later; otherwise it will never be taken.
         temporary: bool,
         /// The relay's reply in one line, word for word.
         reply: String,
     },
-    /// The relay cannot be used now: down, 421, or trouble with TLS, AUTH or the configuration. No mail is to blame.
+    /// The relay cannot be used now: down, 421, or trouble with TLS, AUTH or the configuration, before it accepted MAIL. No mail is
+    /// to blame.
     Destination {
         /// What happened, in one line, with the relay's reply where it gave one.
         reply: String,

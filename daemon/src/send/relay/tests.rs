@@ -140,7 +140,7 @@ async fn who_is_to_blame_depends_on_the_stage() {
         ("RCPT", "530 5.7.0 authenticate", "destination"),
         ("DATA", "451 4.3.0 later", "temporary"),
         ("DATA", "554 5.5.1 no", "permanent"),
-        ("DATA", "250 what?", "destination"),
+        ("DATA", "250 what?", "temporary"),
         ("dot", "451 4.7.1 later", "temporary"),
         ("dot", "554 5.7.1 spam", "permanent"),
         ("dot", "354 what?", "unknown"),
@@ -171,13 +171,18 @@ async fn closing_down_is_never_the_mails_fault() {
 
 #[tokio::test]
 async fn a_lost_connection_is_unknown_only_after_the_dot() {
-    for stage in ["greeting", "EHLO", "MAIL", "RCPT", "DATA"] {
+    for stage in ["greeting", "EHLO", "MAIL"] {
         let (outcome, _) = deliver(until(stage), MAIL).await;
         assert!(matches!(outcome, Outcome::Destination { .. }), "{stage}: {outcome:?}");
     }
+    let later = |outcome: &Outcome| matches!(outcome, Outcome::Recipient { temporary: true, .. });
+    for stage in ["RCPT", "DATA"] {
+        let (outcome, _) = deliver(until(stage), MAIL).await;
+        assert!(later(&outcome), "{stage}: {outcome:?}");
+    }
     let large = b"0123456789abcde\r\n".repeat(1 << 20);
     let (outcome, _) = deliver(with(until("dot")[..until("dot").len() - 1].to_vec(), &[]), &large).await;
-    assert!(matches!(outcome, Outcome::Destination { .. }), "in the mail: {outcome:?}");
+    assert!(later(&outcome), "in the mail: {outcome:?}");
     let (outcome, _) = deliver(until("dot"), MAIL).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "after the dot: {outcome:?}");
 }
@@ -201,7 +206,12 @@ async fn a_silent_server_holds_nobody_for_ever() {
         let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
         match outcome {
             Outcome::Unknown { reply } => assert!(stage == "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
-            Outcome::Destination { reply } => assert!(stage != "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
+            Outcome::Destination { reply } => {
+                assert!(matches!(stage, "greeting" | "EHLO" | "MAIL") && reply.contains("nothing within"), "{stage}: {reply}");
+            }
+            Outcome::Recipient { temporary: true, reply } => {
+                assert!(matches!(stage, "RCPT" | "DATA") && reply.contains("nothing within"), "{stage}: {reply}");
+            }
             other => panic!("{stage}: {other:?}"),
         }
         heard.await.unwrap();
