@@ -190,6 +190,23 @@ fn a_domain_that_is_dead_holds_no_other() {
 }
 
 #[test]
+fn domains_that_are_silent_hold_no_other() {
+    let net = Internet::start();
+    let server = net.sink(CUSTOMER, 1, |_, _| Say::Yes);
+    let silent: Vec<_> = (2..5).map(|n| net.peer(&format!("silent{n}.test"), n, |talk, _| talk.stay())).collect();
+    let (desk, agents) = desk(&net);
+    for n in 2..5 {
+        for customer in 0..7 {
+            answer_to(&desk, &agents, &format!("c{customer}@silent{n}.test"));
+        }
+    }
+    wait_until("all to be connected", || silent.iter().all(|peer| peer.connections() == 5));
+    answer_to(&desk, &agents, ANN);
+    server.expect(ANN, "the answer", is_answer);
+    assert!(silent.iter().all(|peer| peer.connections() == 5));
+}
+
+#[test]
 fn one_connection_carries_many_and_never_more_than_five_are_open() {
     let gate = Gate::default();
     let shut = gate.clone();

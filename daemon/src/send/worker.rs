@@ -31,8 +31,10 @@ use super::dkim::Signer;
 use super::outcome::{Pause, is_late, settled};
 use super::relay::{Exit, Fence, Outcome};
 
-/// Mails in hand at once, to all destinations.
+/// Mails in hand at once by a relay.
 const IN_HAND: usize = 20;
+/// The same straight to many domains: a few that are slow must not hold all places.
+const IN_HAND_STRAIGHT: usize = 200;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take.
@@ -78,7 +80,8 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     loop {
         let exit = sender.exit.borrow().clone();
         let connections = sender.desk.borrow().config.outbound.connections;
-        let free = IN_HAND.max(connections).saturating_sub(work.len());
+        let most = if exit.is_straight() { IN_HAND_STRAIGHT } else { IN_HAND };
+        let free = most.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
         let room = sender.destinations.room(free, connections, exit.is_straight(), Instant::now());
         let wanted = room.limit;

@@ -78,6 +78,8 @@ pub struct Timeouts {
     pub dot: Duration,
     /// Goodbyes and last words (5 s).
     pub quit: Duration,
+    /// All that comes before the final dot, at all servers of a domain (300 s, and 1 s more for each 32 KiB of the mail).
+    pub handover: Duration,
     /// How long a connection waits for another mail (3 s); zero: each mail has its own.
     pub idle: Duration,
 }
@@ -85,7 +87,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5), idle: s(3) }
+        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5), handover: s(300), idle: s(3) }
     }
 }
 

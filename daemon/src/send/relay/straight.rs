@@ -1,10 +1,13 @@
 //! Straight to the servers of the recipient's domain: each in its turn until one takes the mail or refuses it for good.
 
 use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use mail_auth::MessageAuthenticator;
 use ombud_webhooks::Guard;
+use tokio::time::timeout;
 
 use crate::config::types::Straight;
 use crate::model::address;
@@ -17,6 +20,8 @@ use super::{Exit, Fence, Outcome, RelayError};
 
 /// Most connections for one try of one mail.
 const DIALS: usize = 10;
+/// The slowest that a mail may be taken, in octets per s.
+const PACE: usize = 32 * 1024;
 
 /// What is needed to find other servers.
 pub(super) struct Mx {
@@ -62,6 +67,11 @@ fn never(reply: String) -> Outcome {
 
 impl Exit {
     pub(super) async fn straight(&self, mx: &Mx, parcel: Parcel<'_>) -> Outcome {
+        let limit = self.timeouts.handover + Duration::from_secs((parcel.mail.len() / PACE) as u64);
+        within(limit, parcel.fence, self.one_by_one(mx, parcel)).await
+    }
+
+    async fn one_by_one(&self, mx: &Mx, parcel: Parcel<'_>) -> Outcome {
         let domain = domain_of(parcel.recipient);
         let servers = match route::servers(&mx.dns, &domain, &self.hostname).await {
             Ok(servers) => servers,
@@ -139,6 +149,20 @@ impl Exit {
     }
 }
 
+/// A try over many servers that each take their time ends all the same; unless the mail may have left: then it ends with the one that
+/// has it.
+async fn within(limit: Duration, fence: &Fence, tried: impl Future<Output = Outcome>) -> Outcome {
+    let mut tried = pin!(tried);
+    if let Ok(outcome) = timeout(limit, &mut tried).await {
+        return outcome;
+    }
+    if fence.is_passed() {
+        fence.stop();
+        return tried.await;
+    }
+    Outcome::Destination { reply: format!("its servers did not take the mail within {} s", limit.as_secs()) }
+}
+
 /// Of what two servers have said the word that counts: a refusal for now of who has heard of the mail, then that one could not be
 /// asked, and last that one can never be.
 fn weightier(last: Option<Outcome>, next: Outcome) -> Outcome {
@@ -173,6 +197,21 @@ mod tests {
             assert_eq!(weightier(Some(first.clone()), second.clone()), *counts);
         }
         assert_eq!(weightier(None, no.clone()), no);
+    }
+
+    #[tokio::test]
+    async fn a_try_ends_unless_the_mail_may_have_left() {
+        let (fence, short) = (Fence::default(), Duration::from_millis(1));
+        let outcome = within(short, &fence, std::future::pending()).await;
+        assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("did not take the mail")), "{outcome:?}");
+        fence.pass();
+        let answered = async {
+            while !fence.is_stopped() {
+                tokio::task::yield_now().await;
+            }
+            never("550".into())
+        };
+        assert_eq!(within(short, &fence, answered).await, never("550".into()));
     }
 
     #[test]
