@@ -64,6 +64,17 @@ fn the_preferred_server_is_asked_first_and_its_refusal_for_now_moves_on() {
 }
 
 #[test]
+fn no_third_server_is_asked_after_two_refusals_for_now() {
+    let net = Internet::start();
+    let refusing = [1, 2].map(|n| net.sink(CUSTOMER, n, |_, _| Say::Recipient("450 4.2.0 Greylisted")));
+    let third = net.sink(CUSTOMER, 3, |_, _| Say::Yes);
+    let (desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    wait_until("the first try", || rows(&desk, "waiting", ANN).iter().any(|row| row["last_reply"] != Value::Null));
+    assert_eq!((refusing.map(|server| server.tries(ANN)), third.tries(ANN)), ([1, 1], 0));
+}
+
+#[test]
 fn after_a_stop_no_other_server_is_asked() {
     let net = Internet::start();
     let (tell, told) = channel();

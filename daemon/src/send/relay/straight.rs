@@ -20,6 +20,8 @@ use super::{Exit, Fence, Outcome, RelayError};
 
 /// Most connections for one try of one mail.
 const DIALS: usize = 10;
+/// Most servers that hear of a mail in one try: after so many refusals for now a third one would say the same.
+const REFUSALS: usize = 2;
 /// The slowest that a mail may be taken, in octets per s.
 const PACE: usize = 32 * 1024;
 
@@ -79,7 +81,7 @@ impl Exit {
             Err(NoRoute::Now(reply)) => return Outcome::Destination { reply },
         };
         let mut last: Option<Outcome> = None;
-        let mut dials = 0;
+        let (mut dials, mut refusals) = (0, 0);
         for server in servers {
             let (addresses, refused): (Vec<IpAddr>, Vec<IpAddr>) = match route::addresses(&mx.dns, &server).await {
                 Ok(addresses) => addresses.into_iter().partition(|ip| mx.guard.allows(*ip)),
@@ -111,7 +113,12 @@ impl Exit {
                 if matches!(outcome, Outcome::Sent { .. } | Outcome::Unknown { .. } | Outcome::Recipient { temporary: false, .. }) {
                     return outcome;
                 }
-                last = Some(weightier(last, outcome));
+                let said = weightier(last, outcome);
+                refusals += usize::from(heard);
+                if refusals == REFUSALS {
+                    return said;
+                }
+                last = Some(said);
                 if heard {
                     break;
                 }
