@@ -1,5 +1,10 @@
 //! Straight to the recipients' servers: whom the DNS names, in which order, and what strange ones do to us.
 
+use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use ombud_tests::postfix::Postfix;
 use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
 use serde_json::Value;
@@ -56,6 +61,44 @@ fn the_preferred_server_is_asked_first_and_its_refusal_for_now_moves_on() {
     second.expect(ANN, "the answer", is_answer);
     desk.settle();
     assert_eq!((first.tries(ANN), second.to(ANN).len(), third.tries(ANN)), (1, 1, 0));
+}
+
+#[test]
+fn no_third_server_is_asked_after_two_refusals_for_now() {
+    let net = Internet::start();
+    let refusing = [1, 2].map(|n| net.sink(CUSTOMER, n, |_, _| Say::Recipient("450 4.2.0 Greylisted")));
+    let third = net.sink(CUSTOMER, 3, |_, _| Say::Yes);
+    let (desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    wait_until("the first try", || rows(&desk, "waiting", ANN).iter().any(|row| row["last_reply"] != Value::Null));
+    assert_eq!((refusing.map(|server| server.tries(ANN)), third.tries(ANN)), ([1, 1], 0));
+}
+
+#[test]
+fn after_a_stop_no_other_server_is_asked() {
+    let net = Internet::start();
+    let (tell, told) = channel();
+    let (go_on, word) = channel::<()>();
+    let word = Mutex::new(word);
+    let _first = net.peer(CUSTOMER, 1, move |talk, _| {
+        talk.up_to("DATA")?;
+        talk.say("354 go on")?;
+        while talk.hear("")? != ".\r\n" {}
+        tell.send(()).ok()?;
+        word.lock().ok()?.recv().ok()?;
+        talk.say("451 4.3.0 Not now")?;
+        talk.stay()
+    });
+    let second = net.peer(CUSTOMER, 2, |talk, _| talk.stay());
+    let (mut desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    told.recv_timeout(Duration::from_secs(20)).expect("the mail");
+    let http = desk.ports().http;
+    desk.signal("TERM");
+    wait_until("the stop", || TcpStream::connect(http).is_err());
+    go_on.send(()).expect("a server that waits");
+    assert!(desk.wait_for_end(Duration::from_secs(20)).success());
+    assert_eq!(second.connections(), 0);
 }
 
 #[test]
@@ -155,6 +198,23 @@ fn a_domain_that_is_dead_holds_no_other() {
     }
     desk.settle();
     assert!(dead.iter().all(|to| back.to(to).len() == 1));
+}
+
+#[test]
+fn domains_that_are_silent_hold_no_other() {
+    let net = Internet::start();
+    let server = net.sink(CUSTOMER, 1, |_, _| Say::Yes);
+    let silent: Vec<_> = (2..5).map(|n| net.peer(&format!("silent{n}.test"), n, |talk, _| talk.stay())).collect();
+    let (desk, agents) = desk(&net);
+    for n in 2..5 {
+        for customer in 0..7 {
+            answer_to(&desk, &agents, &format!("c{customer}@silent{n}.test"));
+        }
+    }
+    wait_until("all to be connected", || silent.iter().all(|peer| peer.connections() == 5));
+    answer_to(&desk, &agents, ANN);
+    server.expect(ANN, "the answer", is_answer);
+    assert!(silent.iter().all(|peer| peer.connections() == 5));
 }
 
 #[test]
@@ -299,6 +359,32 @@ fn a_server_that_hangs_up_after_354_loses_nothing() {
     server.expect(ANN, "the answer", is_answer);
     desk.settle();
     assert_eq!(server.to(ANN).len(), 1);
+}
+
+#[test]
+fn a_mail_over_which_a_server_stumbles_stops_no_other() {
+    let net = Internet::start();
+    let ann_is_first = Mutex::new(true);
+    let server = net.peer(CUSTOMER, 1, move |talk, _| {
+        talk.up_to("RCPT")?;
+        talk.say("250 ok")?;
+        talk.hear("DATA")?;
+        talk.say("354 go on")?;
+        if std::mem::take(&mut *ann_is_first.lock().ok()?) {
+            return None;
+        }
+        while talk.hear("")? != ".\r\n" {}
+        talk.say("250 2.0.0 Taken")?;
+        talk.stay()
+    });
+    let (desk, agents) = desk(&net);
+    answer_to(&desk, &agents, ANN);
+    wait_until("the first try", || rows(&desk, "waiting", ANN).iter().any(|row| row["last_reply"] != Value::Null));
+    let other = format!("bob@{CUSTOMER}");
+    answer_to(&desk, &agents, &other);
+    wait_until("the other to leave", || !rows(&desk, "sent", &other).is_empty());
+    assert_eq!(server.connections(), 2);
+    assert_eq!(rows(&desk, "waiting", ANN)[0]["attempts"], 1);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use crate::config::{Relay, SmtpRelay};
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::model::{TicketId, Understood};
-use crate::send::relay::{Exit, Outcome};
+use crate::send::relay::{Exit, Fence, Outcome};
 use crate::store::Store;
 use crate::store::read::TicketItem;
 use crate::understand::{Limits, understand};
@@ -59,7 +59,7 @@ impl Actor {
              MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n{}\r\n",
             text.replace('\n', "\r\n")
         );
-        match self.exit.deliver("play", address, to, mail.as_bytes(), &AtomicBool::default()).await {
+        match self.exit.deliver("play", address, to, mail.as_bytes(), &Fence::default()).await {
             Outcome::Sent { .. } => Ok(()),
             other => Err(AppError::Bug(format!("the desk did not take a mail: {other:?}"))),
         }

@@ -87,7 +87,10 @@ impl Destinations {
             // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
             // be given up.
             let full = known.iter().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
-            return Room { limit: free.min(connections), away: full.take(LEFT_OUT).collect() };
+            // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold.
+            let open = known.values().filter(|state| state.in_hand < connections && !state.probed);
+            let fits = open.map(|state| connections - state.in_hand).min().unwrap_or(connections);
+            return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect() };
         }
         let limit = match known.get("") {
             None => free.min(connections),
@@ -246,7 +249,9 @@ mod tests {
         let busy = several(&all, "busy.test", 5);
         let room = all.room(20, 5, true, now);
         assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()] }, "what is down is put off one by one");
-        drop(busy);
+        let half = several(&all, "half.test", 3);
+        assert_eq!(all.room(20, 5, true, now).limit, 2, "all that is claimed may be for one of them");
+        drop((busy, half));
         assert_eq!(all.lock().len(), 1, "what works and is idle is forgotten");
         all.room(20, 5, true, now + s(60) + FORGOTTEN);
         assert!(all.lock().is_empty(), "and what has no mail any more");

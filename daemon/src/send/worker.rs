@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ombud_indexer::Searcher;
@@ -30,10 +29,12 @@ use super::compose::{ComposeError, Composed, Composer};
 use super::destination::{Destinations, Down, Room};
 use super::dkim::Signer;
 use super::outcome::{Pause, is_late, settled};
-use super::relay::{Exit, Outcome};
+use super::relay::{Exit, Fence, Outcome};
 
-/// Mails in hand at once, to all destinations.
+/// Mails in hand at once by a relay.
 const IN_HAND: usize = 20;
+/// The same straight to many domains: a few that are slow must not hold all places.
+const IN_HAND_STRAIGHT: usize = 200;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take.
@@ -79,7 +80,8 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     loop {
         let exit = sender.exit.borrow().clone();
         let connections = sender.desk.borrow().config.outbound.connections;
-        let free = IN_HAND.max(connections).saturating_sub(work.len());
+        let most = if exit.is_straight() { IN_HAND_STRAIGHT } else { IN_HAND };
+        let free = most.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
         let room = sender.destinations.room(free, connections, exit.is_straight(), Instant::now());
         let wanted = room.limit;
@@ -200,10 +202,10 @@ impl Sender {
     /// One try. When the desk stops before the final dot, or can no longer say that it lives, the mail has not left and
     /// waits as if nothing had been tried.
     async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, way: Way<'_>, cancel: &CancellationToken) -> Settled {
-        let (id, past_dot) = (format!("{}-{}", row.id, row.created_at), AtomicBool::new(false));
+        let (id, fence) = (format!("{}-{}", row.id, row.created_at), Fence::default());
         let mut deliver = pin!(async {
             let _slot = self.destinations.enter(way.destination).await?;
-            Ok(way.exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &past_dot).await)
+            Ok(way.exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &fence).await)
         });
         let stopped = tokio::select! {
             // Nothing is begun that must not be.
@@ -212,7 +214,8 @@ impl Sender {
             () = self.is_missed() => "others may have taken this process for dead before it could be sent",
             outcome = &mut deliver => return self.ended(desk, row, way, outcome),
         };
-        if past_dot.load(Ordering::Relaxed) {
+        if fence.is_passed() {
+            fence.stop();
             return self.ended(desk, row, way, deliver.await);
         }
         self.destinations.is_unknown(way.destination);

@@ -2,12 +2,11 @@
 //! recipient.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{self, Login};
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
-use super::{Outcome, Timeouts, dot};
+use super::{Fence, Outcome, Timeouts, dot};
 use crate::failpoint;
 use crate::net::{Security, Stream, Tls, dial, dial_at};
 
@@ -133,42 +132,42 @@ impl Session {
     }
 
     /// Hands over one mail. Addresses have been checked; the sender may be empty.
-    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
+    pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Outcome {
         self.mails += 1;
         self.clean = false;
-        match self.transact(sender, recipient, mail, past_dot).await {
+        match self.transact(sender, recipient, mail, fence).await {
             Ok(reply) => Outcome::Sent { reply },
             Err(outcome) => outcome,
         }
     }
 
-    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Result<String, Outcome> {
+    async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
         let answer = self.wire.command("MAIL", &line).await?;
         if !answer.is_ok() {
-            return Err(self.answered(mail_refused(&answer)));
+            return Err(self.answered(&answer, mail_refused(&answer)));
         }
-        let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await?;
+        let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await.map_err(Fault::in_mail)?;
         if !answer.is_ok() {
-            return Err(self.answered(recipient_refused("RCPT", &answer)));
+            return Err(self.answered(&answer, recipient_refused("RCPT", &answer)));
         }
         let limit = self.wire.timeouts().data;
-        let answer = self.wire.command_within("DATA", "DATA", limit).await?;
+        let answer = self.wire.command_within("DATA", "DATA", limit).await.map_err(Fault::in_mail)?;
         if answer.code != 354 {
-            return Err(self.answered(recipient_refused("DATA", &answer)));
+            return Err(self.answered(&answer, recipient_refused("DATA", &answer)));
         }
-        if let Err(fault) = self.write_mail(&dot::stuff(&mail), past_dot).await {
+        if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
         self.after_dot().await
     }
 
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
-    async fn write_mail(&mut self, stuffed: &[u8], past_dot: &AtomicBool) -> Result<(), Fault> {
+    async fn write_mail(&mut self, stuffed: &[u8], fence: &Fence) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
         failpoint::reached("send.before_dot");
-        past_dot.store(true, Ordering::Relaxed);
+        fence.pass();
         self.wire.write("final dot", dot::FINAL_DOT).await?;
         failpoint::reached("send.after_dot");
         Ok(())
@@ -182,7 +181,7 @@ impl Session {
                 self.clean = true;
                 Ok(answer.to_string())
             }
-            Ok(answer) if answer.is_temporary() || answer.is_permanent() => Err(self.answered(refused(&answer))),
+            Ok(answer) if answer.is_temporary() || answer.is_permanent() => Err(self.answered(&answer, refused(&answer))),
             Ok(answer) => Err(Outcome::Unknown { reply: format!("after the final dot: {answer}") }),
             Err(fault @ Fault::Refused { .. }) => Err(fault.into()),
             Err(fault) => Err(Outcome::Unknown { reply: fault.to_string() }),
@@ -196,13 +195,13 @@ impl Session {
         match self.wire.answer("mail", limit).await {
             Ok(answer) if answer.is_temporary() || answer.is_permanent() => refused(&answer),
             Err(told @ Fault::Refused { .. }) => told.into(),
-            _ => fault.into(),
+            _ => fault.in_mail(),
         }
     }
 
     /// A refusal after which the server waits for the next command.
-    fn answered(&mut self, refusal: Outcome) -> Outcome {
-        self.clean = matches!(refusal, Outcome::Recipient { .. });
+    fn answered(&mut self, answer: &Answer, refusal: Outcome) -> Outcome {
+        self.clean = matches!(refusal, Outcome::Recipient { .. }) && (answer.is_temporary() || answer.is_permanent());
         refusal
     }
 
@@ -220,6 +219,17 @@ impl Session {
     /// Ends the session.
     pub(super) async fn quit(self) {
         self.wire.quit().await;
+    }
+}
+
+impl Fault {
+    /// What it means once MAIL was accepted: a server that came so far is there, and may have stumbled over this mail alone. Only
+    /// 421 is never about a mail.
+    fn in_mail(self) -> Outcome {
+        match self {
+            Self::Refused { .. } => self.into(),
+            fault => Outcome::Recipient { temporary: true, reply: fault.to_string() },
+        }
     }
 }
 
@@ -279,8 +289,9 @@ fn mail_refused(answer: &Answer) -> Outcome {
 /// RCPT and DATA: about this recipient and this mail, unless the server asks for AUTH or TLS first (RFC 4954 §6, RFC 3207 §4).
 fn recipient_refused(when: &'static str, answer: &Answer) -> Outcome {
     match answer {
-        a if a.code != 530 && (a.is_temporary() || a.is_permanent()) => refused(a),
-        a => Fault::refused(when, a).into(),
+        a if a.code == 530 => Fault::refused(when, a).into(),
+        a if a.is_temporary() || a.is_permanent() => refused(a),
+        a => Outcome::Recipient { temporary: true, reply: format!("{when}: {a}") },
     }
 }
 

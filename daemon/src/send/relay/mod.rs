@@ -4,6 +4,7 @@
 mod auth;
 mod client;
 mod dot;
+mod fence;
 mod maildir;
 mod pool;
 mod reply;
@@ -17,7 +18,6 @@ mod tests;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::Config;
@@ -31,6 +31,7 @@ use maildir::Letter;
 use pool::Pool;
 use straight::{Mx, Parcel};
 
+pub use fence::Fence;
 pub use straight::domain_of;
 use wire::Fault;
 
@@ -42,14 +43,15 @@ pub enum Outcome {
         /// The relay's last reply in one line, word for word.
         reply: String,
     },
-    /// This mail or this recipient was refused.
+    /// This mail or this recipient was refused, or the server failed in the middle of it.
     Recipient {
         /// 4xx: try again later; otherwise it will never be taken.
         temporary: bool,
         /// The relay's reply in one line, word for word.
         reply: String,
     },
-    /// The relay cannot be used now: down, 421, or trouble with TLS, AUTH or the configuration. No mail is to blame.
+    /// The relay cannot be used now: down, 421, or trouble with TLS, AUTH or the configuration, before it accepted MAIL. No mail is
+    /// to blame.
     Destination {
         /// What happened, in one line, with the relay's reply where it gave one.
         reply: String,
@@ -76,6 +78,8 @@ pub struct Timeouts {
     pub dot: Duration,
     /// Goodbyes and last words (5 s).
     pub quit: Duration,
+    /// All that comes before the final dot, at all servers of a domain (300 s, and 1 s more for each 32 KiB of the mail).
+    pub handover: Duration,
     /// How long a connection waits for another mail (3 s); zero: each mail has its own.
     pub idle: Duration,
 }
@@ -83,7 +87,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     fn default() -> Self {
         let s = Duration::from_secs;
-        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5), idle: s(3) }
+        Self { connect: s(30), reply: s(60), data: s(120), block: s(180), dot: s(600), quit: s(5), handover: s(300), idle: s(3) }
     }
 }
 
@@ -159,8 +163,8 @@ impl Exit {
 
     /// Tries once to hand `mail` over for `recipient`. `id` names the mail for ever (its outbox row): a Maildir keeps one file of
     /// the same id and content. `envelope_sender` may be empty. Takes as long as [`Timeouts`] allow; it may be cancelled as long
-    /// as `past_dot` is not set: from then on the mail may have left.
-    pub async fn deliver(&self, id: &str, envelope_sender: &str, recipient: &str, mail: &[u8], past_dot: &AtomicBool) -> Outcome {
+    /// as the fence is not passed: from then on the mail may have left.
+    pub async fn deliver(&self, id: &str, envelope_sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Outcome {
         if !(envelope_sender.is_empty() || address::is_plain(envelope_sender)) {
             return Outcome::Recipient { temporary: false, reply: "553 5.1.7 not an envelope sender that can be sent".to_owned() };
         }
@@ -169,14 +173,14 @@ impl Exit {
         }
         match &self.way {
             Way::Smtp { relay, tls } => {
-                let parcel = Parcel { sender: envelope_sender, recipient, mail, past_dot };
+                let parcel = Parcel { sender: envelope_sender, recipient, mail, fence };
                 self.over("", &self.plan(relay, tls), parcel).await.unwrap_or_else(Outcome::from)
             }
             Way::Maildir(folder) => {
-                past_dot.store(true, Ordering::Relaxed);
+                fence.pass();
                 into_maildir(folder.clone(), id, envelope_sender, recipient, mail).await
             }
-            Way::Mx(mx) => Box::pin(self.straight(mx, Parcel { sender: envelope_sender, recipient, mail, past_dot })).await,
+            Way::Mx(mx) => Box::pin(self.straight(mx, Parcel { sender: envelope_sender, recipient, mail, fence })).await,
         }
     }
 
@@ -201,7 +205,7 @@ impl Exit {
         {
             let outcome = self.by(server, session, parcel).await;
             // Many servers end a session when they have had enough of it; the mail has not been seen.
-            if parcel.past_dot.load(Ordering::Relaxed) || !matches!(outcome, Outcome::Destination { .. }) {
+            if parcel.fence.is_passed() || !matches!(outcome, Outcome::Destination { .. }) {
                 return Ok(outcome);
             }
         }
@@ -210,7 +214,7 @@ impl Exit {
     }
 
     async fn by(&self, server: &str, mut session: Session, parcel: Parcel<'_>) -> Outcome {
-        let outcome = session.deliver(parcel.sender, parcel.recipient, parcel.mail, parcel.past_dot).await;
+        let outcome = session.deliver(parcel.sender, parcel.recipient, parcel.mail, parcel.fence).await;
         if session.can_go_on() && !self.timeouts.idle.is_zero() {
             self.pool.keep(server, session, self.timeouts.idle);
         } else {

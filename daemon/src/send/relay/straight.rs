@@ -1,11 +1,13 @@
 //! Straight to the servers of the recipient's domain: each in its turn until one takes the mail or refuses it for good.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::pin::pin;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use mail_auth::MessageAuthenticator;
 use ombud_webhooks::Guard;
+use tokio::time::timeout;
 
 use crate::config::types::Straight;
 use crate::model::address;
@@ -14,10 +16,14 @@ use crate::net::{Tls, resolver};
 use super::client::{At, Plan};
 use super::route::{self, NoRoute};
 use super::wire::Fault;
-use super::{Exit, Outcome, RelayError};
+use super::{Exit, Fence, Outcome, RelayError};
 
 /// Most connections for one try of one mail.
 const DIALS: usize = 10;
+/// Most servers that hear of a mail in one try: after so many refusals for now a third one would say the same.
+const REFUSALS: usize = 2;
+/// The slowest that a mail may be taken, in octets per s.
+const PACE: usize = 32 * 1024;
 
 /// What is needed to find other servers.
 pub(super) struct Mx {
@@ -32,7 +38,7 @@ pub(super) struct Parcel<'a> {
     pub(super) sender: &'a str,
     pub(super) recipient: &'a str,
     pub(super) mail: &'a [u8],
-    pub(super) past_dot: &'a AtomicBool,
+    pub(super) fence: &'a Fence,
 }
 
 impl Mx {
@@ -63,6 +69,11 @@ fn never(reply: String) -> Outcome {
 
 impl Exit {
     pub(super) async fn straight(&self, mx: &Mx, parcel: Parcel<'_>) -> Outcome {
+        let limit = self.timeouts.handover + Duration::from_secs((parcel.mail.len() / PACE) as u64);
+        within(limit, parcel.fence, self.one_by_one(mx, parcel)).await
+    }
+
+    async fn one_by_one(&self, mx: &Mx, parcel: Parcel<'_>) -> Outcome {
         let domain = domain_of(parcel.recipient);
         let servers = match route::servers(&mx.dns, &domain, &self.hostname).await {
             Ok(servers) => servers,
@@ -70,7 +81,7 @@ impl Exit {
             Err(NoRoute::Now(reply)) => return Outcome::Destination { reply },
         };
         let mut last: Option<Outcome> = None;
-        let mut dials = 0;
+        let (mut dials, mut refusals) = (0, 0);
         for server in servers {
             let (addresses, refused): (Vec<IpAddr>, Vec<IpAddr>) = match route::addresses(&mx.dns, &server).await {
                 Ok(addresses) => addresses.into_iter().partition(|ip| mx.guard.allows(*ip)),
@@ -84,6 +95,10 @@ impl Exit {
                 last = Some(weightier(last, never(refusal(&server, *ip))));
             }
             for ip in addresses {
+                // While a server had the mail nobody watched; meanwhile it may have become another's.
+                if parcel.fence.is_stopped() {
+                    return last.unwrap_or_else(stopped);
+                }
                 if dials == DIALS {
                     break;
                 }
@@ -98,7 +113,12 @@ impl Exit {
                 if matches!(outcome, Outcome::Sent { .. } | Outcome::Unknown { .. } | Outcome::Recipient { temporary: false, .. }) {
                     return outcome;
                 }
-                last = Some(weightier(last, outcome));
+                let said = weightier(last, outcome);
+                refusals += usize::from(heard);
+                if refusals == REFUSALS {
+                    return said;
+                }
+                last = Some(said);
                 if heard {
                     break;
                 }
@@ -110,8 +130,7 @@ impl Exit {
     /// One server at one of its addresses. A handshake that fails ends nothing: without TLS anybody on the way could read the
     /// mail, but with an unknown certificate they could as well (RFC 7435).
     async fn at(&self, server: &str, address: SocketAddr, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
-        // No answer is outstanding: what the last server has said of the mail was no.
-        parcel.past_dot.store(false, Ordering::Relaxed);
+        parcel.fence.begin();
         let tls = match Tls::new(server, false, None) {
             Ok(tls) => tls,
             Err(error) => return Ok(Outcome::Destination { reply: error.to_string() }),
@@ -128,13 +147,27 @@ impl Exit {
         };
         let place = format!("{server} {address}");
         match self.over(&place, &plan(false), parcel).await {
-            Err(fault) if fault.is_handshake() => {
+            Err(fault) if fault.is_handshake() && !parcel.fence.is_stopped() => {
                 tracing::info!(server, %address, "a TLS handshake failed, so mail goes in clear: {fault}");
                 self.over(&place, &plan(true), parcel).await
             }
             outcome => outcome,
         }
     }
+}
+
+/// A try over many servers that each take their time ends all the same; unless the mail may have left: then it ends with the one that
+/// has it.
+async fn within(limit: Duration, fence: &Fence, tried: impl Future<Output = Outcome>) -> Outcome {
+    let mut tried = pin!(tried);
+    if let Ok(outcome) = timeout(limit, &mut tried).await {
+        return outcome;
+    }
+    if fence.is_passed() {
+        fence.stop();
+        return tried.await;
+    }
+    Outcome::Destination { reply: format!("its servers did not take the mail within {} s", limit.as_secs()) }
 }
 
 /// Of what two servers have said the word that counts: a refusal for now of who has heard of the mail, then that one could not be
@@ -149,6 +182,10 @@ fn weightier(last: Option<Outcome>, next: Outcome) -> Outcome {
         Some(last) if weight(&last) > weight(&next) => last,
         _ => next,
     }
+}
+
+fn stopped() -> Outcome {
+    Outcome::Destination { reply: "the desk stopped before it could be sent".to_owned() }
 }
 
 fn refusal(server: &str, ip: IpAddr) -> String {
@@ -167,6 +204,21 @@ mod tests {
             assert_eq!(weightier(Some(first.clone()), second.clone()), *counts);
         }
         assert_eq!(weightier(None, no.clone()), no);
+    }
+
+    #[tokio::test]
+    async fn a_try_ends_unless_the_mail_may_have_left() {
+        let (fence, short) = (Fence::default(), Duration::from_millis(1));
+        let outcome = within(short, &fence, std::future::pending()).await;
+        assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("did not take the mail")), "{outcome:?}");
+        fence.pass();
+        let answered = async {
+            while !fence.is_stopped() {
+                tokio::task::yield_now().await;
+            }
+            never("550".into())
+        };
+        assert_eq!(within(short, &fence, answered).await, never("550".into()));
     }
 
     #[test]

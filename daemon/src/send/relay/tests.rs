@@ -3,7 +3,6 @@
 
 mod folder;
 
-use std::sync::atomic::AtomicBool;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -76,7 +75,7 @@ fn exit(port: u16) -> Exit {
 
 async fn deliver(script: Vec<Step>, mail: &[u8]) -> (Outcome, String) {
     let (port, heard) = server(script).await;
-    let outcome = exit(port).deliver("1", SENDER, ANN, mail, &AtomicBool::default()).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, mail, &Fence::default()).await;
     (outcome, heard.await.unwrap())
 }
 
@@ -121,7 +120,7 @@ async fn a_mail_leaves_once_and_whole() {
 async fn tries_can_run_as_tasks_of_their_own() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
     let exit = Arc::new(Exit::asking(&Relay::Mx(Straight::default()), "desk.example", Some(nowhere)).unwrap());
-    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &AtomicBool::default()).await }).await.unwrap();
+    let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &Fence::default()).await }).await.unwrap();
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("the DNS cannot be asked")), "{outcome:?}");
 }
 
@@ -141,7 +140,7 @@ async fn who_is_to_blame_depends_on_the_stage() {
         ("RCPT", "530 5.7.0 authenticate", "destination"),
         ("DATA", "451 4.3.0 later", "temporary"),
         ("DATA", "554 5.5.1 no", "permanent"),
-        ("DATA", "250 what?", "destination"),
+        ("DATA", "250 what?", "temporary"),
         ("dot", "451 4.7.1 later", "temporary"),
         ("dot", "554 5.7.1 spam", "permanent"),
         ("dot", "354 what?", "unknown"),
@@ -172,13 +171,18 @@ async fn closing_down_is_never_the_mails_fault() {
 
 #[tokio::test]
 async fn a_lost_connection_is_unknown_only_after_the_dot() {
-    for stage in ["greeting", "EHLO", "MAIL", "RCPT", "DATA"] {
+    for stage in ["greeting", "EHLO", "MAIL"] {
         let (outcome, _) = deliver(until(stage), MAIL).await;
         assert!(matches!(outcome, Outcome::Destination { .. }), "{stage}: {outcome:?}");
     }
+    let later = |outcome: &Outcome| matches!(outcome, Outcome::Recipient { temporary: true, .. });
+    for stage in ["RCPT", "DATA"] {
+        let (outcome, _) = deliver(until(stage), MAIL).await;
+        assert!(later(&outcome), "{stage}: {outcome:?}");
+    }
     let large = b"0123456789abcde\r\n".repeat(1 << 20);
     let (outcome, _) = deliver(with(until("dot")[..until("dot").len() - 1].to_vec(), &[]), &large).await;
-    assert!(matches!(outcome, Outcome::Destination { .. }), "in the mail: {outcome:?}");
+    assert!(later(&outcome), "in the mail: {outcome:?}");
     let (outcome, _) = deliver(until("dot"), MAIL).await;
     assert!(matches!(outcome, Outcome::Unknown { .. }), "after the dot: {outcome:?}");
 }
@@ -199,10 +203,15 @@ async fn a_silent_server_holds_nobody_for_ever() {
         let (data, dot) = (within(stage == "DATA"), within(stage == "dot"));
         let timeouts = Timeouts { reply: within(stage != "DATA" && stage != "dot"), data, dot, quit: short, ..Timeouts::default() };
         let (port, heard) = server(with(until(stage), &[Stay])).await;
-        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+        let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
         match outcome {
             Outcome::Unknown { reply } => assert!(stage == "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
-            Outcome::Destination { reply } => assert!(stage != "dot" && reply.contains("nothing within"), "{stage}: {reply}"),
+            Outcome::Destination { reply } => {
+                assert!(matches!(stage, "greeting" | "EHLO" | "MAIL") && reply.contains("nothing within"), "{stage}: {reply}");
+            }
+            Outcome::Recipient { temporary: true, reply } => {
+                assert!(matches!(stage, "RCPT" | "DATA") && reply.contains("nothing within"), "{stage}: {reply}");
+            }
             other => panic!("{stage}: {other:?}"),
         }
         heard.await.unwrap();
@@ -221,7 +230,7 @@ async fn a_server_that_drips_is_timed_as_a_whole() {
         }
     });
     let short = Timeouts { reply: Duration::from_millis(60), quit: Duration::from_millis(10), ..Timeouts::default() };
-    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+    let outcome = exit(port).with_timeouts(short).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("nothing within")), "{outcome:?}");
     drip.await.unwrap();
 }
@@ -324,7 +333,7 @@ async fn what_cannot_be_sent_is_not_tried() {
     let exit = exit(1);
     for (sender, recipient) in [(SENDER, "ann@x.test> SIZE=1"), (SENDER, "ann\r\nRCPT TO:<eve@x.test>"), ("a\n@x.test", ANN), (SENDER, "")]
     {
-        let outcome = exit.deliver("1", sender, recipient, MAIL, &AtomicBool::default()).await;
+        let outcome = exit.deliver("1", sender, recipient, MAIL, &Fence::default()).await;
         assert!(matches!(outcome, Outcome::Recipient { temporary: false, .. }), "{sender} {recipient}: {outcome:?}");
     }
     for hostname in ["", "a b", "desk\r\nMAIL", "bücher.example"] {
@@ -337,7 +346,7 @@ async fn nobody_at_the_port_is_the_destinations_trouble() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL, &AtomicBool::default()).await;
+    let outcome = exit(port).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("cannot connect to 127.0.0.1")), "{outcome:?}");
     assert!(exit(port).probe().await.unwrap_err().contains("cannot connect"));
 }

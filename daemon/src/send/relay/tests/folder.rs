@@ -3,7 +3,6 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use super::*;
 
@@ -41,7 +40,7 @@ async fn a_mail_lands_once_also_when_it_was_read_meanwhile() {
     let folder = Folder::new("once");
     let exit = folder.exit();
     for _ in 0..2 {
-        assert!(matches!(exit.deliver("17", SENDER, ANN, b"Subject: x\n\n.a", &AtomicBool::default()).await, Outcome::Sent { .. }));
+        assert!(matches!(exit.deliver("17", SENDER, ANN, b"Subject: x\n\n.a", &Fence::default()).await, Outcome::Sent { .. }));
     }
     let [file] = folder.files("new").try_into().unwrap();
     let mail = fs::read_to_string(&file).unwrap();
@@ -51,7 +50,7 @@ async fn a_mail_lands_once_also_when_it_was_read_meanwhile() {
 
     let name = file.file_name().unwrap().to_str().unwrap();
     fs::rename(&file, folder.0.join("mail/cur").join(format!("{name}:2,S"))).unwrap();
-    assert!(matches!(exit.deliver("17", SENDER, ANN, b"Subject: x\n\n.a", &AtomicBool::default()).await, Outcome::Sent { .. }));
+    assert!(matches!(exit.deliver("17", SENDER, ANN, b"Subject: x\n\n.a", &Fence::default()).await, Outcome::Sent { .. }));
     assert!(folder.files("new").is_empty());
 }
 
@@ -59,10 +58,7 @@ async fn a_mail_lands_once_also_when_it_was_read_meanwhile() {
 async fn the_same_id_of_another_desk_hides_nothing() {
     let folder = Folder::new("ids");
     for (recipient, mail) in [(ANN, "a"), (ANN, "b"), ("bob@example.com", "a")] {
-        assert!(matches!(
-            folder.exit().deliver("../1", SENDER, recipient, mail.as_bytes(), &AtomicBool::default()).await,
-            Outcome::Sent { .. }
-        ));
+        assert!(matches!(folder.exit().deliver("../1", SENDER, recipient, mail.as_bytes(), &Fence::default()).await, Outcome::Sent { .. }));
     }
     assert_eq!(folder.files("new").len(), 3);
 }
@@ -70,10 +66,10 @@ async fn the_same_id_of_another_desk_hides_nothing() {
 #[tokio::test]
 async fn what_a_crash_left_in_tmp_is_no_obstacle() {
     let folder = Folder::new("crash");
-    assert!(matches!(folder.exit().deliver("1", SENDER, ANN, b"a", &AtomicBool::default()).await, Outcome::Sent { .. }));
+    assert!(matches!(folder.exit().deliver("1", SENDER, ANN, b"a", &Fence::default()).await, Outcome::Sent { .. }));
     let [file] = folder.files("new").try_into().unwrap();
     fs::rename(&file, folder.0.join("mail/tmp").join(file.file_name().unwrap())).unwrap();
-    assert!(matches!(folder.exit().deliver("1", SENDER, ANN, b"a", &AtomicBool::default()).await, Outcome::Sent { .. }));
+    assert!(matches!(folder.exit().deliver("1", SENDER, ANN, b"a", &Fence::default()).await, Outcome::Sent { .. }));
     assert_eq!((folder.files("new").len(), folder.files("tmp").len()), (1, 0));
 }
 
@@ -82,7 +78,7 @@ async fn a_folder_that_cannot_be_is_the_destinations_trouble() {
     let folder = Folder::new("file");
     fs::create_dir_all(&folder.0).unwrap();
     fs::write(folder.0.join("mail"), "a file").unwrap();
-    let outcome = folder.exit().deliver("1", SENDER, ANN, b"a", &AtomicBool::default()).await;
+    let outcome = folder.exit().deliver("1", SENDER, ANN, b"a", &Fence::default()).await;
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("cannot write to")), "{outcome:?}");
     assert!(folder.exit().probe().await.unwrap_err().contains("cannot write to"));
 }
