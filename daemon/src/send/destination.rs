@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::net::Backoff;
@@ -20,6 +20,8 @@ const RELAY: [Duration; 5] = [s(5), s(10), s(20), s(40), s(60)];
 const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_200), s(14_400)];
 /// What is known of one that is down is forgotten so long after its probe was due: it has no mail any more.
 const FORGOTTEN: Duration = s(3_600);
+/// MiB of mails that may be held at once while they leave; what is smaller than one is not counted.
+const LARGE: usize = 256;
 /// Most domains that a claim leaves out by name.
 const LEFT_OUT: usize = 1_000;
 
@@ -33,9 +35,16 @@ pub(super) struct Room {
 }
 
 /// The states of all that is down or in use, by name; the relay has the empty one.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Destinations {
     known: Mutex<HashMap<String, State>>,
+    large: Semaphore,
+}
+
+impl Default for Destinations {
+    fn default() -> Self {
+        Self { known: Mutex::default(), large: Semaphore::new(LARGE) }
+    }
 }
 
 #[derive(Debug)]
@@ -99,6 +108,12 @@ impl Destinations {
             Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
         };
         Room { limit, away: Vec::new() }
+    }
+
+    /// Room for a mail of so many octets until the answer is dropped; `None` while other large ones are on their way.
+    pub(super) fn memory(&self, octets: usize) -> Option<SemaphorePermit<'_>> {
+        let mebibytes = u32::try_from((octets >> 20).min(LARGE)).unwrap_or(u32::MAX);
+        self.large.try_acquire_many(mebibytes).ok()
     }
 
     /// When the next probe will be due.
@@ -218,6 +233,16 @@ mod tests {
 
     fn several(all: &Arc<Destinations>, name: &str, n: usize) -> Vec<InHand> {
         (0..n).map(|_| all.claimed(name, 5)).collect()
+    }
+
+    #[test]
+    fn large_mails_wait_for_each_other_and_small_ones_for_none() {
+        let all = Destinations::default();
+        let (one, other) = (all.memory(200 << 20).unwrap(), all.memory(50 << 20).unwrap());
+        assert!(all.memory(50 << 20).is_none() && all.memory(1 << 30).is_none());
+        assert!(all.memory(1 << 19).is_some());
+        drop((one, other));
+        assert!(all.memory(1 << 30).is_some(), "one that is larger than all room goes alone");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, millis};
 use crate::desk::{Desk, delivery};
 use crate::failpoint;
 use crate::model::OutboxId;
@@ -37,7 +37,7 @@ const IN_HAND: usize = 20;
 const IN_HAND_STRAIGHT: usize = 200;
 /// Nudges only save time.
 const POLL: Duration = Duration::from_secs(1);
-/// Until the end of a mail is written again that the database did not take.
+/// Until the end of a mail is written again that the database did not take, and until there may be room for a large one.
 const SLOW_POLL: Duration = Duration::from_secs(5);
 
 /// What sending needs.
@@ -168,7 +168,10 @@ impl Sender {
     async fn one(&self, row: OutboxRow, exit: &Exit, destination: &str, cancel: CancellationToken) -> bool {
         let desk = self.desk.borrow().clone();
         let settled = match self.composed(&desk, &row).await {
-            Ok(mail) => self.tried(&desk, &row, &mail, Way { exit, destination }, &cancel).await,
+            Ok(mail) => match self.destinations.memory(mail.bytes.len()) {
+                Some(_held) => self.tried(&desk, &row, &mail, Way { exit, destination }, &cancel).await,
+                None => Settled::Postponed("it waits for other large mails to leave".into(), self.clock.now() + millis(SLOW_POLL)),
+            },
             Err(ComposeError::Store(StoreError::Fenced)) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
                 return true;
