@@ -1,5 +1,7 @@
 //! `ombud keys`: the keys that sign what leaves, and what the DNS must say of them.
 
+use std::collections::BTreeSet;
+
 use clap::Subcommand;
 use serde::Serialize;
 
@@ -56,21 +58,14 @@ pub(super) async fn run(command: Command, place: &Place, json: bool) -> Done {
     }
 }
 
-/// The domains of the mailboxes, each once.
-fn domains(config: &Config) -> Vec<String> {
-    let mut domains: Vec<String> = config.mailboxes.iter().map(|mailbox| dkim::domain_of(&mailbox.address)).collect();
-    domains.sort();
-    domains.dedup();
-    domains
-}
-
 fn known(config: &Config, domain: &str) -> Result<String, Failure> {
     let wanted = dkim::domain_of(&format!("postmaster@{domain}"));
-    let domains = domains(config);
+    let domains = dkim::domains(config);
     if domains.contains(&wanted) {
         return Ok(wanted);
     }
-    Err(Failure::data(format!("{domain} is the domain of no mailbox: there are {}", domains.join(", "))))
+    let all: Vec<String> = domains.into_iter().collect();
+    Err(Failure::data(format!("{domain} is the domain of no mailbox: there are {}", all.join(", "))))
 }
 
 async fn make(config: &Config, domain: &str) -> Result<(), Failure> {
@@ -123,8 +118,8 @@ async fn list(config: &Config, json: bool) -> Done {
 
 async fn show(config: &Config, domain: Option<&str>, json: bool) -> Done {
     let domains = match domain {
-        Some(domain) => vec![known(config, domain)?],
-        None => domains(config),
+        Some(domain) => BTreeSet::from([known(config, domain)?]),
+        None => dkim::domains(config),
     };
     let mut keys = Vec::new();
     for domain in &domains {

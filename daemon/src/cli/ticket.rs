@@ -134,8 +134,7 @@ fn said(message: &MessageItem) -> String {
     let marks = if marks.is_empty() { String::new() } else { format!(" [{}]", marks.join(", ")) };
     let mut text = one_line(&format!("--- {}  {author}  ({kind}){marks}", time(message.created_at)), 400);
     text.push('\n');
-    let words = if message.reply_text.trim().is_empty() { &message.text } else { &message.reply_text };
-    for line in clean(words.trim_matches(['\r', '\n']), true).lines() {
+    for line in clean(message.words().trim_matches(['\r', '\n']), true).lines() {
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -29,7 +29,7 @@ impl Inside<'_> {
     /// Whether a signed address is in it that is not its reader's own, or something that looks like one. Nobody can say that
     /// this may leave.
     pub fn has_address(&self, text: &str, reader: Reader) -> bool {
-        self.book.has_trace_but(text, |token| is_theirs(token, reader))
+        self.book.has_trace(text, |token| is_theirs(token, reader))
     }
 
     /// What else of ours is in it: an author may have meant that, and can say so. Lines with `>` are the reader's own words;

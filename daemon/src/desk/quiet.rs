@@ -6,6 +6,8 @@ use jiff::{Timestamp, ToSpan as _};
 
 use crate::model::people::Settings;
 
+use super::when;
+
 /// `18:00-08:00` as two times of the day; `None` when it is not that.
 pub fn hours(text: &str) -> Option<(Time, Time)> {
     let (from, to) = text.split_once('-')?;
@@ -28,8 +30,7 @@ pub fn zone(name: &str) -> Option<TimeZone> {
 /// hours are UTC.
 pub(super) fn until(settings: &Settings, now: i64) -> Option<i64> {
     let (from, to) = hours(settings.quiet.as_deref()?)?;
-    let zone = settings.timezone.as_deref().and_then(zone).unwrap_or(TimeZone::UTC);
-    let here = Timestamp::from_millisecond(now).ok()?.to_zoned(zone);
+    let here = Timestamp::from_millisecond(now).ok()?.to_zoned(when::zone(settings.timezone.as_deref()));
     let time = here.time();
     let quiet = if from < to { from <= time && time < to } else { from <= time || time < to };
     if !quiet {

@@ -4,6 +4,8 @@ use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::TimeZone;
 use jiff::{Span, Timestamp};
 
+use super::quiet;
+
 /// Furthest that anything is put off, in days.
 const MOST_DAYS: i64 = 400;
 /// When a day begins for whoever names no time.
@@ -78,7 +80,7 @@ fn date(text: &str) -> Option<Date> {
 
 /// The time zone of this IANA name, else UTC.
 pub(super) fn zone(name: Option<&str>) -> TimeZone {
-    name.and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC)
+    name.and_then(quiet::zone).unwrap_or(TimeZone::UTC)
 }
 
 impl When {

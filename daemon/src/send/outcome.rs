@@ -79,10 +79,8 @@ mod tests {
     }
 
     fn of(kind: MailKind, attempts: i64, outcome: Outcome, now: i64) -> Settled {
-        {
-            let pause = Pause { length: Duration::from_secs(5), charged: false };
-            settled(&row(kind, attempts), outcome, pause, &Limits::default(), now)
-        }
+        let pause = Pause { length: Duration::from_secs(5), charged: false };
+        settled(&row(kind, attempts), outcome, pause, &Limits::default(), now)
     }
 
     #[test]

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, millis};
-use crate::desk::{Desk, delivery};
+use crate::desk::{Desk, Step, delivery};
 use crate::failpoint;
 use crate::model::OutboxId;
 use crate::model::changes::Changes;
@@ -62,6 +62,9 @@ pub struct Sender {
     /// The clock.
     pub clock: Clock,
 }
+
+/// Decides who hears of a mail that does not arrive, from the last reply and the time.
+type Tells = fn(&Desk, &OutboxRow, &str, &Facts, i64) -> Step;
 
 /// How one mail leaves.
 #[derive(Clone, Copy)]
@@ -288,23 +291,21 @@ impl Sender {
 
     async fn written(&self, desk: &Desk, row: &OutboxRow, settled: &Settled) -> Result<(), StoreError> {
         let now = self.clock.now();
-        let changes = match settled {
-            Settled::Failed(reply) => {
-                let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::failed(desk, row, reply, facts, now));
+        let told: Option<(Tells, &str)> = match settled {
+            Settled::Failed(reply) => Some((delivery::failed, reply)),
+            Settled::Retry(reply, _) | Settled::Postponed(reply, _) if is_late(row, settled, now) => Some((delivery::late, reply)),
+            _ => None,
+        };
+        let changes = match told {
+            Some((decide, reply)) => {
+                let decide = |facts: &Facts| Ok::<_, Infallible>(decide(desk, row, reply, facts, now));
                 match self.store.decided(&decide).await? {
                     Ok(changes) => *changes,
                     Err(never) => match never {},
                 }
             }
-            Settled::Retry(reply, _) | Settled::Postponed(reply, _) if is_late(row, settled, now) => {
-                let decide = |facts: &Facts| Ok::<_, Infallible>(delivery::late(desk, row, reply, facts, now));
-                match self.store.decided(&decide).await? {
-                    Ok(changes) => *changes,
-                    Err(never) => match never {},
-                }
-            }
-            Settled::Sent(_) if row.kind == MailKind::Answer => delivery::sent(row, now),
-            _ => Changes { at: now, ..Changes::default() },
+            None if row.kind == MailKind::Answer && matches!(settled, Settled::Sent(_)) => delivery::sent(row, now),
+            None => Changes { at: now, ..Changes::default() },
         };
         let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), now, changes };
         self.store.run(Cmd::Settle(Box::new(settlement))).await.map(|_| ())

@@ -11,7 +11,8 @@ use super::value::Value;
 /// The last public answers of agents on tickets, with what became of their mails.
 pub(super) async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     for (ticket, author) in &keys.last_answers {
-        let sql = "SELECT id FROM message WHERE ticket = $1 AND kind = 'agent' AND public = 1 AND author = $2
+        // Found by the ticket, never by the author: all that an agent ever wrote is much more.
+        let sql = "SELECT id FROM message WHERE ticket = $1 AND kind = 'agent' AND public = 1 AND author + 0 = $2
             ORDER BY id DESC LIMIT 1";
         let last = conn.opt(sql, vec![(*ticket).into(), (*author).into()]).await?;
         let answer = match last {

@@ -53,9 +53,9 @@ pub fn of(text: &str, sent: Option<&str>) -> Option<Absence> {
             at += 1;
             continue;
         };
-        // The words since the date before say what this one is.
-        let before = words.get(at.saturating_sub(5)..at).unwrap_or_default();
-        let until = before.iter().rev().take(4).any(|word| UNTIL.contains(&bare(word).as_str()) || matches!(*word, "-" | "–"));
+        // The words right before it say what it is.
+        let before = words.get(at.saturating_sub(4)..at).unwrap_or_default();
+        let until = before.iter().any(|word| UNTIL.contains(&bare(word).as_str()) || *word == "–");
         found.push((day, until));
         at += used;
     }

@@ -1,6 +1,5 @@
 //! What a configuration names and no file says: disks, keys, ports, certificates, the relay, people.
 
-use std::collections::BTreeSet;
 use std::fs::{self, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
@@ -67,8 +66,7 @@ fn signing_keys(data: &Path) -> Result<String, String> {
 fn dkim_keys(config: &Config, report: &mut Report) {
     let data = &config.desk.data;
     let is_root = rustix::process::geteuid().is_root();
-    let domains: BTreeSet<String> = config.mailboxes.iter().map(|mailbox| dkim::domain_of(&mailbox.address)).collect();
-    for domain in domains {
+    for domain in dkim::domains(config) {
         let found = dkim::find(data, Some(&domain));
         for error in &found.unusable {
             report.add("dkim", State::Bad, error.to_string());

@@ -72,10 +72,9 @@ impl Composer<'_> {
             facts.insert(0, ("Kind", "internal note; an answer to this mail is a note, too".into()));
         }
         let requester = message.author.as_ref().map_or("the desk".into(), |a| format!("{} <{}>", shown(a), a.address));
-        let text = if message.reply_text.trim().is_empty() { &message.text } else { &message.reply_text };
         let foot = Foot { requester: &requester, facts: &facts, answer: &answer, note: &note };
-        letter.text = wording::notification(text, &foot);
-        letter.html = Some(actions::html(text, &foot, &offered(ticket, message)));
+        letter.text = wording::notification(message.words(), &foot);
+        letter.html = Some(actions::html(message.words(), &foot, &offered(ticket, message)));
         Ok(())
     }
 
@@ -146,15 +145,22 @@ impl Composer<'_> {
         Ok(())
     }
 
-    pub(super) async fn failed(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), StoreError> {
+    /// To the author of an answer that did not arrive, or has not yet: in these words of the address, the reply and the text.
+    pub(super) async fn undelivered(
+        &self,
+        letter: &mut Letter,
+        row: &OutboxRow,
+        matter: &Matter,
+        words: fn(&str, &str, &str) -> String,
+    ) -> Result<(), StoreError> {
         self.notice(letter, matter);
-        let failed = match row.params.outbox {
+        let mail = match row.params.outbox {
             Some(id) => self.store.outbox_row(id).await?,
             None => None,
         };
-        let address = failed.as_ref().map_or("the customer", |f| f.address.as_str());
+        let address = mail.as_ref().map_or("the customer", |mail| mail.address.as_str());
         let reply = row.params.lines.first().map_or("", String::as_str);
-        letter.text = wording::failed(address, reply, matter.message.as_ref().map_or("", |m| m.text.as_str()));
+        letter.text = words(address, reply, matter.message.as_ref().map_or("", |m| m.text.as_str()));
         Ok(())
     }
 
@@ -171,7 +177,7 @@ impl Composer<'_> {
     }
 }
 
-fn shown(address: &Address) -> &str {
+pub(super) fn shown(address: &Address) -> &str {
     address.name.as_deref().filter(|n| !n.is_empty()).unwrap_or(&address.address)
 }
 

@@ -14,7 +14,8 @@ use crate::store::read::{MessageItem, Ref};
 
 use super::super::letter::Letter;
 use super::super::wording::{self, asked};
-use super::{Composer, Matter};
+use super::agent::shown;
+use super::{Composer, Matter, minute};
 
 /// Octets of a history; the oldest messages that do not fit are left out.
 const HISTORY: usize = 256 << 10;
@@ -136,7 +137,7 @@ fn hit(found: &Found) -> asked::Hit {
 }
 
 fn entry(message: &MessageItem) -> String {
-    let author = message.author.as_ref().map_or("the desk", |a| a.name.as_deref().filter(|n| !n.is_empty()).unwrap_or(&a.address));
+    let author = message.author.as_ref().map_or("the desk", shown);
     let kind = match (message.kind, message.public) {
         (MessageKind::Customer, true) => "customer",
         (MessageKind::Agent, true) => "answer",
@@ -144,7 +145,5 @@ fn entry(message: &MessageItem) -> String {
         (MessageKind::Customer, false) => "not on the ticket",
         _ => "note, stays inside",
     };
-    let text = if message.reply_text.trim().is_empty() { &message.text } else { &message.reply_text };
-    let at = jiff::Timestamp::from_millisecond(message.created_at).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string());
-    asked::said(&at.unwrap_or_default(), author, kind, &text.chars().take(MESSAGE).collect::<String>())
+    asked::said(&minute(message.created_at), author, kind, &message.words().chars().take(MESSAGE).collect::<String>())
 }

@@ -9,7 +9,7 @@ use crate::store::read::{MessageItem, Ref};
 
 use super::super::letter::Letter;
 use super::super::wording;
-use super::{Composer, Matter};
+use super::{Composer, Matter, minute};
 
 impl Composer<'_> {
     pub(super) fn ack(&self, letter: &mut Letter, matter: &Matter) {
@@ -66,9 +66,8 @@ impl Composer<'_> {
         let most = self.desk.config.limits.quote_lines;
         let lines: Vec<_> = words.lines().take(most).collect();
         let more = if words.lines().count() > most { "\n> […]" } else { "" };
-        let date = jiff::Timestamp::from_millisecond(last.created_at).map(|t| t.strftime("%Y-%m-%d %H:%M UTC").to_string());
         let name = last.author.as_ref().map_or("", |a| a.name.as_deref().unwrap_or(&a.address));
-        Some(format!("\n\nOn {}, {name} wrote:\n\n{}{more}", date.unwrap_or_default(), wording::quoted(&lines.join("\n"))))
+        Some(format!("\n\nOn {}, {name} wrote:\n\n{}{more}", minute(last.created_at), wording::quoted(&lines.join("\n"))))
     }
 }
 

@@ -5,7 +5,6 @@ mod asked;
 mod customer;
 mod guard;
 mod imap;
-mod late;
 mod reason;
 mod webhook;
 
@@ -28,7 +27,13 @@ use crate::store::{Store, StoreError};
 use crate::understand::{Limits, Part, parts};
 
 use super::letter::Letter;
+use super::wording;
 use reason::{list_id, reason};
+
+/// A time (ms) as it stands in mails.
+fn minute(at: i64) -> String {
+    jiff::Timestamp::from_millisecond(at).map(|at| at.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+}
 
 /// A composed mail.
 pub(super) struct Composed {
@@ -100,13 +105,13 @@ impl Composer<'_> {
             MailKind::Taken => self.taken(&mut letter, row, &matter).await?,
             MailKind::Held => self.held(&mut letter, row, &matter).await?,
             MailKind::Digest => self.digest(&mut letter, row, &matter).await?,
-            MailKind::Failed => self.failed(&mut letter, row, &matter).await?,
+            MailKind::Failed => self.undelivered(&mut letter, row, &matter, wording::failed).await?,
             MailKind::Receipt => self.receipt(&mut letter, row, &matter),
             MailKind::Woken => self.woken(&mut letter, &matter).await?,
             MailKind::History => self.history(&mut letter, &matter).await?,
             MailKind::Found => self.found(&mut letter, row, &matter).await?,
             MailKind::Help => self.help(&mut letter, &matter),
-            MailKind::Late => self.late(&mut letter, row, &matter).await?,
+            MailKind::Late => self.undelivered(&mut letter, row, &matter, wording::late).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }

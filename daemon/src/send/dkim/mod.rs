@@ -7,7 +7,7 @@
 mod keys;
 mod record;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -182,6 +182,11 @@ impl Signer {
         *known = Some(Known { until, keys: keys.clone(), answers });
         Ok(keys)
     }
+}
+
+/// The domains that mail of this desk comes from: those of its mailboxes.
+pub fn domains(config: &Config) -> BTreeSet<String> {
+    config.mailboxes.iter().map(|mailbox| domain_of(&mailbox.address)).collect()
 }
 
 /// Whether the DNS has the record of each key.

@@ -52,6 +52,13 @@ pub struct MessageItem {
     pub created_at: i64,
 }
 
+impl MessageItem {
+    /// What it says to people: what was written this time, or all of it where that is nothing.
+    pub fn words(&self) -> &str {
+        if self.reply_text.trim().is_empty() { &self.text } else { &self.reply_text }
+    }
+}
+
 /// Which messages.
 #[derive(Clone, Copy, Debug)]
 pub enum Ref {
