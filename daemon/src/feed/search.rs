@@ -1,6 +1,7 @@
 //! A search: which documents, from the index; what they say, from the database, which has the last word.
 
 use ombud_indexer::{Hit, Key, MAX_HITS, Page, Query, SearchError, Searcher, Snippet, snippet};
+use tokio::runtime::Handle;
 use tokio::task::spawn_blocking;
 
 use crate::model::TicketId;
@@ -54,18 +55,18 @@ pub enum AskError {
 /// # Errors
 /// When index or database can't be asked, or it takes longer than the page's budget.
 pub async fn ask(searcher: &Searcher, store: &Store, query: &Query, page: Page) -> Result<Answer, AskError> {
-    let hits = {
-        let (searcher, query) = (searcher.clone(), query.clone());
-        spawn_blocking(move || searcher.search(&query, &page)).await.map_err(|_| AskError::Panicked)??
-    };
+    let (searcher, store, query, runtime) = (searcher.clone(), store.clone(), query.clone(), Handle::current());
+    // Index, database and texts in turn, each for a millisecond or less: to change threads between them takes longer.
+    spawn_blocking(move || runtime.block_on(answer(&searcher, &store, &query, page))).await.map_err(|_| AskError::Panicked)?
+}
+
+async fn answer(searcher: &Searcher, store: &Store, query: &Query, page: Page) -> Result<Answer, AskError> {
+    let hits = searcher.search(query, &page)?;
     let end = page.offset.saturating_add(page.limit);
     let next = (end < MAX_HITS && u64::try_from(end).is_ok_and(|end| end < hits.total)).then_some(end);
     let mut items = Vec::with_capacity(hits.items.len());
     for few in hits.items.chunks(FEW) {
-        let texts = texts(store, few).await?;
-        let query = query.clone();
-        let done = spawn_blocking(move || texts.into_iter().map(|text| text.found(&query)).collect::<Vec<_>>()).await;
-        items.extend(done.map_err(|_| AskError::Panicked)?);
+        items.extend(texts(store, few).await?.into_iter().map(|text| text.found(query)));
     }
     Ok(Answer { items, total: hits.total, next })
 }
@@ -97,9 +98,9 @@ async fn texts(store: &Store, hits: &[Hit]) -> Result<Vec<Text>, StoreError> {
     let text = |hit: &Hit| {
         let (title, texts) = match &hit.key {
             Key::Ticket(number) => {
-                let at = tickets.iter().position(|text| u64::try_from(text.ticket.number.0) == Ok(*number))?;
+                let at = tickets.iter().position(|text| u64::try_from(text.number.0) == Ok(*number))?;
                 let found = tickets.swap_remove(at);
-                (found.ticket.subject, found.texts)
+                (found.subject, found.texts)
             }
             Key::Article(slug) => {
                 let at = articles.iter().position(|article| article.slug == *slug)?;

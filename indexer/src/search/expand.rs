@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 
-use tantivy::query::{ConstScoreQuery, EmptyQuery, Query, TermSetQuery};
+use tantivy::query::{EmptyQuery, Query};
 use tantivy::schema::Field;
 use tantivy::{Searcher, Term};
+
+use super::any::AnyOf;
 
 /// Most terms that a prefix becomes.
 pub(super) const MAX_EXPANSIONS: usize = 256;
@@ -34,5 +36,5 @@ pub(super) fn expand(searcher: &Searcher, field: Field, prefix: &str, wanted: im
         return Ok(Box::new(EmptyQuery));
     }
     let terms = rests.iter().map(|(rest, _)| Term::from_field_text(field, &format!("{prefix}{rest}")));
-    Ok(Box::new(ConstScoreQuery::new(Box::new(TermSetQuery::new(terms)), 1.0)))
+    Ok(Box::new(AnyOf(terms.collect())))
 }

@@ -1,11 +1,13 @@
 //! Reading the index: queries in, keys out.
 
+mod any;
 mod ask;
 mod budget;
 mod compile;
 mod expand;
 mod phrase;
 mod rank;
+mod view;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -15,14 +17,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub use ask::{Hit, Hits, MAX_HITS, Page, Scope, SearchError};
 use budget::Budget;
 use compile::Compiler;
-use rank::Ranked;
 use tantivy::{IndexReader, ReloadPolicy};
+use view::View;
 
 use crate::cursor::Cursor;
 use crate::disk::{self, OpenError};
-use crate::feed::Key;
 use crate::query::Query;
-use crate::schema::{Fields, KEY};
+use crate::schema::Fields;
 
 /// Answers queries. Cheap to clone; every clone sees each commit and each rebuilt index as soon as it is there.
 #[derive(Clone, Default)]
@@ -37,21 +38,31 @@ pub struct Searcher {
 pub(crate) struct Live {
     reader: IndexReader,
     fields: Fields,
+    view: Arc<RwLock<Arc<View>>>,
 }
 
 impl Live {
     /// A reader that moves on when it is told to.
     pub(crate) fn over(index: &tantivy::Index, fields: Fields) -> tantivy::Result<Self> {
-        Ok(Self { reader: index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?, fields })
+        let reader: IndexReader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+        let view = View::of(reader.searcher())?;
+        Ok(Self { reader, fields, view: Arc::new(RwLock::new(Arc::new(view))) })
     }
 
     /// Moves on to the last commit.
     pub(crate) fn reload(&self) -> tantivy::Result<()> {
-        self.reader.reload()
+        self.reader.reload()?;
+        let view = View::of(self.reader.searcher())?;
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        Ok(())
     }
 
     pub(crate) fn docs(&self) -> u64 {
-        self.reader.searcher().num_docs()
+        self.view().searcher.num_docs()
+    }
+
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -108,22 +119,12 @@ impl Searcher {
 
 impl Live {
     fn search(&self, query: &Query, page: &Page) -> Result<Hits, SearchError> {
-        let searcher = self.reader.searcher();
+        let view = self.view();
         let wanted = page.offset.saturating_add(page.limit).min(MAX_HITS);
         let budget = Budget::new(page.budget);
-        let compiled = Compiler { searcher: &searcher, fields: self.fields, budget }.query(&query.root, page.scope)?;
-        let (best, total) = rank::best(&searcher, &*compiled, wanted, budget)?;
-        let items = best.into_iter().skip(page.offset).map(|ranked| hit(&searcher, ranked)).collect::<Result<_, _>>()?;
-        Ok(Hits { items, total })
+        let compiled = Compiler { searcher: &view.searcher, fields: self.fields, budget }.query(&query.root, page.scope)?;
+        let (best, total) = rank::best(&view, &*compiled, wanted, budget)?;
+        let items = best.into_iter().skip(page.offset).map(|ranked| Ok(Hit { key: view.key(ranked)?, score: ranked.score }));
+        Ok(Hits { items: items.collect::<Result<_, SearchError>>()?, total })
     }
-}
-
-/// Reads the key of a document.
-fn hit(searcher: &tantivy::Searcher, ranked: Ranked) -> Result<Hit, SearchError> {
-    let broken = || SearchError::Broken("a document has no key".to_owned());
-    let keys = searcher.segment_readers().get(ranked.segment).ok_or_else(broken)?.fast_fields().str(KEY)?.ok_or_else(broken)?;
-    let ord = keys.term_ords(ranked.doc).next().ok_or_else(broken)?;
-    let mut term = String::new();
-    keys.ord_to_str(ord, &mut term)?;
-    Ok(Hit { key: Key::of_term(&term).ok_or_else(broken)?, score: ranked.score })
 }

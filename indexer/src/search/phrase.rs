@@ -223,6 +223,7 @@ mod tests {
     use tantivy::query::{BooleanQuery, PhraseQuery, TermQuery};
     use tantivy::{Index, Searcher, TantivyDocument};
 
+    use super::super::view::View;
     use super::*;
     use crate::schema::{Fields, teach};
 
@@ -306,6 +307,6 @@ mod tests {
         let reader = searcher.segment_reader(0);
         let mut ended = weight.scorer(reader, 1.0).unwrap();
         assert_eq!((ended.doc(), ended.seek(2000)), (TERMINATED, TERMINATED));
-        assert!(super::super::rank::best(&searcher, &over, 1, over.budget).is_err());
+        assert!(super::super::rank::best(&View::of(searcher).unwrap(), &over, 1, over.budget).is_err());
     }
 }

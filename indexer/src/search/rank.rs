@@ -4,14 +4,15 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::ops::Range;
 use std::panic::resume_unwind;
+use std::sync::LazyLock;
 use std::thread;
 
 use tantivy::query::{EnableScoring, Query, Scorer, Weight};
-use tantivy::{DocId, Searcher, SegmentReader, TERMINATED};
+use tantivy::{DocId, Searcher, TERMINATED};
 
 use super::ask::SearchError;
 use super::budget::{BETWEEN_LOOKS, Budget};
-use crate::schema::UPDATED;
+use super::view::View;
 
 /// After this long what is new about a document counts half as much.
 const HALF_LIFE_MS: f32 = 90.0 * 24.0 * 60.0 * 60.0 * 1000.0;
@@ -52,18 +53,33 @@ impl Eq for Ranked {}
 /// Documents that are worth a thread of their own.
 const SHARE: u64 = 8192;
 
-/// The best `wanted` documents, best first, and how many match in all. A large index is divided among the processors.
-pub(super) fn best(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget) -> Result<(Vec<Ranked>, u64), SearchError> {
-    let processors = thread::available_parallelism().map_or(1, |n| n.get() as u64);
-    let docs = searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum::<u64>();
-    best_of(searcher, query, wanted, budget, (docs / SHARE).clamp(1, processors))
+/// Terms of a query whose documents are counted; one with more is taken for one with many documents.
+const COUNTED: usize = 64;
+
+/// Asking the system takes longer than many a search.
+static PROCESSORS: LazyLock<u64> = LazyLock::new(|| thread::available_parallelism().map_or(1, |n| n.get() as u64));
+
+/// The best `wanted` documents, best first, and how many match in all. Where many documents are to be looked at, the
+/// index is divided among the processors.
+pub(super) fn best(view: &View, query: &dyn Query, wanted: usize, budget: Budget) -> Result<(Vec<Ranked>, u64), SearchError> {
+    let docs = candidates(&view.searcher, query)?;
+    best_of(view, query, wanted, budget, (docs / SHARE).clamp(1, *PROCESSORS))
 }
 
-fn best_of(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget, threads: u64) -> Result<(Vec<Ranked>, u64), SearchError> {
-    let weight = query.weight(EnableScoring::enabled_from_searcher(searcher))?;
-    let newest = newest(searcher)?;
-    let run = |pieces: &Vec<Piece>| Run { best: BinaryHeap::new(), wanted, total: 0, newest, budget }.through(searcher, &*weight, pieces);
-    let shares = shares(searcher, threads);
+/// How many documents a query may have to look at, at most.
+fn candidates(searcher: &Searcher, query: &dyn Query) -> Result<u64, SearchError> {
+    let mut terms = Vec::new();
+    query.query_terms(&mut |term, _| terms.push(term));
+    if terms.is_empty() || terms.len() > COUNTED {
+        return Ok(searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum());
+    }
+    terms.into_iter().map(|term| Ok(searcher.doc_freq(term)?)).sum()
+}
+
+fn best_of(view: &View, query: &dyn Query, wanted: usize, budget: Budget, threads: u64) -> Result<(Vec<Ranked>, u64), SearchError> {
+    let weight = query.weight(EnableScoring::enabled_from_searcher(&view.searcher))?;
+    let run = |pieces: &Vec<Piece>| Run { view, best: BinaryHeap::new(), wanted, total: 0, budget }.through(&*weight, pieces);
+    let shares = shares(&view.searcher, threads);
     let runs = thread::scope(|scope| {
         let Some((own, others)) = shares.split_first() else { return Ok(Vec::new()) };
         let run = &run;
@@ -74,7 +90,7 @@ fn best_of(searcher: &Searcher, query: &dyn Query, wanted: usize, budget: Budget
             Ok(thread) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
             Err(share) => run(share),
         });
-        std::iter::once(own).chain(others).collect::<Result<Vec<Run>, SearchError>>()
+        std::iter::once(own).chain(others).collect::<Result<Vec<Run<'_>>, SearchError>>()
     })?;
     let total = runs.iter().map(|run| run.total).sum();
     let mut best: Vec<Ranked> = runs.into_iter().flat_map(|run| run.best).map(|Reverse(ranked)| ranked).collect();
@@ -114,37 +130,29 @@ fn shares(searcher: &Searcher, threads: u64) -> Vec<Vec<Piece>> {
     shares
 }
 
-/// Age is counted from the newest document: no clock is asked, and the same index ranks the same tomorrow.
-fn newest(searcher: &Searcher) -> Result<i64, SearchError> {
-    let mut newest = i64::MIN;
-    for reader in searcher.segment_readers().iter().filter(|reader| reader.num_docs() > 0) {
-        newest = newest.max(reader.fast_fields().i64(UPDATED)?.max_value());
-    }
-    Ok(newest)
-}
-
-struct Run {
+struct Run<'a> {
+    view: &'a View,
     best: BinaryHeap<Reverse<Ranked>>,
     wanted: usize,
     total: u64,
-    newest: i64,
     budget: Budget,
 }
 
-impl Run {
-    fn through(mut self, searcher: &Searcher, weight: &dyn Weight, pieces: &[Piece]) -> Result<Self, SearchError> {
+impl Run<'_> {
+    fn through(mut self, weight: &dyn Weight, pieces: &[Piece]) -> Result<Self, SearchError> {
         for piece in pieces {
             self.budget.look()?;
-            let reader = searcher.segment_reader(u32::try_from(piece.segment).unwrap_or(u32::MAX));
-            self.piece(piece, reader, &mut *weight.scorer(reader, 1.0)?)?;
+            self.piece(piece, weight)?;
         }
         // A phrase that was stopped in the last piece is no short answer.
         self.budget.look()?;
         Ok(self)
     }
 
-    fn piece(&mut self, piece: &Piece, reader: &SegmentReader, scorer: &mut dyn Scorer) -> Result<(), SearchError> {
-        let updated = reader.fast_fields().i64(UPDATED)?.first_or_default_col(0);
+    fn piece(&mut self, piece: &Piece, weight: &dyn Weight) -> Result<(), SearchError> {
+        let reader = self.view.searcher.segment_reader(u32::try_from(piece.segment).unwrap_or(u32::MAX));
+        let Some(updated) = self.view.updated.get(piece.segment) else { return Ok(()) };
+        let mut scorer = weight.scorer(reader, 1.0)?;
         let alive = reader.alive_bitset();
         let mut seen = 0_u32;
         let mut doc = if scorer.doc() < piece.docs.start { scorer.seek(piece.docs.start) } else { scorer.doc() };
@@ -175,7 +183,7 @@ impl Run {
     /// From [`NEWEST`] (as new as the newest) down to 1.
     fn freshness(&self, updated: i64) -> f32 {
         #[expect(clippy::cast_precision_loss, reason = "an age need not be exact")]
-        let age = self.newest.saturating_sub(updated) as f32;
+        let age = self.view.newest.saturating_sub(updated) as f32;
         1.0 + (NEWEST - 1.0) * (-age / HALF_LIFE_MS).exp2()
     }
 
@@ -226,7 +234,7 @@ mod tests {
                 }
                 writer.commit().unwrap();
             }
-            let searcher = index.reader().unwrap().searcher();
+            let view = View::of(index.reader().unwrap().searcher()).unwrap();
             let budget = Budget::new(Duration::MAX);
             let term = |word| Term::from_field_text(fields.text, word);
             let word = |word| Box::new(TermQuery::new(term(word), IndexRecordOption::WithFreqs)) as Box<dyn Query>;
@@ -238,9 +246,9 @@ mod tests {
                 Box::new(BooleanQuery::new(vec![(Occur::Must, word("a")), (Occur::Should, phrase()), (Occur::MustNot, word("c"))])),
             ];
             for query in &queries {
-                let alone = best_of(&searcher, &**query, wanted, budget, 1).unwrap();
+                let alone = best_of(&view, &**query, wanted, budget, 1).unwrap();
                 for threads in 2..5 {
-                    prop_assert_eq!(&alone, &best_of(&searcher, &**query, wanted, budget, threads).unwrap());
+                    prop_assert_eq!(&alone, &best_of(&view, &**query, wanted, budget, threads).unwrap());
                 }
             }
         }

@@ -41,6 +41,17 @@ pub struct TicketText {
     pub attachments: bool,
 }
 
+/// What a ticket says.
+#[derive(Clone, Debug)]
+pub struct TicketWords {
+    /// Which.
+    pub number: TicketId,
+    /// What it is about.
+    pub subject: String,
+    /// As in [`TicketText`].
+    pub texts: Vec<String>,
+}
+
 /// An article with the beginning of its body.
 #[derive(Clone, Debug)]
 pub struct ArticleText {
@@ -89,31 +100,38 @@ impl Store {
 
     /// Tickets with their texts, in any order. Those that are not there or were merged into another are left out.
     pub async fn ticket_texts(&self, tickets: &[TicketId]) -> Result<Vec<TicketText>, StoreError> {
-        self.said_on(tickets, true).await
-    }
-
-    /// The same without their authors.
-    pub async fn ticket_words(&self, tickets: &[TicketId]) -> Result<Vec<TicketText>, StoreError> {
-        self.said_on(tickets, false).await
-    }
-
-    async fn said_on(&self, tickets: &[TicketId], with_authors: bool) -> Result<Vec<TicketText>, StoreError> {
         if tickets.is_empty() {
             return Ok(Vec::new());
         }
         let mut read = self.read().await?;
         read.snapshot(async |conn| {
-            let mut found: Vec<TicketText> = tickets::items(conn, tickets)
-                .await?
-                .into_iter()
-                .filter(|ticket| ticket.merged_into.is_none())
-                .map(|ticket| TicketText { ticket, authors: Vec::new(), texts: Vec::new(), attachments: false })
-                .collect();
-            if with_authors {
-                authors(conn, &mut found).await?;
-            }
-            texts(conn, &mut found).await?;
-            Ok(found)
+            let mut items = tickets::items(conn, tickets).await?;
+            items.retain(|ticket| ticket.merged_into.is_none());
+            let numbers: Vec<TicketId> = items.iter().map(|ticket| ticket.number).collect();
+            let (mut authors, mut said) = (authors(conn, &numbers).await?, said(conn, &numbers).await?);
+            let text = |ticket: TicketItem| {
+                let (authors, said) = (authors.remove(&ticket.number), said.remove(&ticket.number).unwrap_or_default());
+                TicketText { ticket, authors: authors.unwrap_or_default(), texts: said.texts, attachments: said.attachments }
+            };
+            Ok(items.into_iter().map(text).collect())
+        })
+        .await
+    }
+
+    /// What tickets say, in any order: no more of them than a list of hits shows. Those that are not there or were merged
+    /// into another are left out.
+    pub async fn ticket_words(&self, tickets: &[TicketId]) -> Result<Vec<TicketWords>, StoreError> {
+        if tickets.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut read = self.read().await?;
+        read.snapshot(async |conn| {
+            let sql = Sql::list("SELECT id, subject FROM ticket WHERE merged_into IS NULL AND id IN", 1, tickets.len(), "");
+            let rows = conn.all(sql, tickets.iter().map(|ticket| Value::from(*ticket)).collect()).await?;
+            let found = rows.iter().map(|row| Ok((TicketId(row.int(0)?), row.text(1)?))).collect::<Result<Vec<_>, StoreError>>()?;
+            let mut said = said(conn, &found.iter().map(|(number, _)| *number).collect::<Vec<_>>()).await?;
+            let words = |(number, subject)| TicketWords { number, subject, texts: said.remove(&number).unwrap_or_default().texts };
+            Ok(found.into_iter().map(words).collect())
         })
         .await
     }
@@ -147,33 +165,38 @@ impl Store {
     }
 }
 
-fn numbers(found: &[TicketText]) -> Vec<Value> {
-    found.iter().map(|text| Value::from(text.ticket.number)).collect()
-}
-
-async fn authors(conn: &mut Conn<'_>, found: &mut [TicketText]) -> Result<(), StoreError> {
-    if found.is_empty() {
-        return Ok(());
+async fn authors(conn: &mut Conn<'_>, tickets: &[TicketId]) -> Result<HashMap<TicketId, Vec<Address>>, StoreError> {
+    let mut authors: HashMap<TicketId, Vec<Address>> = HashMap::new();
+    if tickets.is_empty() {
+        return Ok(authors);
     }
     let sql = Sql::list(
         "SELECT DISTINCT m.ticket, p.id, p.name, p.address FROM message m JOIN person p ON p.id = m.author WHERE m.ticket IN",
         1,
-        found.len(),
+        tickets.len(),
         "ORDER BY m.ticket, p.id",
     );
-    for row in conn.all(sql, numbers(found)).await? {
-        let (ticket, author) = (TicketId(row.int(0)?), Address { name: row.opt_text(2)?, address: row.text(3)? });
-        if let Some(text) = found.iter_mut().find(|text| text.ticket.number == ticket) {
-            text.authors.push(author);
-        }
+    for row in conn.all(sql, tickets.iter().map(|ticket| Value::from(*ticket)).collect()).await? {
+        let author = Address { name: row.opt_text(2)?, address: row.text(3)? };
+        authors.entry(TicketId(row.int(0)?)).or_default().push(author);
     }
-    Ok(())
+    Ok(authors)
+}
+
+/// What was said on a ticket.
+#[derive(Default)]
+struct Said {
+    /// Of its newest messages, oldest first.
+    texts: Vec<String>,
+    /// One of its newest messages has attachments.
+    attachments: bool,
 }
 
 /// Which messages first: only those that fit are read.
-async fn texts(conn: &mut Conn<'_>, found: &mut [TicketText]) -> Result<(), StoreError> {
-    if found.is_empty() {
-        return Ok(());
+async fn said(conn: &mut Conn<'_>, tickets: &[TicketId]) -> Result<HashMap<TicketId, Said>, StoreError> {
+    let mut said: HashMap<TicketId, Said> = HashMap::new();
+    if tickets.is_empty() {
+        return Ok(said);
     }
     let sql = Sql::list(
         "SELECT ticket, message, size, attached FROM (SELECT m.ticket, m.id AS message, OCTET_LENGTH(b.text) AS size,
@@ -181,18 +204,14 @@ async fn texts(conn: &mut Conn<'_>, found: &mut [TicketText]) -> Result<(), Stor
          ROW_NUMBER() OVER (PARTITION BY m.ticket ORDER BY m.created_at DESC, m.id DESC) AS place
          FROM message m JOIN message_body b ON b.message = m.id WHERE m.ticket IN",
         1,
-        found.len(),
+        tickets.len(),
         ") AS newest WHERE place <= 200 ORDER BY ticket, place",
     );
-    let mut room: HashMap<TicketId, i64> = found.iter().map(|text| (text.ticket.number, TEXTS)).collect();
+    let mut room: HashMap<TicketId, i64> = tickets.iter().map(|ticket| (*ticket, TEXTS)).collect();
     let mut wanted: Vec<(MessageId, TicketId)> = Vec::new();
-    for row in conn.all(sql, numbers(found)).await? {
+    for row in conn.all(sql, tickets.iter().map(|ticket| Value::from(*ticket)).collect()).await? {
         let ticket = TicketId(row.int(0)?);
-        if row.flag(3)?
-            && let Some(text) = found.iter_mut().find(|text| text.ticket.number == ticket)
-        {
-            text.attachments = true;
-        }
+        said.entry(ticket).or_default().attachments |= row.flag(3)?;
         let Some(room) = room.get_mut(&ticket).filter(|room| **room > 0) else { continue };
         *room -= row.int(2)?;
         wanted.push((MessageId(row.int(1)?), ticket));
@@ -205,9 +224,9 @@ async fn texts(conn: &mut Conn<'_>, found: &mut [TicketText]) -> Result<(), Stor
         }
     }
     for (id, ticket) in wanted.into_iter().rev() {
-        if let (Some(body), Some(text)) = (bodies.remove(&id), found.iter_mut().find(|text| text.ticket.number == ticket)) {
-            text.texts.push(body);
+        if let Some(body) = bodies.remove(&id) {
+            said.entry(ticket).or_default().texts.push(body);
         }
     }
-    Ok(())
+    Ok(said)
 }

@@ -94,5 +94,9 @@ pub(super) async fn indexed(store: &Store, slug: &str) {
     assert_eq!(found.len(), numbers.len());
     assert!(found[0].texts[0].contains("It burns.") && found[0].authors.len() == 2, "{:?}", found[0]);
     assert!(store.ticket_texts(&[TicketId(99)]).await.unwrap().is_empty());
+    let mut words = store.ticket_words(&numbers).await.unwrap();
+    words.sort_by_key(|words| words.number);
+    let pairs = words.iter().map(|words| (&words.subject, &words.texts));
+    assert!(pairs.eq(found.iter().map(|found| (&found.ticket.subject, &found.texts))), "{words:?}");
     assert_eq!(store.article_texts(&[slug, "nothing"]).await.unwrap()[0].title, "Reset it");
 }
