@@ -2,6 +2,7 @@
 //! recipient.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::auth::{self, Login};
 use super::reply::Answer;
@@ -41,6 +42,7 @@ pub(super) struct Offers {
     pub(super) name: String,
     pub(super) starttls: bool,
     pub(super) eight_bit: bool,
+    pub(super) pipelining: bool,
     pub(super) utf8: bool,
     /// `Some(0)`: no fixed limit (RFC 1870 §4).
     pub(super) size: Option<u64>,
@@ -59,6 +61,7 @@ impl Offers {
             match words.next() {
                 Some("STARTTLS") => offers.starttls = true,
                 Some("8BITMIME") => offers.eight_bit = true,
+                Some("PIPELINING") => offers.pipelining = true,
                 Some("SMTPUTF8") => offers.utf8 = true,
                 Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
@@ -144,23 +147,69 @@ impl Session {
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
-        let answer = self.wire.command("MAIL", &line).await?;
-        if !answer.is_ok() {
-            return Err(self.answered(&answer, mail_refused(&answer)));
+        let to = format!("RCPT TO:<{recipient}>");
+        if self.offers.pipelining {
+            self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
         }
-        let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await.map_err(Fault::in_mail)?;
+        let (reply, data) = (self.wire.timeouts().reply, self.wire.timeouts().data);
+        let answer = self.ask("MAIL", &line, reply).await?;
         if !answer.is_ok() {
-            return Err(self.answered(&answer, recipient_refused("RCPT", &answer)));
+            let refusal = self.answered(&answer, mail_refused(&answer));
+            return Err(self.hear_rest(&["RCPT", "DATA"], refusal).await);
         }
-        let limit = self.wire.timeouts().data;
-        let answer = self.wire.command_within("DATA", "DATA", limit).await.map_err(Fault::in_mail)?;
+        let answer = self.ask("RCPT", &to, reply).await.map_err(Fault::in_mail)?;
+        if !answer.is_ok() {
+            let refusal = self.answered(&answer, recipient_refused("RCPT", &answer));
+            return Err(self.hear_rest(&["DATA"], refusal).await);
+        }
+        let answer = self.ask("DATA", "DATA", data).await.map_err(Fault::in_mail)?;
         if answer.code != 354 {
             return Err(self.answered(&answer, recipient_refused("DATA", &answer)));
+        }
+        // What else it has said would be read as its answer to the final dot.
+        if let Err(fault) = self.wire.in_turn("DATA") {
+            return Err(self.said_early(fault).await);
         }
         if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
         self.after_dot().await
+    }
+
+    /// The reply to a command, which has left before where the server takes several at once.
+    async fn ask(&mut self, when: &'static str, line: &str, limit: Duration) -> Result<Answer, Fault> {
+        if self.offers.pipelining { self.wire.answer(when, limit).await } else { self.wire.command_within(when, line, limit).await }
+    }
+
+    /// What has left together with a command that was refused has replies, too (RFC 2920 §3.1). They change nothing about the
+    /// refusal, only whether the session can go on.
+    async fn hear_rest(&mut self, rest: &[&'static str], refusal: Outcome) -> Outcome {
+        if self.offers.pipelining && std::mem::take(&mut self.clean) {
+            self.clean = self.nothing_left(rest).await.unwrap_or(false);
+        }
+        refusal
+    }
+
+    /// Whether the server is back where no mail is begun. A 354 although nobody is to get the mail is answered by a lone dot; though
+    /// not where a recipient was taken, who would get an empty mail: then the connection ends without a dot, and so without a mail.
+    async fn nothing_left(&mut self, rest: &[&'static str]) -> Result<bool, Fault> {
+        let limit = self.wire.timeouts().quit;
+        let mut taken = false;
+        for &when in rest {
+            let mut answer = self.wire.answer(when, limit).await?;
+            if when != "DATA" {
+                taken = answer.is_ok();
+                continue;
+            }
+            if answer.code == 354 {
+                if taken {
+                    return Ok(false);
+                }
+                answer = self.wire.command_within(when, ".", limit).await?;
+            }
+            return Ok(answer.is_temporary() || answer.is_permanent());
+        }
+        Ok(true)
     }
 
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
@@ -309,9 +358,9 @@ mod tests {
 
     #[test]
     fn offers_are_read_as_written_by_old_and_new_servers() {
-        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "X-NEW"]);
+        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "Pipelining", "X-NEW"]);
         assert_eq!(read.auth, ["LOGIN", "LOGIN", "PLAIN"]);
-        assert_eq!((read.starttls, read.eight_bit, read.utf8, read.size), (true, true, false, Some(0)));
+        assert_eq!((read.starttls, read.eight_bit, read.pipelining, read.utf8, read.size), (true, true, true, false, Some(0)));
         assert!(!offers(&["STARTTLS"]).starttls, "the first line is the server's name");
     }
 

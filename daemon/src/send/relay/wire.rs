@@ -54,7 +54,7 @@ impl Fault {
     }
 }
 
-/// A connection to a server, in lockstep (no pipelining).
+/// A connection to a server. Who sends several commands at once counts their replies.
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
     reader: Reader,
@@ -77,12 +77,21 @@ impl Wire {
 
     /// The same with a time of its own.
     pub(super) async fn command_within(&mut self, when: &'static str, line: &str, limit: Duration) -> Result<Answer, Fault> {
-        // A reply that came before its command would be taken for the next one's.
-        if !self.reader.is_empty() {
-            return Err(Fault::OutOfTurn { when });
-        }
+        self.in_turn(when)?;
         self.write_within(when, format!("{line}\r\n").as_bytes(), limit).await?;
         self.answer(when, limit).await
+    }
+
+    /// Sends several command lines in one write (RFC 2920); each has a reply to be read.
+    pub(super) async fn send(&mut self, when: &'static str, lines: &[&str]) -> Result<(), Fault> {
+        self.in_turn(when)?;
+        let octets: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        self.write_within(when, octets.as_bytes(), self.timeouts.reply).await
+    }
+
+    /// Whether nothing was received beyond the last reply: one that came before its command would be taken for the next one's.
+    pub(super) fn in_turn(&self, when: &'static str) -> Result<(), Fault> {
+        if self.reader.is_empty() { Ok(()) } else { Err(Fault::OutOfTurn { when }) }
     }
 
     /// Reads one reply. 421 is never about a mail: the server is going away (RFC 5321 §3.8).
