@@ -28,6 +28,7 @@ mod kb;
 mod layers;
 mod limits;
 mod load;
+mod mta_sts;
 mod mx;
 mod nodes;
 mod notifications;

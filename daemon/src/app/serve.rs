@@ -130,7 +130,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     }
     let lock = lock(&config)?;
     Inbox::clear_spool(&config.desk.data);
-    let exit = exit(&config)?;
+    let exit = exit(&config, clock)?;
     let certificate = tls::of(&config)?;
     let config = Arc::new(config);
     let opened = Opened::open(config.clone(), clock).await?;
@@ -241,7 +241,7 @@ impl Running {
                 fixed.join(", ")
             );
         }
-        let (exit, certificate) = match exit(&new).and_then(|exit| Ok((exit, tls::of(&new)?))) {
+        let (exit, certificate) = match exit(&new, self.opened.clock).and_then(|exit| Ok((exit, tls::of(&new)?))) {
             Ok(parts) => parts,
             Err(error) => return tracing::error!(%error, "the new configuration is refused and the old one stays"),
         };
@@ -279,8 +279,8 @@ impl Running {
     }
 }
 
-fn exit(config: &Config) -> Result<Exit, AppError> {
-    Exit::of(config).map_err(|e| AppError::Config(e.to_string()))
+fn exit(config: &Config, clock: Clock) -> Result<Exit, AppError> {
+    Exit::of(config).map(|exit| exit.with_clock(clock)).map_err(|e| AppError::Config(e.to_string()))
 }
 
 async fn node(opened: &Opened) -> Result<NodeId, AppError> {

@@ -31,8 +31,18 @@ const MAILS: u32 = 50;
 #[derive(Clone, Copy)]
 pub(super) struct At {
     pub(super) address: SocketAddr,
-    /// Without TLS even where it is offered: what is left when a handshake has failed.
-    pub(super) clear: bool,
+    pub(super) cover: Cover,
+}
+
+/// How much TLS a connection to an MX must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// TLS and a valid certificate, or nothing: a policy of the domain asks for it.
+    Verified,
+    /// TLS where it is offered, with any certificate.
+    Any,
+    /// None even where it is offered: what is left when TLS has failed.
+    Clear,
 }
 
 /// What the server said in its answer to EHLO.
@@ -90,7 +100,8 @@ impl Session {
             return Self::begin(plan, Box::new(stream), loopback).await;
         };
         let stream = dial_at(plan.host, at.address, plan.timeouts.connect).await?;
-        let session = Self::greeted(plan, Box::new(stream), Security::Opportunistic).await?;
+        let security = if at.cover == Cover::Verified { Security::Required } else { Security::Opportunistic };
+        let session = Self::greeted(plan, Box::new(stream), security).await?;
         // Whatever the DNS calls it, it is this desk.
         if session.offers.name.trim_end_matches('.') == plan.hostname.to_ascii_lowercase() { Err(Fault::Ourselves) } else { Ok(session) }
     }
@@ -109,7 +120,7 @@ impl Session {
         }
         let offers = hello(&mut wire, plan.hostname).await?;
         let mut session = Self { wire, offers, mails: 0, clean: true };
-        if security != Security::Implicit && !plan.at.is_some_and(|at| at.clear) {
+        if security != Security::Implicit && plan.at.is_none_or(|at| at.cover != Cover::Clear) {
             session = session.start_tls(plan, security).await?;
         }
         if let Some(login) = plan.login {
@@ -121,16 +132,20 @@ impl Session {
     async fn start_tls(mut self, plan: &Plan<'_>, security: Security) -> Result<Self, Fault> {
         let required = security == Security::Required;
         if !self.offers.starttls {
-            return if required { Err(Fault::NoTls) } else { Ok(self) };
+            return match (required, plan.at) {
+                (false, _) => Ok(self),
+                (true, None) => Err(Fault::NoTls),
+                (true, Some(_)) => Err(Fault::NotOffered),
+            };
         }
-        let answer = self.wire.command("STARTTLS", "STARTTLS").await?;
+        let answer = self.wire.command("STARTTLS", "STARTTLS").await.map_err(Fault::beside_tls)?;
         if answer.code != 220 {
             return if required { Err(Fault::refused("STARTTLS", &answer)) } else { Ok(self) };
         }
         let stream = plan.tls.handshake(security, self.wire.into_stream("STARTTLS")?, plan.timeouts.reply).await?;
         let mut wire = Wire::new(stream, plan.timeouts);
         // RFC 3207 §4.2: what was offered in clear is forgotten.
-        let offers = hello(&mut wire, plan.hostname).await?;
+        let offers = hello(&mut wire, plan.hostname).await.map_err(Fault::beside_tls)?;
         Ok(Self { wire, offers, ..self })
     }
 

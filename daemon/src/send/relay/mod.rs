@@ -10,16 +10,18 @@ mod pool;
 mod reply;
 mod route;
 mod straight;
+mod sts;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::types::{Relay, SmtpRelay};
 use crate::model::address;
@@ -108,10 +110,14 @@ pub enum RelayError {
     Tls(#[from] TlsError),
 }
 
+/// Folder of what other domains ask for, in the data folder.
+const POLICIES: &str = "mta-sts";
+
 /// Where mail leaves. Shared by all senders; a connection that has carried a mail waits a moment for the next one.
 pub struct Exit {
     hostname: String,
     timeouts: Timeouts,
+    clock: Clock,
     pool: Arc<Pool>,
     way: Way,
 }
@@ -128,7 +134,7 @@ impl Exit {
     /// # Errors
     /// It cannot be used at all.
     pub fn of(config: &Config) -> Result<Self, RelayError> {
-        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver)
+        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver, Some(&config.desk.data))
     }
 
     /// The same for one that asks the system's resolver. `hostname` is the EHLO name.
@@ -136,10 +142,10 @@ impl Exit {
     /// # Errors
     /// It cannot be used at all.
     pub fn new(relay: &Relay, hostname: &str) -> Result<Self, RelayError> {
-        Self::asking(relay, hostname, None)
+        Self::asking(relay, hostname, None, None)
     }
 
-    fn asking(relay: &Relay, hostname: &str, resolver: Option<SocketAddr>) -> Result<Self, RelayError> {
+    fn asking(relay: &Relay, hostname: &str, resolver: Option<SocketAddr>, data: Option<&Path>) -> Result<Self, RelayError> {
         if !hostname.is_ascii() || !address::is_plain(&format!("postmaster@{hostname}")) {
             return Err(RelayError::Hostname(hostname.to_owned()));
         }
@@ -150,9 +156,15 @@ impl Exit {
                 Way::Smtp { relay: relay.clone(), tls: Box::new(Tls::new(&relay.host, verify, relay.ca.as_deref())?) }
             }
             Relay::Maildir(folder) => Way::Maildir(folder.clone()),
-            Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver)?)),
+            Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver, data.map(|data| data.join(POLICIES)))?)),
         };
-        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), pool: Arc::default(), way })
+        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), clock: Clock::default(), pool: Arc::default(), way })
+    }
+
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The same with other timeouts.

@@ -30,18 +30,36 @@ pub(super) enum Fault {
     Refused { when: &'static str, reply: String },
     #[error("no STARTTLS offered: neither password nor mail is sent in clear text (smtps://, or no user)")]
     NoTls,
+    #[error("no STARTTLS offered")]
+    NotOffered,
     #[error("no AUTH PLAIN or AUTH LOGIN offered, but a user is configured")]
     NoAuth,
     #[error("{0}")]
     Tls(#[from] HandshakeError),
+    #[error("TLS: {0}")]
+    BesideTls(Box<Fault>),
     #[error("it is this desk")]
     Ourselves,
 }
 
 impl Fault {
-    /// Whether TLS was begun and came to nothing.
-    pub(super) fn is_handshake(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    /// Whether TLS was begun and came to nothing: in the handshake, before its first octet, or with the first words over it.
+    pub(super) fn is_broken_tls(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::BesideTls(_))
+    }
+
+    /// Whether the server has no TLS that could be believed.
+    pub(super) fn is_uncovered(&self) -> bool {
+        self.is_broken_tls() || matches!(self, Self::NotOffered | Self::Refused { when: "STARTTLS", .. })
+    }
+
+    /// What broke at STARTTLS, or at the first command after the handshake: with TLS 1.3 a server that does not get along with ours
+    /// says so only there. What a server has said in order is none of it, and nothing that somebody may have slipped in.
+    pub(super) fn beside_tls(self) -> Self {
+        match self {
+            Self::Timeout { .. } | Self::Read { .. } | Self::Write { .. } => Self::BesideTls(Box::new(self)),
+            other => other,
+        }
     }
 
     /// Whether the server is this desk.
