@@ -1,6 +1,7 @@
 //! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail after the other, each to one
 //! recipient.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use super::{Fence, Outcome, Timeouts, dot};
 use crate::failpoint;
+use crate::model::address;
 use crate::net::{Security, Stream, Tls, dial, dial_at};
 
 /// What a connection needs to know.
@@ -86,6 +88,8 @@ impl Offers {
 pub(super) struct Session {
     wire: Wire,
     offers: Offers,
+    /// Whether the server is a recipient's, not a relay.
+    straight: bool,
     /// Mails so far.
     mails: u32,
     /// Whether every command has its reply, so that another mail can follow.
@@ -119,7 +123,7 @@ impl Session {
             return Err(Fault::refused("greeting", &greeting));
         }
         let offers = hello(&mut wire, plan.hostname).await?;
-        let mut session = Self { wire, offers, mails: 0, clean: true };
+        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true };
         if security != Security::Implicit && plan.at.is_none_or(|at| at.cover != Cover::Clear) {
             session = session.start_tls(plan, security).await?;
         }
@@ -162,14 +166,14 @@ impl Session {
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
-        let to = format!("RCPT TO:<{recipient}>");
+        let to = format!("RCPT TO:<{}>", written(&self.offers, recipient));
         if self.offers.pipelining {
             self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
         }
         let (reply, data) = (self.wire.timeouts().reply, self.wire.timeouts().data);
         let answer = self.ask("MAIL", &line, reply).await?;
         if !answer.is_ok() {
-            let refusal = self.answered(&answer, mail_refused(&answer));
+            let refusal = self.answered(&answer, mail_refused(&answer, self.straight));
             return Err(self.hear_rest(&["RCPT", "DATA"], refusal).await);
         }
         let answer = self.ask("RCPT", &to, reply).await.map_err(Fault::in_mail)?;
@@ -321,6 +325,7 @@ async fn hello(wire: &mut Wire, hostname: &str) -> Result<Offers, Fault> {
 fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
     let refuse = |reply: String| Err(Outcome::Recipient { temporary: false, reply });
     let size = mail.len() as u64;
+    let (sender, recipient) = (written(offers, sender), written(offers, recipient));
     let mut line = format!("MAIL FROM:<{sender}>");
     if let Some(limit) = offers.size {
         if limit > 0 && size > limit {
@@ -331,19 +336,31 @@ fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Res
     if offers.eight_bit && !mail.is_ascii() {
         line.push_str(" BODY=8BITMIME");
     }
-    if !sender.is_ascii() || !recipient.is_ascii() {
+    if let Some(address) = [&sender, &recipient].into_iter().find(|address| !address.is_ascii()) {
         if !offers.utf8 {
-            return refuse("550 5.6.7 the address is not ASCII and the relay does not offer SMTPUTF8".to_owned());
+            return refuse(format!("550 5.6.7 the address {address} is not ASCII, and the server does not offer SMTPUTF8"));
         }
         line.push_str(" SMTPUTF8");
     }
     Ok(line)
 }
 
-/// MAIL: a refused size is about this mail for good. Any other lasting refusal may be about our sender or the relay's
-/// configuration, which somebody can mend: this mail waits, and others with another sender go on.
-fn mail_refused(answer: &Answer) -> Outcome {
+/// An address as this server can read it: without SMTPUTF8 the domain goes as A-labels (RFC 6531 §3.2). A local part that is not
+/// ASCII has no other form.
+fn written<'a>(offers: &Offers, address: &'a str) -> Cow<'a, str> {
+    match address::split(address) {
+        Some((local, domain)) if !offers.utf8 && !domain.is_ascii() && local.is_ascii() => {
+            Cow::Owned(format!("{local}@{}", mail_auth::common::to_a_label(domain)))
+        }
+        _ => Cow::Borrowed(address),
+    }
+}
+
+/// MAIL: a refused size is about this mail for good. Any other lasting refusal of a relay may be about our sender or its
+/// configuration, which somebody can mend: this mail waits, and others with another sender go on. That of a stranger is for good.
+fn mail_refused(answer: &Answer, straight: bool) -> Outcome {
     match answer {
+        a if straight && a.is_permanent() && a.code != 530 => refused(a),
         a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a),
         a if a.is_permanent() && a.code != 530 => Outcome::Recipient { temporary: true, reply: a.to_string() },
         a => Fault::refused("MAIL", a).into(),
@@ -389,6 +406,13 @@ mod tests {
         assert_eq!(line(&all, "ü@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5 SMTPUTF8".into()));
         assert_eq!(line(&none, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test>".into()));
         assert_eq!(mail_from(&none, "", "b@x.test", b""), Ok("MAIL FROM:<>".into()));
+        assert_eq!(line(&all, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test> SIZE=1 SMTPUTF8".into()));
+        assert_eq!(line(&none, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test>".into()));
+        assert_eq!(mail_from(&none, "desk+t@Bücher.test", "b@x.test", b""), Ok("MAIL FROM:<desk+t@xn--bcher-kva.test>".into()));
+        assert_eq!(written(&none, "b@ü.test"), "b@xn--tda.test");
+        assert_eq!((written(&all, "b@ü.test"), written(&none, "ü@ü.test")), ("b@ü.test".into(), "ü@ü.test".into()));
+        let why = line(&none, "ü@ü.test", "a");
+        assert!(matches!(&why, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains("ü@ü.test")), "{why:?}");
         for (refused, status) in [(line(&none, "ü@x.test", "a"), "5.6.7"), (line(&all, "b@x.test", "0123456789\r\n"), "5.3.4")] {
             assert!(matches!(&refused, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains(status)), "{refused:?}");
         }
