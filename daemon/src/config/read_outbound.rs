@@ -20,6 +20,23 @@ pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
     Outbound { relay: relay_with_log_in(s, relay), undo, connections, dkim: dkim.unwrap_or(Dkim::Published) }
 }
 
+/// The relay of one mailbox, as in `[outbound]`, if it has one of its own.
+pub(super) fn of_mailbox(s: &mut Section<'_>) -> Option<Relay> {
+    let given = s.has("relay");
+    let relay = s.parsed("relay", values::relay);
+    if relay.is_some() {
+        return relay.map(|relay| relay_with_log_in(s, relay));
+    }
+    let keys = ["password", "password_file", "ca"].map(|key| (key, s.has(key)));
+    for (key, there) in keys {
+        s.text(key);
+        if there && !given {
+            s.warn(key, "is not used without a relay of this mailbox");
+        }
+    }
+    None
+}
+
 /// What counts without a relay. Other ports and networks than those of the internet are for who has a mail system of their own.
 fn straight(s: &mut Section<'_>) -> Straight {
     let allow_networks = s.list("allow_networks", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect();

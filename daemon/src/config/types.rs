@@ -333,6 +333,8 @@ pub struct Mailbox {
     pub forms_ack: bool,
     /// Whether a mail to this and another mailbox makes a ticket in each.
     pub separate: bool,
+    /// Where its mail leaves; else by `[outbound]`.
+    pub relay: Option<Relay>,
     /// Where its mail is fetched.
     pub imap: Option<Imap>,
 }

@@ -4,6 +4,7 @@
 mod auth;
 mod client;
 mod dot;
+mod exits;
 mod fence;
 mod maildir;
 mod pool;
@@ -33,6 +34,7 @@ use maildir::Letter;
 use pool::Pool;
 use straight::{Mx, Parcel};
 
+pub use exits::Exits;
 pub use fence::Fence;
 pub use straight::domain_of;
 use wire::Fault;
@@ -116,6 +118,8 @@ const POLICIES: &str = "mta-sts";
 /// Where mail leaves. Shared by all senders; a connection that has carried a mail waits a moment for the next one.
 pub struct Exit {
     hostname: String,
+    /// What all mail that leaves here shares its fate with; that of the one relay is empty.
+    name: String,
     timeouts: Timeouts,
     clock: Clock,
     pool: Arc<Pool>,
@@ -158,7 +162,14 @@ impl Exit {
             Relay::Maildir(folder) => Way::Maildir(folder.clone()),
             Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver, data.map(|data| data.join(POLICIES)))?)),
         };
-        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), clock: Clock::default(), pool: Arc::default(), way })
+        Ok(Self {
+            hostname: hostname.to_owned(),
+            name: String::new(),
+            timeouts: Timeouts::default(),
+            clock: Clock::default(),
+            pool: Arc::default(),
+            way,
+        })
     }
 
     /// The same by another clock.
@@ -196,12 +207,12 @@ impl Exit {
         }
     }
 
-    /// What a mail shares its fate with when the way is closed: the recipient's domain, or the one relay (empty).
+    /// What a mail shares its fate with when the way is closed: the recipient's domain, or the relay.
     pub fn destination(&self, recipient: &str) -> String {
         if self.is_straight() {
             address::split(&address::fold(recipient)).map_or_else(String::new, |(_, d)| d.to_owned())
         } else {
-            String::new()
+            self.name.clone()
         }
     }
 
@@ -233,6 +244,15 @@ impl Exit {
             session.quit().await;
         }
         outcome
+    }
+
+    /// Where it leads, in a few words for a person.
+    pub fn shown(&self) -> String {
+        match &self.way {
+            Way::Smtp { relay, .. } => format!("{}:{}", relay.host, relay.port),
+            Way::Maildir(folder) => format!("Maildir {}", folder.display()),
+            Way::Mx(_) => "straight to MX".to_owned(),
+        }
     }
 
     /// Whether mail could leave now: the relay answers, with TLS and AUTH as configured; the Maildir can be written to.
