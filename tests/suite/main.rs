@@ -30,6 +30,7 @@ mod limits;
 mod load;
 mod mta_sts;
 mod mx;
+mod mx_offers;
 mod nodes;
 mod notifications;
 mod orders;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ombud_tests::mail::tokens;
-use ombud_tests::{Desk, Draft, Gate, Letter, Options, Say, Sink, wait_until};
+use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
 use serde_json::Value;
 
 use crate::{ANN, JANE, from_ann};
@@ -244,4 +244,22 @@ fn a_slow_relay_of_one_mailbox_takes_no_place_of_another() {
     wait_until("every notification", || own.to(JANE).len() == 30);
     desk.settle();
     assert!(own.connections().most <= 5, "{:?}", own.connections());
+}
+
+#[test]
+fn a_relay_that_is_configured_later_takes_what_waited_for_a_dead_server() {
+    let net = Internet::start();
+    net.mx("customer.test", 10, 9);
+    let agents = net.sink("agents.test", 200, |_, _| Say::Yes);
+    let desk = Desk::prepare(net.options());
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
+    answered(&desk, &agents);
+    wait_until("the first try", || rows(&desk, "waiting").iter().any(|row| row["last_reply"] != Value::Null));
+    let sink = Sink::start(|_, _| Say::Yes);
+    desk.configure(&desk.configuration().replace("[outbound]\n", &format!("[outbound]\nrelay = \"{}\"\n", sink.url())));
+    desk.signal("HUP");
+    sink.expect(ANN, "the answer", is_answer);
+    desk.settle();
+    assert_eq!(sink.to(ANN).len(), 1);
 }

@@ -254,7 +254,13 @@ impl Running {
                 self.settings.exits.send_replace(Arc::new(exits));
                 self.settings.certificate.send_replace(certificate);
                 self.settings.desk.send_replace(desk);
-                self.settings.config.send_replace(new);
+                self.settings.config.send_replace(new.clone());
+                if !old.leaves_as(&new) {
+                    let retried = self.opened.store.run(Cmd::RetryAllOutbox { now: self.opened.clock.now() }).await;
+                    if let Err(error) = retried {
+                        tracing::warn!(%error, "mail that was put off waits on, though it could leave another way now");
+                    }
+                }
                 tracing::info!("the configuration was read again");
             }
             Err(error) => tracing::error!(%error, "the new configuration is refused and the old one stays"),

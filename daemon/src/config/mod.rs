@@ -47,6 +47,12 @@ impl Config {
         let mailbox = self.mailboxes.iter().find(|mailbox| mailbox.address == address);
         mailbox.and_then(|mailbox| mailbox.relay.as_ref()).unwrap_or(&self.outbound.relay)
     }
+
+    /// Whether mail leaves the same way by `other`.
+    pub fn leaves_as(&self, other: &Config) -> bool {
+        let own = |config: &Config| config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.relay.clone()?))).collect::<Vec<_>>();
+        self.outbound.relay == other.outbound.relay && own(self) == own(other)
+    }
 }
 
 /// Reads and checks the configuration: `path` (the caller's `--config`), else `$OMBUD_CONFIG`, else `ombud.toml` in
