@@ -1,13 +1,16 @@
 //! A piece of internet for a desk without a relay: a name server, and mail servers that each have an address and share one port.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rustls::ServerConfig;
 
 use crate::dns::Dns;
 use crate::listening::Listening;
 use crate::options::Options;
+use crate::secure::Served;
 use crate::sink::{Say, Sink};
 
 /// The name server, and the port that everybody in it listens at.
@@ -59,6 +62,26 @@ impl Internet {
         Sink::at(self.address(n).into(), rule)
     }
 
+    /// The web server at the n-th address that has the MTA-STS policy of a domain, and the record that says so.
+    pub fn policy(
+        &self,
+        domain: &str,
+        id: &str,
+        n: u8,
+        config: &Arc<ServerConfig>,
+        answer: impl Fn(usize) -> String + Send + Sync + 'static,
+    ) -> Peer {
+        self.dns.text(&format!("_mta-sts.{domain}"), &format!("v=STSv1; id={id};"));
+        self.dns.host(&format!("mta-sts.{domain}"), *self.address(n).ip());
+        let config = Arc::clone(config);
+        Peer::at(self.address(n).into(), move |talk, number| {
+            talk.encrypt(&config)?;
+            talk.hear("GET /.well-known/mta-sts.txt HTTP/1.1")?;
+            while talk.hear("")? != "\r\n" {}
+            talk.say(&answer(number))
+        })
+    }
+
     /// The same that follows a script of its own, which is told the number of the connection, from 1 on.
     pub fn peer(&self, domain: &str, n: u8, script: impl Fn(&mut Talk, usize) -> Option<()> + Send + Sync + 'static) -> Peer {
         self.mx(domain, 10 * u16::from(n), n);
@@ -78,7 +101,7 @@ impl Peer {
         let count = Arc::clone(&connections);
         let listening = Listening::at(address, move |stream| {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-            script(&mut Talk(BufReader::new(stream)), number)
+            script(&mut Talk(BufReader::new(Served::Plain(stream))), number)
         });
         Self { connections, _listening: listening }
     }
@@ -90,7 +113,7 @@ impl Peer {
 }
 
 /// One connection. Every step ends the script when the client is gone.
-pub struct Talk(BufReader<TcpStream>);
+pub struct Talk(BufReader<Served>);
 
 impl Talk {
     /// Sends one line.
@@ -123,6 +146,42 @@ impl Talk {
             self.say(reply)?;
         }
         None
+    }
+
+    /// Greets with STARTTLS among its offers, and starts it; the EHLO that follows is answered.
+    pub fn start_tls(&mut self, config: &Arc<ServerConfig>) -> Option<()> {
+        self.up_to("EHLO")?;
+        self.say("250-tls.test\r\n250 STARTTLS")?;
+        self.hear("STARTTLS")?;
+        self.say("220 go")?;
+        self.encrypt(config)?;
+        self.hear("EHLO")?;
+        self.say("250 tls.test")
+    }
+
+    /// The rest over TLS; none when the client does not go along.
+    pub fn encrypt(&mut self, config: &Arc<ServerConfig>) -> Option<()> {
+        let Served::Plain(stream) = self.0.get_ref() else { return None };
+        let stream = stream.try_clone().ok()?;
+        self.0 = BufReader::new(Served::over(stream, config)?);
+        Some(())
+    }
+
+    /// Takes one mail after its greeting.
+    pub fn take(&mut self, reply: &str) -> Option<()> {
+        for (verb, reply) in [("MAIL", "250 ok"), ("RCPT", "250 ok"), ("DATA", "354 go on")] {
+            self.hear(verb)?;
+            self.say(reply)?;
+        }
+        while self.hear("")? != ".\r\n" {}
+        self.say(reply)
+    }
+
+    /// Ends the connection by a reset.
+    pub fn reset(&mut self) -> Option<()> {
+        // What was received and not read makes a close a reset.
+        let Served::Plain(stream) = self.0.get_ref() else { return None };
+        stream.peek(&mut [0]).ok().map(|_| ())
     }
 
     /// Reads octets that are no line.

@@ -13,6 +13,8 @@ pub struct Options {
     /// `[outbound] relay`; a Maildir in the test's folder when absent; `mx:PORT` for none, where other servers listen at this port of
     /// loopback.
     pub relay: Option<String>,
+    /// Further lines for `[outbound]`.
+    pub outbound: String,
     /// The data folder, when it must be elsewhere.
     pub data: Option<PathBuf>,
     /// Address of the database; a file in the data folder when absent, or a fresh one on the server where this run of the
@@ -54,7 +56,7 @@ impl Options {
         let data = self.data.clone().unwrap_or_else(|| folder.join("data"));
         let relay = self.relay.clone().unwrap_or_else(|| format!("maildir:{}", folder.join("out").display()));
         let outbound = match relay.strip_prefix("mx:") {
-            Some(port) => format!("mx_port = {port}\nallow_networks = [\"127.0.0.0/8\"]"),
+            Some(port) => format!("mx_port = {port}\nmta_sts_port = {port}\nallow_networks = [\"127.0.0.0/8\"]"),
             None => format!("relay = \"{relay}\""),
         };
         let require = if self.require.is_empty() { "none" } else { self.require };
@@ -64,10 +66,11 @@ impl Options {
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
              [database]\nurl = \"{database}\"\n[smtp]\n{smtp}\n[lmtp]\n{lmtp}\n[http]\n{http}\n\
-             [outbound]\n{outbound}\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
+             [outbound]\n{outbound}\n{more_outbound}\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),
             desk = self.desk,
+            more_outbound = self.outbound,
             more = self.more,
             mailbox = self.mailbox,
         )

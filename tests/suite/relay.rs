@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ombud_tests::mail::tokens;
-use ombud_tests::{Desk, Draft, Gate, Letter, Options, Say, Sink, wait_until};
+use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
 use serde_json::Value;
 
 use crate::{ANN, JANE, from_ann};
@@ -175,4 +175,91 @@ fn mails_to_one_person_about_one_ticket_keep_their_order() {
     wait_until("both answers", || sink.to(ANN).len() == 2);
     let texts: Vec<String> = sink.to(ANN).iter().map(Letter::text).collect();
     assert!(texts[0].contains(ANSWER) && texts[1].contains("another thing"), "{texts:?}");
+}
+
+/// A desk with a second mailbox, whose mail leaves by a relay of its own.
+fn two_relays(main: &Sink, own: &str) -> Desk {
+    let mailbox = format!("auto_ack = \"never\"\n[[mailboxes]]\naddress = \"sales@desk.test\"\nauto_ack = \"never\"\nrelay = \"{own}\"");
+    let desk = Desk::prepare(Options { relay: Some(main.url()), mailbox: Box::leak(mailbox.into_boxed_str()), ..Options::default() });
+    desk.agent(JANE, "Jane Doe", "admin");
+    desk.running()
+}
+
+#[test]
+fn mail_of_a_mailbox_leaves_by_its_own_relay() {
+    let (main, own) = (Sink::start(|_, _| Say::Yes), Sink::start(|_, _| Say::Yes));
+    let desk = two_relays(&main, &own.url());
+    desk.deliver(&Draft::new(ANN, "sales@desk.test", "Offer", "How much?"));
+    let notice = own.expect(JANE, "a notification", |l| l.header("Subject").is_some_and(|s| s.ends_with("Offer")));
+    desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", &notice, ANSWER));
+    let answer = own.expect(ANN, "the answer", is_answer);
+    assert!(answer.sender.starts_with("sales+"), "{}", answer.sender);
+    answered(&desk, &main);
+    main.expect(ANN, "the other answer", is_answer);
+    desk.settle();
+    assert_eq!((own.letters().len(), main.letters().len()), (2, 2), "a notification and an answer each");
+    let checked = desk.cli(&["check"]);
+    for line in [main.address.to_string(), format!("{} of sales@desk.test", own.address)] {
+        assert!(checked.out.contains(&line), "{line}:\n{}", checked.out);
+    }
+}
+
+#[test]
+fn a_relay_of_one_mailbox_that_is_down_holds_no_other() {
+    let (main, own) = (Sink::start(|_, _| Say::Yes), Sink::start(|_, _| Say::Yes));
+    let port = own.address.port();
+    let desk = two_relays(&main, &own.url());
+    drop(own);
+    for n in 0..30 {
+        desk.deliver(&Draft::new(&format!("c{n}@customer.test"), "sales@desk.test", &format!("Offer {n}"), "How much?"));
+    }
+    wait_until("mail to wait and say why", || {
+        desk.list("/api/v1/outbox?state=waiting")
+            .iter()
+            .any(|row| row["last_reply"].as_str().is_some_and(|reply| reply.contains("refused")))
+    });
+    answered(&desk, &main);
+    main.expect(ANN, "the answer", is_answer);
+    assert_eq!(main.letters().len(), 2, "nothing of the other mailbox");
+    let own = Sink::on(port, |_, _| Say::Yes);
+    wait_until("every notification", || own.to(JANE).len() == 30);
+    desk.settle();
+    assert_eq!((own.letters().len(), own.connections().most <= 5), (30, true));
+}
+
+#[test]
+fn a_slow_relay_of_one_mailbox_takes_no_place_of_another() {
+    let gate = Gate::default();
+    let shut = gate.clone();
+    let (main, own) = (Sink::start(|_, _| Say::Yes), Sink::start(move |_, _| Say::Behind(shut.clone())));
+    let desk = two_relays(&main, &own.url());
+    for n in 0..30 {
+        desk.deliver(&Draft::new(&format!("c{n}@customer.test"), "sales@desk.test", &format!("Offer {n}"), "How much?"));
+    }
+    wait_until("five connections", || own.connections().open == 5);
+    answered(&desk, &main);
+    main.expect(ANN, "the answer", is_answer);
+    assert!(own.letters().is_empty());
+    gate.open();
+    wait_until("every notification", || own.to(JANE).len() == 30);
+    desk.settle();
+    assert!(own.connections().most <= 5, "{:?}", own.connections());
+}
+
+#[test]
+fn a_relay_that_is_configured_later_takes_what_waited_for_a_dead_server() {
+    let net = Internet::start();
+    net.mx("customer.test", 10, 9);
+    let agents = net.sink("agents.test", 200, |_, _| Say::Yes);
+    let desk = Desk::prepare(net.options());
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
+    answered(&desk, &agents);
+    wait_until("the first try", || rows(&desk, "waiting").iter().any(|row| row["last_reply"] != Value::Null));
+    let sink = Sink::start(|_, _| Say::Yes);
+    desk.configure(&desk.configuration().replace("[outbound]\n", &format!("[outbound]\nrelay = \"{}\"\n", sink.url())));
+    desk.signal("HUP");
+    sink.expect(ANN, "the answer", is_answer);
+    desk.settle();
+    assert_eq!(sink.to(ANN).len(), 1);
 }

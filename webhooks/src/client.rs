@@ -60,6 +60,17 @@ pub struct Reply {
     pub body: Vec<u8>,
 }
 
+/// A page that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type` as the server wrote it; empty where there is none.
+    pub kind: String,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
 /// Why there is no client.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS could not be set up: {0}")]
@@ -92,6 +103,22 @@ impl Client {
             let mut answer = self.exchange(&target, request).await?;
             let body = collected(answer.response.body_mut()).await?;
             Ok(Reply { status: answer.response.status().as_u16(), body })
+        };
+        timeout(self.limits.whole, whole).await.unwrap_or(Err(Reason::Timeout))
+    }
+
+    /// Reads a page: one status, one body, both the server's. Guarded and limited as a delivery is; redirects are not followed.
+    ///
+    /// # Errors
+    /// There is no answer, or its body has more than 64 KiB.
+    pub async fn get(&self, url: &str) -> Result<Page, Reason> {
+        let target = self.connector.target(url)?;
+        let request = head(Method::GET, &target).body(Full::new(Bytes::new())).map_err(|_| Reason::Unsendable)?;
+        let whole = async {
+            let mut answer = self.exchange(&target, request).await?;
+            let kind = answer.response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default().to_owned();
+            let body = collected(answer.response.body_mut()).await?;
+            Ok(Page { status: answer.response.status().as_u16(), kind, body })
         };
         timeout(self.limits.whole, whole).await.unwrap_or(Err(Reason::Timeout))
     }
@@ -133,14 +160,17 @@ impl Client {
     }
 }
 
-fn post(target: &Target, content_type: &str) -> request::Builder {
+fn head(method: Method, target: &Target) -> request::Builder {
     Request::builder()
-        .method(Method::POST)
+        .method(method)
         .uri(target.path.as_str())
         .header(HOST, &target.authority)
         .header(USER_AGENT, AGENT)
-        .header(CONTENT_TYPE, content_type)
         .header(CONNECTION, "close")
+}
+
+fn post(target: &Target, content_type: &str) -> request::Builder {
+    head(Method::POST, target).header(CONTENT_TYPE, content_type)
 }
 
 fn request(delivery: &Claimed, target: &Target, now: i64) -> Result<Request<Full<Bytes>>, Reason> {

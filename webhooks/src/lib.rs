@@ -20,7 +20,7 @@ mod verify;
 mod worker;
 
 pub use attempt::{Attempt, Reason, TlsFault};
-pub use client::{Client, ClientError, Limits, Reply};
+pub use client::{Client, ClientError, Limits, Page, Reply};
 pub use disable::{Disable, History, lasting_failure};
 pub use guard::Guard;
 pub use policy::{CURVE, policy};

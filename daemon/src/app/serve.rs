@@ -20,7 +20,7 @@ use crate::filter::Filters;
 use crate::inbox::Inbox;
 use crate::receive::{BindError, Certificates, Counters, Listener, Protocol, Shared};
 use crate::send::dkim::Signer;
-use crate::send::relay::Exit;
+use crate::send::relay::Exits;
 use crate::send::{self, Destinations, Sender};
 use crate::store::{Cmd, NewNode, NodeId, Outcome, keys};
 use crate::understand::Limits;
@@ -60,7 +60,7 @@ pub(super) struct Running {
 struct Settings {
     config: watch::Sender<Arc<Config>>,
     desk: watch::Sender<Arc<Desk>>,
-    exit: watch::Sender<Arc<Exit>>,
+    exits: watch::Sender<Arc<Exits>>,
     certificate: Arc<watch::Sender<Certificates>>,
 }
 
@@ -130,7 +130,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
     }
     let lock = lock(&config)?;
     Inbox::clear_spool(&config.desk.data);
-    let exit = exit(&config)?;
+    let exits = exits(&config, clock)?;
     let certificate = tls::of(&config)?;
     let config = Arc::new(config);
     let opened = Opened::open(config.clone(), clock).await?;
@@ -143,7 +143,7 @@ pub(super) async fn start(config: Config, clock: Clock) -> Result<Running, AppEr
         Settings {
             config: watch::Sender::new(config.clone()),
             desk: watch::Sender::new(opened.desk.clone()),
-            exit: watch::Sender::new(Arc::new(exit)),
+            exits: watch::Sender::new(Arc::new(exits)),
             certificate: Arc::new(watch::Sender::new(certificate)),
         },
         CancellationToken::new(),
@@ -198,7 +198,7 @@ impl Running {
             store: store(),
             node,
             desk: desk(),
-            exit: self.settings.exit.subscribe(),
+            exits: self.settings.exits.subscribe(),
             searcher: self.index.searcher(),
             signer: Arc::new(Signer::new(self.opened.store.data())),
             destinations: Arc::new(Destinations::default()),
@@ -241,7 +241,7 @@ impl Running {
                 fixed.join(", ")
             );
         }
-        let (exit, certificate) = match exit(&new).and_then(|exit| Ok((exit, tls::of(&new)?))) {
+        let (exits, certificate) = match exits(&new, self.opened.clock).and_then(|exits| Ok((exits, tls::of(&new)?))) {
             Ok(parts) => parts,
             Err(error) => return tracing::error!(%error, "the new configuration is refused and the old one stays"),
         };
@@ -251,10 +251,16 @@ impl Running {
                 for warning in &new.warnings {
                     tracing::warn!("{warning}");
                 }
-                self.settings.exit.send_replace(Arc::new(exit));
+                self.settings.exits.send_replace(Arc::new(exits));
                 self.settings.certificate.send_replace(certificate);
                 self.settings.desk.send_replace(desk);
-                self.settings.config.send_replace(new);
+                self.settings.config.send_replace(new.clone());
+                if !old.leaves_as(&new) {
+                    let retried = self.opened.store.run(Cmd::RetryAllOutbox { now: self.opened.clock.now() }).await;
+                    if let Err(error) = retried {
+                        tracing::warn!(%error, "mail that was put off waits on, though it could leave another way now");
+                    }
+                }
                 tracing::info!("the configuration was read again");
             }
             Err(error) => tracing::error!(%error, "the new configuration is refused and the old one stays"),
@@ -279,8 +285,8 @@ impl Running {
     }
 }
 
-fn exit(config: &Config) -> Result<Exit, AppError> {
-    Exit::of(config).map_err(|e| AppError::Config(e.to_string()))
+fn exits(config: &Config, clock: Clock) -> Result<Exits, AppError> {
+    Exits::of(config, clock).map_err(|e| AppError::Config(e.to_string()))
 }
 
 async fn node(opened: &Opened) -> Result<NodeId, AppError> {

@@ -41,6 +41,20 @@ use reader::Notes;
 /// The configuration of this machine.
 const SYSTEM_FILE: &str = "/etc/ombud/ombud.toml";
 
+impl Config {
+    /// Where mail in the name of one of our addresses leaves.
+    pub fn relay_of(&self, address: &str) -> &Relay {
+        let mailbox = self.mailboxes.iter().find(|mailbox| mailbox.address == address);
+        mailbox.and_then(|mailbox| mailbox.relay.as_ref()).unwrap_or(&self.outbound.relay)
+    }
+
+    /// Whether mail leaves the same way by `other`.
+    pub fn leaves_as(&self, other: &Config) -> bool {
+        let own = |config: &Config| config.mailboxes.iter().filter_map(|m| Some((m.address.clone(), m.relay.clone()?))).collect::<Vec<_>>();
+        self.outbound.relay == other.outbound.relay && own(self) == own(other)
+    }
+}
+
 /// Reads and checks the configuration: `path` (the caller's `--config`), else `$OMBUD_CONFIG`, else `ombud.toml` in
 /// `cwd`, else `/etc/ombud/ombud.toml`, else the built-in local desk in `cwd/ombud-data`.
 ///

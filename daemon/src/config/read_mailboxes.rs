@@ -2,7 +2,7 @@
 
 use super::reader::Section;
 use super::types::{AutoAck, Collision, Mailbox, Quote, Reopen};
-use super::{read_imap, values};
+use super::{read_imap, read_outbound, values};
 
 const AUTO_ACK: [(&str, AutoAck); 3] = [("aligned", AutoAck::Aligned), ("always", AutoAck::Always), ("never", AutoAck::Never)];
 const REOPEN: [(&str, Reopen); 3] = [("reopen", Reopen::Reopen), ("new", Reopen::New), ("refuse", Reopen::Refuse)];
@@ -43,6 +43,7 @@ fn mailbox(s: &mut Section<'_>, desk_name: &str) -> Mailbox {
         forms,
         forms_ack: s.boolean("forms_ack").unwrap_or(false),
         separate: s.boolean("separate").unwrap_or(false),
+        relay: read_outbound::of_mailbox(s),
         imap: s.section("imap", "[mailboxes.imap]", read_imap::imap).flatten(),
     };
     warn_of_what_is_not_built(s, &mailbox);

@@ -20,11 +20,30 @@ pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
     Outbound { relay: relay_with_log_in(s, relay), undo, connections, dkim: dkim.unwrap_or(Dkim::Published) }
 }
 
+/// The relay of one mailbox, as in `[outbound]`, if it has one of its own.
+pub(super) fn of_mailbox(s: &mut Section<'_>) -> Option<Relay> {
+    let given = s.has("relay");
+    let relay = s.parsed("relay", values::relay);
+    if relay.is_some() {
+        return relay.map(|relay| relay_with_log_in(s, relay));
+    }
+    let keys = ["password", "password_file", "ca"].map(|key| (key, s.has(key)));
+    for (key, there) in keys {
+        s.text(key);
+        if there && !given {
+            s.warn(key, "is not used without a relay of this mailbox");
+        }
+    }
+    None
+}
+
 /// What counts without a relay. Other ports and networks than those of the internet are for who has a mail system of their own.
 fn straight(s: &mut Section<'_>) -> Straight {
     let allow_networks = s.list("allow_networks", values::net).unwrap_or_default().into_iter().map(|(net, _)| net).collect();
-    let port = s.number("mx_port", 1..=65_535).and_then(|n| n.try_into().ok()).unwrap_or(Straight::default().port);
-    Straight { port, allow_networks }
+    let usual = Straight::default();
+    let port = s.number("mx_port", 1..=65_535).and_then(|n| n.try_into().ok()).unwrap_or(usual.port);
+    let policy_port = s.number("mta_sts_port", 1..=65_535).and_then(|n| n.try_into().ok()).unwrap_or(usual.policy_port);
+    Straight { port, policy_port, allow_networks, ca: None }
 }
 
 /// Puts password and roots to the relay, which are keys of their own.
@@ -44,20 +63,21 @@ fn relay_with_log_in(s: &mut Section<'_>, relay: Relay) -> Relay {
             Relay::Smtp(server)
         }
         Relay::Maildir(folder) => {
-            ignored(s, with_password, with_ca);
+            s.text("ca");
+            ignored(s, &[("password", with_password), ("ca", with_ca)]);
             Relay::Maildir(s.resolve(folder))
         }
-        Relay::Mx(straight) => {
-            ignored(s, with_password, with_ca);
+        Relay::Mx(mut straight) => {
+            ignored(s, &[("password", with_password)]);
+            straight.ca = s.file("ca");
             Relay::Mx(straight)
         }
     }
 }
 
 /// A relay that was exchanged for the day, say by an environment variable, need not take the rest of the section with it.
-fn ignored(s: &mut Section<'_>, with_password: bool, with_ca: bool) {
-    s.text("ca");
-    for (key, given) in [("password", with_password), ("ca", with_ca)] {
+fn ignored(s: &mut Section<'_>, keys: &[(&str, bool)]) {
+    for &(key, given) in keys {
         if given {
             s.warn(key, "is not used without an smtp:// or smtps:// relay");
         }

@@ -175,13 +175,17 @@ pub enum Relay {
 pub struct Straight {
     /// Where other servers listen: 25.
     pub port: u16,
+    /// Where policies of domains are fetched (MTA-STS): 443.
+    pub policy_port: u16,
     /// Networks that mail is sent to although they are not of the public internet.
     pub allow_networks: Vec<Net>,
+    /// Additional roots where a policy asks for a valid certificate, PEM (`[outbound] ca`).
+    pub ca: Option<PathBuf>,
 }
 
 impl Default for Straight {
     fn default() -> Self {
-        Self { port: 25, allow_networks: Vec::new() }
+        Self { port: 25, policy_port: 443, allow_networks: Vec::new(), ca: None }
     }
 }
 
@@ -329,6 +333,8 @@ pub struct Mailbox {
     pub forms_ack: bool,
     /// Whether a mail to this and another mailbox makes a ticket in each.
     pub separate: bool,
+    /// Where its mail leaves; else by `[outbound]`.
+    pub relay: Option<Relay>,
     /// Where its mail is fetched.
     pub imap: Option<Imap>,
 }

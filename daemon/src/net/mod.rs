@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use backoff::Backoff;
 pub use dial::{DialError, dial, dial_at};
 pub use dns::resolver;
-pub use tls::{HandshakeError, Security, Tls, TlsError};
+pub use tls::{HandshakeError, Roots, Security, Tls, TlsError, extra_roots};
 
 /// TCP, or TLS over it.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}

@@ -79,6 +79,22 @@ impl Security {
     }
 }
 
+/// Whose certificates are believed: the system's roots, and further ones.
+#[derive(Clone)]
+pub struct Roots(TlsConnector);
+
+impl Roots {
+    /// Reads them. Blocks.
+    ///
+    /// # Errors
+    /// There are none, or `ca` cannot be read.
+    pub fn read(ca: Option<&Path>) -> Result<Self, TlsError> {
+        let provider = Arc::new(ring::default_provider());
+        let verifier = Verifier::new_with_extra_roots(extra_roots(ca)?, provider.clone())?;
+        Ok(Self(connector(&provider, Arc::new(verifier))?))
+    }
+}
+
 /// Ready-made settings for one server.
 pub struct Tls {
     name: ServerName<'static>,
@@ -92,14 +108,19 @@ impl Tls {
     /// # Errors
     /// The host is no name, or there are no roots.
     pub fn new(host: &str, verify: bool, ca: Option<&Path>) -> Result<Self, TlsError> {
+        let roots = if verify { Some(Roots::read(ca)?) } else { None };
+        Self::believing(host, roots.as_ref())
+    }
+
+    /// The same with roots that have been read; without any no verified connection can be asked for.
+    ///
+    /// # Errors
+    /// The host is no name.
+    pub fn believing(host: &str, roots: Option<&Roots>) -> Result<Self, TlsError> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| TlsError::Host(host.to_owned()))?;
         let provider = Arc::new(ring::default_provider());
         let any: Arc<dyn ServerCertVerifier> = Arc::new(AnyCertificate(provider.clone()));
-        let verified = match verify {
-            true => Some(connector(&provider, Arc::new(Verifier::new_with_extra_roots(extra_roots(ca)?, provider.clone())?))?),
-            false => None,
-        };
-        Ok(Self { name, verified, unverified: connector(&provider, any)? })
+        Ok(Self { name, verified: roots.map(|roots| roots.0.clone()), unverified: connector(&provider, any)? })
     }
 
     /// The handshake, which takes at most `limit`. `Opportunistic` takes any certificate.
@@ -130,7 +151,11 @@ fn connector(provider: &Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifie
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-fn extra_roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// The certificates of a PEM file; none where there is no file.
+///
+/// # Errors
+/// It cannot be read, or holds none.
+pub fn extra_roots(ca: Option<&Path>) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let Some(path) = ca else { return Ok(Vec::new()) };
     let bad = |why: String| TlsError::Ca { path: path.to_owned(), why };
     let roots = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>).map_err(|e| bad(e.to_string()))?;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
+use crate::model::OutboxId;
 use crate::net::Backoff;
 
 const fn s(seconds: u64) -> Duration {
@@ -22,6 +23,8 @@ const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_20
 const FORGOTTEN: Duration = s(3_600);
 /// MiB of mails that may be held at once while they leave; what is smaller than one is not counted.
 const LARGE: usize = 256;
+/// Most mails that are known to find no room; what comes beside them is read to find out.
+const CROWDED: usize = 1_000;
 /// Most domains that a claim leaves out by name.
 const LEFT_OUT: usize = 1_000;
 
@@ -34,16 +37,18 @@ pub(super) struct Room {
     pub(super) away: Vec<String>,
 }
 
-/// The states of all that is down or in use, by name; the relay has the empty one.
+/// The states of all that is down or in use, by name; the relay has the empty one, and that of a mailbox one with a colon.
 #[derive(Debug)]
 pub struct Destinations {
     known: Mutex<HashMap<String, State>>,
     large: Semaphore,
+    /// MiB of mails that found no room: until there is so much, they need not be read.
+    crowded: Mutex<HashMap<OutboxId, u32>>,
 }
 
 impl Default for Destinations {
     fn default() -> Self {
-        Self { known: Mutex::default(), large: Semaphore::new(LARGE) }
+        Self { known: Mutex::default(), large: Semaphore::new(LARGE), crowded: Mutex::default() }
     }
 }
 
@@ -66,9 +71,13 @@ pub(super) struct Down {
     pub(super) wait: Duration,
 }
 
+fn is_domain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(':')
+}
+
 impl State {
     fn new(name: &str, connections: usize) -> Self {
-        let pauses: &[Duration] = if name.is_empty() { &RELAY } else { &DOMAIN };
+        let pauses: &[Duration] = if is_domain(name) { &DOMAIN } else { &RELAY };
         Self {
             backoff: Backoff::new(pauses),
             in_hand: 0,
@@ -88,17 +97,19 @@ impl State {
 }
 
 impl Destinations {
-    /// What may be claimed when `free` mails more can be in hand. With a relay all mail has one destination.
-    pub(super) fn room(&self, free: usize, connections: usize, straight: bool, now: Instant) -> Room {
+    /// What may be claimed when `free` mails more can be in hand. With one relay all mail has one destination.
+    pub(super) fn room(&self, free: usize, connections: usize, many: bool, now: Instant) -> Room {
         let mut known = self.lock();
         known.retain(|_, state| state.in_hand > 0 || state.backoff.until().is_some_and(|until| now < until + FORGOTTEN));
-        if straight {
+        if many {
             // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
             // be given up.
-            let full = known.iter().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
-            // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold.
-            let open = known.values().filter(|state| state.in_hand < connections && !state.probed);
-            let fits = open.map(|state| connections - state.in_hand).min().unwrap_or(connections);
+            let domains = || known.iter().filter(|(name, _)| is_domain(name));
+            let full = domains().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
+            // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold. What is for a relay that has
+            // enough is put back.
+            let open = domains().filter(|(_, state)| state.in_hand < connections && !state.probed);
+            let fits = open.map(|(_, state)| connections - state.in_hand).min().unwrap_or(connections);
             return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect() };
         }
         let limit = match known.get("") {
@@ -111,9 +122,27 @@ impl Destinations {
     }
 
     /// Room for a mail of so many octets until the answer is dropped; `None` while other large ones are on their way.
-    pub(super) fn memory(&self, octets: usize) -> Option<SemaphorePermit<'_>> {
+    pub(super) fn memory(&self, id: OutboxId, octets: usize) -> Option<SemaphorePermit<'_>> {
         let mebibytes = u32::try_from((octets >> 20).min(LARGE)).unwrap_or(u32::MAX);
-        self.large.try_acquire_many(mebibytes).ok()
+        let room = self.large.try_acquire_many(mebibytes).ok();
+        let mut crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        match room {
+            Some(_) => _ = crowded.remove(&id),
+            None if crowded.len() < CROWDED => _ = crowded.insert(id, mebibytes),
+            None => {}
+        }
+        room
+    }
+
+    /// Whether a mail that found no room before would find none now.
+    pub(super) fn is_crowded(&self, id: OutboxId) -> bool {
+        let crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
+        crowded.get(&id).is_some_and(|mebibytes| self.large.available_permits() < *mebibytes as usize)
+    }
+
+    /// Whether so many mails to it are in hand as it may have connections.
+    pub(super) fn is_full(&self, name: &str, connections: usize) -> bool {
+        self.lock().get(name).is_some_and(|state| state.in_hand >= connections)
     }
 
     /// When the next probe will be due.
@@ -238,11 +267,17 @@ mod tests {
     #[test]
     fn large_mails_wait_for_each_other_and_small_ones_for_none() {
         let all = Destinations::default();
-        let (one, other) = (all.memory(200 << 20).unwrap(), all.memory(50 << 20).unwrap());
-        assert!(all.memory(50 << 20).is_none() && all.memory(1 << 30).is_none());
-        assert!(all.memory(1 << 19).is_some());
-        drop((one, other));
-        assert!(all.memory(1 << 30).is_some(), "one that is larger than all room goes alone");
+        let memory = |id, octets| all.memory(OutboxId(id), octets);
+        let (one, other) = (memory(1, 200 << 20).unwrap(), memory(2, 50 << 20).unwrap());
+        assert!(memory(3, 50 << 20).is_none() && memory(4, 1 << 30).is_none());
+        assert!(memory(5, 1 << 19).is_some());
+        let crowded = || [1, 3, 4, 5].map(|id| all.is_crowded(OutboxId(id)));
+        assert_eq!(crowded(), [false, true, true, false], "who found no room need not be read to find none again");
+        drop(other);
+        assert_eq!(crowded(), [false, false, true, false]);
+        drop(one);
+        assert!(memory(4, 1 << 30).is_some(), "one that is larger than all room goes alone");
+        assert!(all.large.available_permits() == LARGE && !crowded()[2]);
     }
 
     #[test]
@@ -280,6 +315,16 @@ mod tests {
         assert_eq!(all.lock().len(), 1, "what works and is idle is forgotten");
         all.room(20, 5, true, now + s(60) + FORGOTTEN);
         assert!(all.lock().is_empty(), "and what has no mail any more");
+    }
+
+    #[test]
+    fn a_relay_beside_others_is_full_by_itself() {
+        let (all, now, own) = (Arc::new(Destinations::default()), Instant::now(), "smtp://relay.test:25");
+        let five = several(&all, own, 5);
+        assert!(all.is_full(own, 5) && !all.is_full("", 5));
+        assert_eq!(all.room(20, 5, true, now), Room { limit: 5, away: Vec::new() }, "no domain is called so");
+        assert_eq!(all.is_down(own, "421", now), s(5), "a relay is asked again sooner than a stranger");
+        drop(five);
     }
 
     #[tokio::test]

@@ -28,13 +28,18 @@ pub(super) fn settled(row: &OutboxRow, outcome: Outcome, pause: Pause, limits: &
     let too_old = now - row.created_at >= i64::try_from(limits.give_up_after.as_millis()).unwrap_or(i64::MAX);
     let tries = usize::try_from(row.attempts - 1).unwrap_or(0);
     let next = now + spread(RETRIES.get(tries).or(RETRIES.last()).copied().unwrap_or(14_400) * 1_000, row.id.0);
+    // Its author hears of it then, not a try later.
+    let before_late = |next: i64| match row.created_at.saturating_add(LATE) {
+        late if is_told(row) && now < late => next.min(late),
+        _ => next,
+    };
     match outcome {
         Outcome::Sent { reply } => Settled::Sent(reply),
         Outcome::Recipient { temporary: false, reply } => Settled::Failed(reply),
         Outcome::Recipient { reply, .. } | Outcome::Destination { reply } if too_old => Settled::Failed(reply),
-        Outcome::Recipient { reply, .. } => Settled::Retry(reply, next),
-        Outcome::Destination { reply } if pause.charged => Settled::Retry(reply, now + spread(millis(pause.length), row.id.0)),
-        Outcome::Destination { reply } => Settled::Postponed(reply, now + millis(pause.length)),
+        Outcome::Recipient { reply, .. } => Settled::Retry(reply, before_late(next)),
+        Outcome::Destination { reply } if pause.charged => Settled::Retry(reply, before_late(now + spread(millis(pause.length), row.id.0))),
+        Outcome::Destination { reply } => Settled::Postponed(reply, before_late(now + spread(millis(pause.length), row.id.0))),
         // It may have left. Of a person's answer a second, identical copy is better than none.
         Outcome::Unknown { reply } if row.kind.is_repeated() && !too_old => Settled::Retry(reply, next),
         Outcome::Unknown { reply } => Settled::Unknown(reply),
@@ -44,16 +49,21 @@ pub(super) fn settled(row: &OutboxRow, outcome: Outcome, pause: Pause, limits: &
 /// Whether whoever wrote a mail should now hear that it still waits.
 pub(super) fn is_late(row: &OutboxRow, settled: &Settled, now: i64) -> bool {
     let waits = matches!(settled, Settled::Retry(..) | Settled::Postponed(..));
-    waits && row.kind == MailKind::Answer && !row.told_late && now - row.created_at >= LATE
+    waits && is_told(row) && now - row.created_at >= LATE
+}
+
+fn is_told(row: &OutboxRow) -> bool {
+    row.kind == MailKind::Answer && !row.told_late
 }
 
 /// Up to a fifth more, by the mail: what was refused together does not come back together.
-fn spread(pause: i64, id: i64) -> i64 {
+pub(super) fn spread(pause: i64, id: i64) -> i64 {
     let share = (id.wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()) >> 32).rem_euclid(1_000);
     pause + pause / 5_000 * share
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
     use crate::model::outgoing::{OutboxState, Params};
@@ -91,6 +101,39 @@ mod tests {
             assert!(matches!(settled, Settled::Retry(_, at) if (pause..=pause * 6 / 5).contains(&at)), "{settled:?}");
         }
         assert_eq!(of(MailKind::Answer, 99, refused(), 5 * 86_400_000), Settled::Failed("450 later".into()));
+    }
+
+    #[test]
+    fn no_try_of_an_answer_is_long_after_its_author_should_hear_of_it() {
+        let refused = || Outcome::Recipient { temporary: true, reply: "450 later".into() };
+        let down = || Outcome::Destination { reply: "cannot connect".into() };
+        let long = |charged| Pause { length: Duration::from_secs(14_400), charged };
+        for row in [row(MailKind::Answer, 7), OutboxRow { id: OutboxId(5), ..row(MailKind::Answer, 6) }] {
+            for (outcome, pause) in [(refused(), long(true)), (down(), long(true)), (down(), long(false))] {
+                let at = |now| match settled(&row, outcome.clone(), pause, &Limits::default(), now) {
+                    Settled::Retry(_, at) | Settled::Postponed(_, at) => at,
+                    other => panic!("{other:?}"),
+                };
+                assert_eq!(at(LATE - 60_000), LATE);
+                assert!(at(LATE) > LATE + 3_600_000, "told then, it waits as ever");
+            }
+        }
+        let settled = settled(&row(MailKind::Notify, 7), refused(), long(true), &Limits::default(), LATE - 60_000);
+        assert!(matches!(settled, Settled::Retry(_, at) if at > LATE + 3_600_000), "nobody is told of a notice");
+    }
+
+    #[test]
+    fn what_waits_for_one_destination_comes_back_bit_by_bit() {
+        let at = |id| {
+            let row = OutboxRow { id: OutboxId(id), ..row(MailKind::Notify, 1) };
+            let pause = Pause { length: Duration::from_secs(3_600), charged: false };
+            match settled(&row, Outcome::Destination { reply: "down".into() }, pause, &Limits::default(), 0) {
+                Settled::Postponed(_, at) => at,
+                other => panic!("{other:?}"),
+            }
+        };
+        let times: std::collections::BTreeSet<i64> = (0..100).map(at).collect();
+        assert!(times.len() > 50 && times.iter().all(|at| (3_600_000..=4_320_000).contains(at)), "{times:?}");
     }
 
     #[test]

@@ -28,8 +28,8 @@ use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Sto
 use super::compose::{ComposeError, Composed, Composer};
 use super::destination::{Destinations, Down, Room};
 use super::dkim::Signer;
-use super::outcome::{Pause, is_late, settled};
-use super::relay::{Exit, Fence, Outcome};
+use super::outcome::{Pause, is_late, settled, spread};
+use super::relay::{Exit, Exits, Fence, Outcome};
 
 /// Mails in hand at once by a relay.
 const IN_HAND: usize = 20;
@@ -50,7 +50,7 @@ pub struct Sender {
     /// The desk as it is configured now.
     pub desk: watch::Receiver<Arc<Desk>>,
     /// Where mail leaves, as it is configured now.
-    pub exit: watch::Receiver<Arc<Exit>>,
+    pub exits: watch::Receiver<Arc<Exits>>,
     /// Finds what agents ask for.
     pub searcher: Searcher,
     /// Signs what leaves.
@@ -81,22 +81,38 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     let mut in_hand = BTreeSet::new();
     let mut unsure = false;
     loop {
-        let exit = sender.exit.borrow().clone();
+        let exits = sender.exits.borrow().clone();
         let connections = sender.desk.borrow().config.outbound.connections;
-        let most = if exit.is_straight() { IN_HAND_STRAIGHT } else { IN_HAND };
+        let most = if exits.are_many() { IN_HAND_STRAIGHT } else { IN_HAND };
         let free = most.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
-        let room = sender.destinations.room(free, connections, exit.is_straight(), Instant::now());
+        let room = sender.destinations.room(free, connections, exits.are_many(), Instant::now());
         let wanted = room.limit;
         let claimed = sender.claim(room, strays).await;
         unsure = claimed.is_none();
         let claimed = claimed.unwrap_or_default();
         // There may be more, for others than these.
-        let more = exit.is_straight() && wanted > 0 && claimed.len() == wanted;
+        let more = exits.are_many() && wanted > 0 && claimed.len() == wanted;
         for row in claimed {
-            let (id, sender, exit, cancel) = (row.id, sender.clone(), exit.clone(), cancel.clone());
-            let destination = sender.destinations.claimed(&exit.destination(&row.address), connections);
+            let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
             in_hand.insert(id);
+            let exit = match sender.exit_of(&exits, &row).await {
+                Ok(exit) => exit,
+                Err(error) => {
+                    work.spawn(async move {
+                        sender.put_back(&row, format!("the desk could not look for its relay: {error}")).await.then_some(id)
+                    });
+                    continue;
+                }
+            };
+            let name = exit.destination(&row.address);
+            if exits.has_own() && sender.destinations.is_full(&name, connections) {
+                work.spawn(
+                    async move { sender.put_back(&row, "it waits for other mail that leaves the same way".into()).await.then_some(id) },
+                );
+                continue;
+            }
+            let destination = sender.destinations.claimed(&name, connections);
             work.spawn(async move { Box::pin(sender.one(row, &exit, destination.name(), cancel)).await.then_some(id) });
         }
         let now = Instant::now();
@@ -167,13 +183,36 @@ impl Sender {
         }
     }
 
+    /// Where a mail leaves: what its mailbox says, which is looked up only where it matters.
+    async fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Result<Arc<Exit>, StoreError> {
+        if !exits.has_own() {
+            return Ok(exits.main().clone());
+        }
+        let desk = self.desk.borrow().clone();
+        let composer = Composer { store: &self.store, desk: &desk, searcher: &self.searcher, now: self.clock.now() };
+        let mailbox = composer.mailbox(row).await?;
+        let address = desk.book.mailbox(mailbox).map_or("", |mailbox| mailbox.address.as_str());
+        Ok(exits.of_mailbox(address).clone())
+    }
+
+    /// Nothing was tried, and the mail comes again soon; says whether it is no longer ours.
+    async fn put_back(&self, row: &OutboxRow, why: String) -> bool {
+        let at = self.clock.now() + spread(millis(SLOW_POLL), row.id.0);
+        let desk = self.desk.borrow().clone();
+        self.end(&desk, row, Settled::Postponed(why, at)).await
+    }
+
     /// Tries a mail and settles it; says whether it is no longer ours.
     async fn one(&self, row: OutboxRow, exit: &Exit, destination: &str, cancel: CancellationToken) -> bool {
+        const CROWDED: &str = "it waits for other large mails to leave";
         let desk = self.desk.borrow().clone();
+        if self.destinations.is_crowded(row.id) {
+            return self.put_back(&row, CROWDED.into()).await;
+        }
         let settled = match self.composed(&desk, &row).await {
-            Ok(mail) => match self.destinations.memory(mail.bytes.len()) {
+            Ok(mail) => match self.destinations.memory(row.id, mail.bytes.len()) {
                 Some(_held) => self.tried(&desk, &row, &mail, Way { exit, destination }, &cancel).await,
-                None => Settled::Postponed("it waits for other large mails to leave".into(), self.clock.now() + millis(SLOW_POLL)),
+                None => return self.put_back(&row, CROWDED.into()).await,
             },
             Err(ComposeError::Store(StoreError::Fenced)) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
@@ -191,8 +230,13 @@ impl Sender {
                 settled(&row, outcome, Pause { length: pause, charged: false }, &desk.config.limits, self.clock.now())
             }
         };
+        self.end(&desk, &row, settled).await
+    }
+
+    /// Writes down what became of a mail; says whether it is no longer ours.
+    async fn end(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> bool {
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
-        match self.settle(&desk, &row, settled).await {
+        match self.settle(desk, row, settled).await {
             Ok(()) => true,
             Err(StoreError::Fenced) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");

@@ -53,6 +53,8 @@ pub enum Cmd {
     Settle(Box<Settlement>),
     /// Puts a waiting or failed mail at the head of its queue.
     RetryOutbox { id: OutboxId, now: i64 },
+    /// Lets all mail that was put off be tried now: its way out is another one.
+    RetryAllOutbox { now: i64 },
     /// Gives a waiting mail up, with what follows on the desk.
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Forgets composed bytes of mails settled before `before` (ms).
@@ -171,6 +173,7 @@ impl Cmd {
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
             Self::Settle(settlement) => outbox::settle(conn, settlement).await,
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
+            Self::RetryAllOutbox { now } => outbox::retry_all(conn, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
             Self::SweepCopies { now, limit } => forget::copies(conn, *now, *limit).await,
@@ -274,7 +277,7 @@ impl Cmd {
     pub(super) fn fills_outbox(&self) -> bool {
         match self {
             Self::Commit(changes) => !changes.outbox.is_empty(),
-            Self::Settle(_) | Self::RetryOutbox { .. } => true,
+            Self::Settle(_) | Self::RetryOutbox { .. } | Self::RetryAllOutbox { .. } => true,
             _ => false,
         }
     }

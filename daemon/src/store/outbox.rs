@@ -160,6 +160,14 @@ pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result
     }
 }
 
+/// The way out is another one, so what the last one has said means nothing: whatever was tried and put off is due now. What waits for
+/// another reason, say so that it can be taken back, was never tried.
+pub(super) async fn retry_all(conn: &mut Conn<'_>, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE outbox SET due_at = $1 WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at > $1 AND last_reply IS NOT NULL";
+    conn.exec(sql, vec![now.into()]).await?;
+    conn.exec("UPDATE counter SET v = v + 1 WHERE k = 'by_hand'", vec![]).await.map(|_| Outcome::Done)
+}
+
 /// A person's word: give it up.
 pub(super) async fn drop_row(conn: &mut Conn<'_>, id: OutboxId, now: i64, changes: &Changes) -> Result<Outcome, StoreError> {
     let waits = conn.lock("SELECT id FROM outbox WHERE id = $1 AND state = 'waiting'", vec![id.into()]).await?;

@@ -9,11 +9,11 @@ use std::time::Duration;
 use super::{Report, State};
 use crate::app::{Opened, is_served, tls};
 use crate::clock::Clock;
-use crate::config::{Config, Dkim, Listen, Relay, SubmissionListen};
+use crate::config::{Config, Dkim, Listen, SubmissionListen};
 use crate::filter;
 use crate::receive::{Listener, Protocol, imap};
 use crate::send::dkim;
-use crate::send::relay::{Exit, Timeouts};
+use crate::send::relay::{Exits, Timeouts};
 use crate::store::{free_space, keys};
 use crate::verify::{self, Verifier};
 
@@ -154,19 +154,17 @@ pub(super) fn certificates(config: &Config, report: &mut Report) {
 
 /// Whether mail could leave now.
 pub(super) async fn relay(config: &Config, report: &mut Report) {
-    let way = match &config.outbound.relay {
-        Relay::Smtp(relay) => format!("{}:{}", relay.host, relay.port),
-        Relay::Maildir(folder) => format!("Maildir {}", folder.display()),
-        Relay::Mx(_) => "straight to MX".to_owned(),
-    };
-    let exit = match Exit::of(config) {
-        Ok(exit) => exit,
+    let exits = match Exits::hurried(config, Timeouts { connect: PATIENCE, reply: PATIENCE, ..Timeouts::default() }) {
+        Ok(exits) => exits,
         Err(error) => return report.add("relay", State::Bad, error.to_string()),
     };
-    let exit = exit.with_timeouts(Timeouts { connect: PATIENCE, reply: PATIENCE, ..Timeouts::default() });
-    match Box::pin(exit.probe()).await {
-        Ok(()) => report.add("relay", State::Ok, way),
-        Err(error) => report.add("relay", State::Bad, format!("{way}: {error}")),
+    for (mailboxes, exit) in exits.each() {
+        let of = if mailboxes.is_empty() { String::new() } else { format!(" of {}", mailboxes.join(", ")) };
+        let way = format!("{}{of}", exit.shown());
+        match Box::pin(exit.probe()).await {
+            Ok(()) => report.add("relay", State::Ok, way),
+            Err(error) => report.add("relay", State::Bad, format!("{way}: {error}")),
+        }
     }
 }
 

@@ -152,6 +152,7 @@ async fn outbox(w: &World) {
     let failed = store.outbox(Some(OutboxState::Failed), None, 10).await.unwrap().items;
     let id = failed.first().unwrap().id;
     store.run(Cmd::RetryOutbox { id, now }).await.unwrap();
+    store.run(Cmd::RetryAllOutbox { now: now - 1 }).await.unwrap();
     assert_eq!(store.outbox_open(None, 10).await.unwrap().items.len(), 1);
     store.run(Cmd::DropOutbox { id, now, changes: Box::new(Changes { at: now, ..Changes::default() }) }).await.unwrap();
     assert!(store.outbox_row(id).await.unwrap().is_some());

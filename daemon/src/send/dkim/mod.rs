@@ -19,6 +19,7 @@ use mail_auth::dkim::{Canonicalization, DkimSigner, NeedDomain};
 use mail_auth::hickory_resolver::proto::op::ResponseCode;
 use mail_auth::{DnsError, Error, MessageAuthenticator};
 use memchr::memmem;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{Config, Dkim, Relay};
@@ -129,7 +130,7 @@ impl Signer {
     /// # Errors
     /// It should be signed and can't be.
     pub async fn signed(&self, config: &Config, address: &str, mail: Vec<u8>, day: &str) -> Result<Vec<u8>, DkimError> {
-        let outside = !matches!(config.outbound.relay, Relay::Maildir(_));
+        let outside = !matches!(config.relay_of(address), Relay::Maildir(_));
         if config.outbound.dkim == Dkim::Never || (config.outbound.dkim == Dkim::Published && !outside) {
             return Ok(mail);
         }
@@ -189,19 +190,28 @@ pub fn domains(config: &Config) -> BTreeSet<String> {
     config.mailboxes.iter().map(|mailbox| domain_of(&mailbox.address)).collect()
 }
 
-/// Whether the DNS has the record of each key.
+/// Whether the DNS has the record of each key. All are asked for at once.
 pub async fn published(server: Option<SocketAddr>, keys: &[Key]) -> Vec<Published> {
     let Ok(dns) = resolver(server) else { return vec![Published::Unknown; keys.len()] };
-    let mut states = Vec::with_capacity(keys.len());
-    for key in keys {
-        states.push(is_published(&dns, key).await);
+    let mut asked = JoinSet::new();
+    for (at, key) in keys.iter().enumerate() {
+        let (dns, name, public) = (dns.clone(), key.name(), key.public.clone());
+        asked.spawn(async move { (at, is_published(&dns, &name, &public).await) });
+    }
+    let mut states = vec![Published::Unknown; keys.len()];
+    while let Some(done) = asked.join_next().await {
+        if let Ok((at, found)) = done
+            && let Some(state) = states.get_mut(at)
+        {
+            *state = found;
+        }
     }
     states
 }
 
-async fn is_published(dns: &MessageAuthenticator, key: &Key) -> Published {
-    match dns.txt_raw_lookup(format!("{}.", key.name())).await {
-        Ok(text) if record::publishes(&text, &key.public) => Published::Yes,
+async fn is_published(dns: &MessageAuthenticator, name: &str, public: &str) -> Published {
+    match dns.txt_raw_lookup(format!("{name}.")).await {
+        Ok(text) if record::publishes(&text, public) => Published::Yes,
         Ok(_) | Err(Error::Dns(DnsError::RecordNotFound(ResponseCode::NoError | ResponseCode::NXDomain))) => Published::No,
         Err(_) => Published::Unknown,
     }

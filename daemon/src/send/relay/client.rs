@@ -1,13 +1,16 @@
 //! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail after the other, each to one
 //! recipient.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::auth::{self, Login};
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use super::{Fence, Outcome, Timeouts, dot};
 use crate::failpoint;
+use crate::model::address;
 use crate::net::{Security, Stream, Tls, dial, dial_at};
 
 /// What a connection needs to know.
@@ -30,8 +33,18 @@ const MAILS: u32 = 50;
 #[derive(Clone, Copy)]
 pub(super) struct At {
     pub(super) address: SocketAddr,
-    /// Without TLS even where it is offered: what is left when a handshake has failed.
-    pub(super) clear: bool,
+    pub(super) cover: Cover,
+}
+
+/// How much TLS a connection to an MX must have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cover {
+    /// TLS and a valid certificate, or nothing: a policy of the domain asks for it.
+    Verified,
+    /// TLS where it is offered, with any certificate.
+    Any,
+    /// None even where it is offered: what is left when TLS has failed.
+    Clear,
 }
 
 /// What the server said in its answer to EHLO.
@@ -41,6 +54,7 @@ pub(super) struct Offers {
     pub(super) name: String,
     pub(super) starttls: bool,
     pub(super) eight_bit: bool,
+    pub(super) pipelining: bool,
     pub(super) utf8: bool,
     /// `Some(0)`: no fixed limit (RFC 1870 §4).
     pub(super) size: Option<u64>,
@@ -59,6 +73,7 @@ impl Offers {
             match words.next() {
                 Some("STARTTLS") => offers.starttls = true,
                 Some("8BITMIME") => offers.eight_bit = true,
+                Some("PIPELINING") => offers.pipelining = true,
                 Some("SMTPUTF8") => offers.utf8 = true,
                 Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
                 Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
@@ -73,6 +88,8 @@ impl Offers {
 pub(super) struct Session {
     wire: Wire,
     offers: Offers,
+    /// Whether the server is a recipient's, not a relay.
+    straight: bool,
     /// Mails so far.
     mails: u32,
     /// Whether every command has its reply, so that another mail can follow.
@@ -87,7 +104,8 @@ impl Session {
             return Self::begin(plan, Box::new(stream), loopback).await;
         };
         let stream = dial_at(plan.host, at.address, plan.timeouts.connect).await?;
-        let session = Self::greeted(plan, Box::new(stream), Security::Opportunistic).await?;
+        let security = if at.cover == Cover::Verified { Security::Required } else { Security::Opportunistic };
+        let session = Self::greeted(plan, Box::new(stream), security).await?;
         // Whatever the DNS calls it, it is this desk.
         if session.offers.name.trim_end_matches('.') == plan.hostname.to_ascii_lowercase() { Err(Fault::Ourselves) } else { Ok(session) }
     }
@@ -105,8 +123,8 @@ impl Session {
             return Err(Fault::refused("greeting", &greeting));
         }
         let offers = hello(&mut wire, plan.hostname).await?;
-        let mut session = Self { wire, offers, mails: 0, clean: true };
-        if security != Security::Implicit && !plan.at.is_some_and(|at| at.clear) {
+        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true };
+        if security != Security::Implicit && plan.at.is_none_or(|at| at.cover != Cover::Clear) {
             session = session.start_tls(plan, security).await?;
         }
         if let Some(login) = plan.login {
@@ -118,16 +136,20 @@ impl Session {
     async fn start_tls(mut self, plan: &Plan<'_>, security: Security) -> Result<Self, Fault> {
         let required = security == Security::Required;
         if !self.offers.starttls {
-            return if required { Err(Fault::NoTls) } else { Ok(self) };
+            return match (required, plan.at) {
+                (false, _) => Ok(self),
+                (true, None) => Err(Fault::NoTls),
+                (true, Some(_)) => Err(Fault::NotOffered),
+            };
         }
-        let answer = self.wire.command("STARTTLS", "STARTTLS").await?;
+        let answer = self.wire.command("STARTTLS", "STARTTLS").await.map_err(Fault::beside_tls)?;
         if answer.code != 220 {
             return if required { Err(Fault::refused("STARTTLS", &answer)) } else { Ok(self) };
         }
         let stream = plan.tls.handshake(security, self.wire.into_stream("STARTTLS")?, plan.timeouts.reply).await?;
         let mut wire = Wire::new(stream, plan.timeouts);
         // RFC 3207 §4.2: what was offered in clear is forgotten.
-        let offers = hello(&mut wire, plan.hostname).await?;
+        let offers = hello(&mut wire, plan.hostname).await.map_err(Fault::beside_tls)?;
         Ok(Self { wire, offers, ..self })
     }
 
@@ -144,23 +166,69 @@ impl Session {
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
-        let answer = self.wire.command("MAIL", &line).await?;
-        if !answer.is_ok() {
-            return Err(self.answered(&answer, mail_refused(&answer)));
+        let to = format!("RCPT TO:<{}>", written(&self.offers, recipient));
+        if self.offers.pipelining {
+            self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
         }
-        let answer = self.wire.command("RCPT", &format!("RCPT TO:<{recipient}>")).await.map_err(Fault::in_mail)?;
+        let (reply, data) = (self.wire.timeouts().reply, self.wire.timeouts().data);
+        let answer = self.ask("MAIL", &line, reply).await?;
         if !answer.is_ok() {
-            return Err(self.answered(&answer, recipient_refused("RCPT", &answer)));
+            let refusal = self.answered(&answer, mail_refused(&answer, self.straight));
+            return Err(self.hear_rest(&["RCPT", "DATA"], refusal).await);
         }
-        let limit = self.wire.timeouts().data;
-        let answer = self.wire.command_within("DATA", "DATA", limit).await.map_err(Fault::in_mail)?;
+        let answer = self.ask("RCPT", &to, reply).await.map_err(Fault::in_mail)?;
+        if !answer.is_ok() {
+            let refusal = self.answered(&answer, recipient_refused("RCPT", &answer));
+            return Err(self.hear_rest(&["DATA"], refusal).await);
+        }
+        let answer = self.ask("DATA", "DATA", data).await.map_err(Fault::in_mail)?;
         if answer.code != 354 {
             return Err(self.answered(&answer, recipient_refused("DATA", &answer)));
+        }
+        // What else it has said would be read as its answer to the final dot.
+        if let Err(fault) = self.wire.in_turn("DATA") {
+            return Err(self.said_early(fault).await);
         }
         if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
         self.after_dot().await
+    }
+
+    /// The reply to a command, which has left before where the server takes several at once.
+    async fn ask(&mut self, when: &'static str, line: &str, limit: Duration) -> Result<Answer, Fault> {
+        if self.offers.pipelining { self.wire.answer(when, limit).await } else { self.wire.command_within(when, line, limit).await }
+    }
+
+    /// What has left together with a command that was refused has replies, too (RFC 2920 §3.1). They change nothing about the
+    /// refusal, only whether the session can go on.
+    async fn hear_rest(&mut self, rest: &[&'static str], refusal: Outcome) -> Outcome {
+        if self.offers.pipelining && std::mem::take(&mut self.clean) {
+            self.clean = self.nothing_left(rest).await.unwrap_or(false);
+        }
+        refusal
+    }
+
+    /// Whether the server is back where no mail is begun. A 354 although nobody is to get the mail is answered by a lone dot; though
+    /// not where a recipient was taken, who would get an empty mail: then the connection ends without a dot, and so without a mail.
+    async fn nothing_left(&mut self, rest: &[&'static str]) -> Result<bool, Fault> {
+        let limit = self.wire.timeouts().quit;
+        let mut taken = false;
+        for &when in rest {
+            let mut answer = self.wire.answer(when, limit).await?;
+            if when != "DATA" {
+                taken = answer.is_ok();
+                continue;
+            }
+            if answer.code == 354 {
+                if taken {
+                    return Ok(false);
+                }
+                answer = self.wire.command_within(when, ".", limit).await?;
+            }
+            return Ok(answer.is_temporary() || answer.is_permanent());
+        }
+        Ok(true)
     }
 
     /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
@@ -257,6 +325,7 @@ async fn hello(wire: &mut Wire, hostname: &str) -> Result<Offers, Fault> {
 fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
     let refuse = |reply: String| Err(Outcome::Recipient { temporary: false, reply });
     let size = mail.len() as u64;
+    let (sender, recipient) = (written(offers, sender), written(offers, recipient));
     let mut line = format!("MAIL FROM:<{sender}>");
     if let Some(limit) = offers.size {
         if limit > 0 && size > limit {
@@ -267,19 +336,31 @@ fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Res
     if offers.eight_bit && !mail.is_ascii() {
         line.push_str(" BODY=8BITMIME");
     }
-    if !sender.is_ascii() || !recipient.is_ascii() {
+    if let Some(address) = [&sender, &recipient].into_iter().find(|address| !address.is_ascii()) {
         if !offers.utf8 {
-            return refuse("550 5.6.7 the address is not ASCII and the relay does not offer SMTPUTF8".to_owned());
+            return refuse(format!("550 5.6.7 the address {address} is not ASCII, and the server does not offer SMTPUTF8"));
         }
         line.push_str(" SMTPUTF8");
     }
     Ok(line)
 }
 
-/// MAIL: a refused size is about this mail for good. Any other lasting refusal may be about our sender or the relay's
-/// configuration, which somebody can mend: this mail waits, and others with another sender go on.
-fn mail_refused(answer: &Answer) -> Outcome {
+/// An address as this server can read it: without SMTPUTF8 the domain goes as A-labels (RFC 6531 §3.2). A local part that is not
+/// ASCII has no other form.
+fn written<'a>(offers: &Offers, address: &'a str) -> Cow<'a, str> {
+    match address::split(address) {
+        Some((local, domain)) if !offers.utf8 && !domain.is_ascii() && local.is_ascii() => {
+            Cow::Owned(format!("{local}@{}", mail_auth::common::to_a_label(domain)))
+        }
+        _ => Cow::Borrowed(address),
+    }
+}
+
+/// MAIL: a refused size is about this mail for good. Any other lasting refusal of a relay may be about our sender or its
+/// configuration, which somebody can mend: this mail waits, and others with another sender go on. That of a stranger is for good.
+fn mail_refused(answer: &Answer, straight: bool) -> Outcome {
     match answer {
+        a if straight && a.is_permanent() && a.code != 530 => refused(a),
         a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a),
         a if a.is_permanent() && a.code != 530 => Outcome::Recipient { temporary: true, reply: a.to_string() },
         a => Fault::refused("MAIL", a).into(),
@@ -309,9 +390,9 @@ mod tests {
 
     #[test]
     fn offers_are_read_as_written_by_old_and_new_servers() {
-        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "X-NEW"]);
+        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "Pipelining", "X-NEW"]);
         assert_eq!(read.auth, ["LOGIN", "LOGIN", "PLAIN"]);
-        assert_eq!((read.starttls, read.eight_bit, read.utf8, read.size), (true, true, false, Some(0)));
+        assert_eq!((read.starttls, read.eight_bit, read.pipelining, read.utf8, read.size), (true, true, true, false, Some(0)));
         assert!(!offers(&["STARTTLS"]).starttls, "the first line is the server's name");
     }
 
@@ -325,6 +406,13 @@ mod tests {
         assert_eq!(line(&all, "ü@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5 SMTPUTF8".into()));
         assert_eq!(line(&none, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test>".into()));
         assert_eq!(mail_from(&none, "", "b@x.test", b""), Ok("MAIL FROM:<>".into()));
+        assert_eq!(line(&all, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test> SIZE=1 SMTPUTF8".into()));
+        assert_eq!(line(&none, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test>".into()));
+        assert_eq!(mail_from(&none, "desk+t@Bücher.test", "b@x.test", b""), Ok("MAIL FROM:<desk+t@xn--bcher-kva.test>".into()));
+        assert_eq!(written(&none, "b@ü.test"), "b@xn--tda.test");
+        assert_eq!((written(&all, "b@ü.test"), written(&none, "ü@ü.test")), ("b@ü.test".into(), "ü@ü.test".into()));
+        let why = line(&none, "ü@ü.test", "a");
+        assert!(matches!(&why, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains("ü@ü.test")), "{why:?}");
         for (refused, status) in [(line(&none, "ü@x.test", "a"), "5.6.7"), (line(&all, "b@x.test", "0123456789\r\n"), "5.3.4")] {
             assert!(matches!(&refused, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains(status)), "{refused:?}");
         }

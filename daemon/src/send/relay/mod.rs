@@ -4,22 +4,25 @@
 mod auth;
 mod client;
 mod dot;
+mod exits;
 mod fence;
 mod maildir;
 mod pool;
 mod reply;
 mod route;
 mod straight;
+mod sts;
 mod wire;
 
 #[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::config::types::{Relay, SmtpRelay};
 use crate::model::address;
@@ -31,6 +34,7 @@ use maildir::Letter;
 use pool::Pool;
 use straight::{Mx, Parcel};
 
+pub use exits::Exits;
 pub use fence::Fence;
 pub use straight::domain_of;
 use wire::Fault;
@@ -108,10 +112,16 @@ pub enum RelayError {
     Tls(#[from] TlsError),
 }
 
+/// Folder of what other domains ask for, in the data folder.
+const POLICIES: &str = "mta-sts";
+
 /// Where mail leaves. Shared by all senders; a connection that has carried a mail waits a moment for the next one.
 pub struct Exit {
     hostname: String,
+    /// What all mail that leaves here shares its fate with; that of the one relay is empty.
+    name: String,
     timeouts: Timeouts,
+    clock: Clock,
     pool: Arc<Pool>,
     way: Way,
 }
@@ -128,7 +138,7 @@ impl Exit {
     /// # Errors
     /// It cannot be used at all.
     pub fn of(config: &Config) -> Result<Self, RelayError> {
-        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver)
+        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver, Some(&config.desk.data))
     }
 
     /// The same for one that asks the system's resolver. `hostname` is the EHLO name.
@@ -136,10 +146,10 @@ impl Exit {
     /// # Errors
     /// It cannot be used at all.
     pub fn new(relay: &Relay, hostname: &str) -> Result<Self, RelayError> {
-        Self::asking(relay, hostname, None)
+        Self::asking(relay, hostname, None, None)
     }
 
-    fn asking(relay: &Relay, hostname: &str, resolver: Option<SocketAddr>) -> Result<Self, RelayError> {
+    fn asking(relay: &Relay, hostname: &str, resolver: Option<SocketAddr>, data: Option<&Path>) -> Result<Self, RelayError> {
         if !hostname.is_ascii() || !address::is_plain(&format!("postmaster@{hostname}")) {
             return Err(RelayError::Hostname(hostname.to_owned()));
         }
@@ -150,9 +160,22 @@ impl Exit {
                 Way::Smtp { relay: relay.clone(), tls: Box::new(Tls::new(&relay.host, verify, relay.ca.as_deref())?) }
             }
             Relay::Maildir(folder) => Way::Maildir(folder.clone()),
-            Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver)?)),
+            Relay::Mx(straight) => Way::Mx(Box::new(Mx::new(straight, resolver, data.map(|data| data.join(POLICIES)))?)),
         };
-        Ok(Self { hostname: hostname.to_owned(), timeouts: Timeouts::default(), pool: Arc::default(), way })
+        Ok(Self {
+            hostname: hostname.to_owned(),
+            name: String::new(),
+            timeouts: Timeouts::default(),
+            clock: Clock::default(),
+            pool: Arc::default(),
+            way,
+        })
+    }
+
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     /// The same with other timeouts.
@@ -184,12 +207,12 @@ impl Exit {
         }
     }
 
-    /// What a mail shares its fate with when the way is closed: the recipient's domain, or the one relay (empty).
+    /// What a mail shares its fate with when the way is closed: the recipient's domain, or the relay.
     pub fn destination(&self, recipient: &str) -> String {
         if self.is_straight() {
             address::split(&address::fold(recipient)).map_or_else(String::new, |(_, d)| d.to_owned())
         } else {
-            String::new()
+            self.name.clone()
         }
     }
 
@@ -221,6 +244,15 @@ impl Exit {
             session.quit().await;
         }
         outcome
+    }
+
+    /// Where it leads, in a few words for a person.
+    pub fn shown(&self) -> String {
+        match &self.way {
+            Way::Smtp { relay, .. } => format!("{}:{}", relay.host, relay.port),
+            Way::Maildir(folder) => format!("Maildir {}", folder.display()),
+            Way::Mx(_) => "straight to MX".to_owned(),
+        }
     }
 
     /// Whether mail could leave now: the relay answers, with TLS and AUTH as configured; the Maildir can be written to.

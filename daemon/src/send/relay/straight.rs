@@ -1,6 +1,7 @@
 //! Straight to the servers of the recipient's domain: each in its turn until one takes the mail or refuses it for good.
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use tokio::time::timeout;
 
 use crate::config::types::Straight;
 use crate::model::address;
-use crate::net::{Tls, resolver};
+use crate::net::{Tls, extra_roots, resolver};
 
-use super::client::{At, Plan};
+use super::client::{At, Cover, Plan};
 use super::route::{self, NoRoute};
+use super::sts::{self, Mode, Policies, Policy};
 use super::wire::Fault;
 use super::{Exit, Fence, Outcome, RelayError};
 
@@ -30,6 +32,14 @@ pub(super) struct Mx {
     dns: MessageAuthenticator,
     guard: Guard,
     port: u16,
+    policies: Policies,
+}
+
+/// A server at one of its addresses.
+#[derive(Clone, Copy)]
+struct Server<'a> {
+    name: &'a str,
+    address: SocketAddr,
 }
 
 /// A mail on its way.
@@ -42,10 +52,14 @@ pub(super) struct Parcel<'a> {
 }
 
 impl Mx {
-    pub(super) fn new(straight: &Straight, server: Option<SocketAddr>) -> Result<Self, RelayError> {
+    /// Policies of domains stand in `folder`.
+    pub(super) fn new(straight: &Straight, server: Option<SocketAddr>, folder: Option<PathBuf>) -> Result<Self, RelayError> {
+        extra_roots(straight.ca.as_deref())?;
         let dns = resolver(server).map_err(RelayError::Resolver)?;
         let nets = straight.allow_networks.iter().filter_map(|net| IpNet::new(net.address, net.prefix).ok());
-        Ok(Self { dns, guard: Guard { allow_http: false, allow_networks: nets.collect() }, port: straight.port })
+        let guard = Guard { allow_http: false, allow_networks: nets.collect() };
+        let policies = Policies::new(dns.clone(), guard.clone(), straight.ca.clone(), straight.policy_port, folder);
+        Ok(Self { dns, guard, port: straight.port, policies })
     }
 
     /// Whether the DNS answers.
@@ -80,9 +94,20 @@ impl Exit {
             Err(NoRoute::Never(reply)) => return never(reply),
             Err(NoRoute::Now(reply)) => return Outcome::Destination { reply },
         };
+        let policy = mx.policies.of(&domain, self.clock.now()).await;
         let mut last: Option<Outcome> = None;
         let (mut dials, mut refusals) = (0, 0);
         for server in servers {
+            match &policy {
+                Some(policy) if !policy.names(&server) && policy.mode == Mode::Enforce => {
+                    last = Some(weightier(last, Outcome::Destination { reply: sts::not_named(&domain, &server) }));
+                    continue;
+                }
+                Some(policy) if !policy.names(&server) => {
+                    tracing::warn!(domain, "mail leaves all the same: {}", sts::not_named(&domain, &server))
+                }
+                _ => {}
+            }
             let (addresses, refused): (Vec<IpAddr>, Vec<IpAddr>) = match route::addresses(&mx.dns, &server).await {
                 Ok(addresses) => addresses.into_iter().partition(|ip| mx.guard.allows(*ip)),
                 Err(NoRoute::Never(reply)) => return never(reply),
@@ -103,7 +128,10 @@ impl Exit {
                     break;
                 }
                 dials += 1;
-                let outcome = match self.at(&server, SocketAddr::new(ip, mx.port), parcel).await {
+                let outcome = match self
+                    .at(mx, &domain, policy.as_ref(), Server { name: &server, address: SocketAddr::new(ip, mx.port) }, parcel)
+                    .await
+                {
                     // Whoever else could take it was asked before.
                     Err(fault) if fault.is_ourselves() => return weightier(last, never(route::looped(&domain))),
                     Err(fault) => Outcome::Destination { reply: format!("{server}: {fault}") },
@@ -127,31 +155,67 @@ impl Exit {
         last.unwrap_or_else(|| never(format!("550 5.4.4 no server for mail to {domain} has an address")))
     }
 
-    /// One server at one of its addresses. A handshake that fails ends nothing: without TLS anybody on the way could read the
-    /// mail, but with an unknown certificate they could as well (RFC 7435).
-    async fn at(&self, server: &str, address: SocketAddr, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
+    /// One server at one of its addresses, with TLS as a policy asks for it; else as it comes.
+    async fn at(&self, mx: &Mx, domain: &str, policy: Option<&Policy>, server: Server<'_>, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
+        let Some(policy) = policy else { return self.as_it_comes(server, parcel).await };
+        let why = match self.verified(mx, server, parcel).await {
+            Err(fault) if fault.is_uncovered() => fault.to_string(),
+            Ok(Err(why)) => why,
+            Ok(Ok(outcome)) => return Ok(outcome),
+            Err(fault) => return Err(fault),
+        };
+        let reply = sts::not_covered(domain, server.name, server.address, &why);
+        if policy.mode == Mode::Enforce || parcel.fence.is_stopped() {
+            return Ok(Outcome::Destination { reply });
+        }
+        tracing::warn!(domain, "mail leaves all the same: {reply}");
+        self.as_it_comes(server, parcel).await
+    }
+
+    /// With TLS and a valid certificate; the inner error says why none can be asked for.
+    async fn verified(&self, mx: &Mx, server: Server<'_>, parcel: Parcel<'_>) -> Result<Result<Outcome, String>, Fault> {
         parcel.fence.begin();
-        let tls = match Tls::new(server, false, None) {
+        let roots = match mx.policies.roots().await {
+            Ok(roots) => roots,
+            Err(why) => return Ok(Err(why)),
+        };
+        let tls = match Tls::believing(server.name, Some(roots)) {
+            Ok(tls) => tls,
+            Err(error) => return Ok(Err(error.to_string())),
+        };
+        // A connection with any certificate must not carry it, so they have names of their own.
+        let place = format!("{} {} verified", server.name, server.address);
+        self.over(&place, &self.to(server, Cover::Verified, &tls), parcel).await.map(Ok)
+    }
+
+    /// A handshake that fails ends nothing: without TLS anybody on the way could read the mail, but with an unknown certificate they
+    /// could as well (RFC 7435).
+    async fn as_it_comes(&self, server: Server<'_>, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
+        parcel.fence.begin();
+        let tls = match Tls::believing(server.name, None) {
             Ok(tls) => tls,
             Err(error) => return Ok(Outcome::Destination { reply: error.to_string() }),
         };
-        let plan = |clear| Plan {
-            host: server,
-            port: address.port(),
-            at: Some(At { address, clear }),
-            implicit_tls: false,
-            login: None,
-            tls: &tls,
-            hostname: &self.hostname,
-            timeouts: self.timeouts,
-        };
-        let place = format!("{server} {address}");
-        match self.over(&place, &plan(false), parcel).await {
-            Err(fault) if fault.is_handshake() && !parcel.fence.is_stopped() => {
-                tracing::info!(server, %address, "a TLS handshake failed, so mail goes in clear: {fault}");
-                self.over(&place, &plan(true), parcel).await
+        let place = format!("{} {}", server.name, server.address);
+        match self.over(&place, &self.to(server, Cover::Any, &tls), parcel).await {
+            Err(fault) if fault.is_broken_tls() && !parcel.fence.is_stopped() => {
+                tracing::info!(server = server.name, address = %server.address, "TLS came to nothing, so mail goes in clear: {fault}");
+                self.over(&place, &self.to(server, Cover::Clear, &tls), parcel).await
             }
             outcome => outcome,
+        }
+    }
+
+    fn to<'a>(&'a self, server: Server<'a>, cover: Cover, tls: &'a Tls) -> Plan<'a> {
+        Plan {
+            host: server.name,
+            port: server.address.port(),
+            at: Some(At { address: server.address, cover }),
+            implicit_tls: false,
+            login: None,
+            tls,
+            hostname: &self.hostname,
+            timeouts: self.timeouts,
         }
     }
 }

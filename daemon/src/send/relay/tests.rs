@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod folder;
+mod pipelining;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -119,7 +120,7 @@ async fn a_mail_leaves_once_and_whole() {
 #[tokio::test]
 async fn tries_can_run_as_tasks_of_their_own() {
     let nowhere = SocketAddr::from(([127, 0, 0, 1], 1));
-    let exit = Arc::new(Exit::asking(&Relay::Mx(Straight::default()), "desk.example", Some(nowhere)).unwrap());
+    let exit = Arc::new(Exit::asking(&Relay::Mx(Straight::default()), "desk.example", Some(nowhere), None).unwrap());
     let outcome = tokio::spawn(async move { exit.deliver("1", "", ANN, MAIL, &Fence::default()).await }).await.unwrap();
     assert!(matches!(&outcome, Outcome::Destination { reply } if reply.contains("the DNS cannot be asked")), "{outcome:?}");
 }

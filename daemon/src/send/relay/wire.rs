@@ -30,18 +30,36 @@ pub(super) enum Fault {
     Refused { when: &'static str, reply: String },
     #[error("no STARTTLS offered: neither password nor mail is sent in clear text (smtps://, or no user)")]
     NoTls,
+    #[error("no STARTTLS offered")]
+    NotOffered,
     #[error("no AUTH PLAIN or AUTH LOGIN offered, but a user is configured")]
     NoAuth,
     #[error("{0}")]
     Tls(#[from] HandshakeError),
+    #[error("TLS: {0}")]
+    BesideTls(Box<Fault>),
     #[error("it is this desk")]
     Ourselves,
 }
 
 impl Fault {
-    /// Whether TLS was begun and came to nothing.
-    pub(super) fn is_handshake(&self) -> bool {
-        matches!(self, Self::Tls(_))
+    /// Whether TLS was begun and came to nothing: in the handshake, before its first octet, or with the first words over it.
+    pub(super) fn is_broken_tls(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::BesideTls(_))
+    }
+
+    /// Whether the server has no TLS that could be believed.
+    pub(super) fn is_uncovered(&self) -> bool {
+        self.is_broken_tls() || matches!(self, Self::NotOffered | Self::Refused { when: "STARTTLS", .. })
+    }
+
+    /// What broke at STARTTLS, or at the first command after the handshake: with TLS 1.3 a server that does not get along with ours
+    /// says so only there. What a server has said in order is none of it, and nothing that somebody may have slipped in.
+    pub(super) fn beside_tls(self) -> Self {
+        match self {
+            Self::Timeout { .. } | Self::Read { .. } | Self::Write { .. } => Self::BesideTls(Box::new(self)),
+            other => other,
+        }
     }
 
     /// Whether the server is this desk.
@@ -54,7 +72,7 @@ impl Fault {
     }
 }
 
-/// A connection to a server, in lockstep (no pipelining).
+/// A connection to a server. Who sends several commands at once counts their replies.
 pub(super) struct Wire {
     stream: Box<dyn Stream>,
     reader: Reader,
@@ -77,12 +95,21 @@ impl Wire {
 
     /// The same with a time of its own.
     pub(super) async fn command_within(&mut self, when: &'static str, line: &str, limit: Duration) -> Result<Answer, Fault> {
-        // A reply that came before its command would be taken for the next one's.
-        if !self.reader.is_empty() {
-            return Err(Fault::OutOfTurn { when });
-        }
+        self.in_turn(when)?;
         self.write_within(when, format!("{line}\r\n").as_bytes(), limit).await?;
         self.answer(when, limit).await
+    }
+
+    /// Sends several command lines in one write (RFC 2920); each has a reply to be read.
+    pub(super) async fn send(&mut self, when: &'static str, lines: &[&str]) -> Result<(), Fault> {
+        self.in_turn(when)?;
+        let octets: String = lines.iter().flat_map(|line| [line, "\r\n"]).collect();
+        self.write_within(when, octets.as_bytes(), self.timeouts.reply).await
+    }
+
+    /// Whether nothing was received beyond the last reply: one that came before its command would be taken for the next one's.
+    pub(super) fn in_turn(&self, when: &'static str) -> Result<(), Fault> {
+        if self.reader.is_empty() { Ok(()) } else { Err(Fault::OutOfTurn { when }) }
     }
 
     /// Reads one reply. 421 is never about a mail: the server is going away (RFC 5321 §3.8).

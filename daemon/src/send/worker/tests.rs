@@ -47,7 +47,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
         node: NodeId(1),
         desk: watch::Sender::new(opened.desk.clone()).subscribe(),
         searcher: SearchIndex::new(folder.path()).searcher(),
-        exit: watch::Sender::new(Arc::new(maildir)).subscribe(),
+        exits: watch::Sender::new(Arc::new(Exits::from(maildir))).subscribe(),
         signer: Arc::new(Signer::new(folder.path())),
         destinations: Arc::new(Destinations::default()),
         beat: beat.subscribe(),
