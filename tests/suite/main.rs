@@ -34,6 +34,7 @@ mod notifications;
 mod orders;
 mod peers;
 mod proxy;
+mod refusals;
 mod relay;
 mod search;
 mod signals;

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::input::{address, words};
 use super::json::{AgentView, List};
 use super::out::{Answer, Done};
-use super::table::Table;
+use super::table::{Table, time};
 use crate::app::Opened;
 use crate::model::address::fold;
 use crate::model::people::{Person, Settings};
@@ -82,7 +82,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
         Command::List => list(opened, json).await,
         Command::Show { email } => {
             let agent = find(opened, &email).await?;
-            Answer::of(json, &AgentView::from(&agent), || facts(&agent))
+            Answer::of(json, &AgentView::from(&agent), || facts(&agent, opened.clock.now()))
         }
         Command::Disable { email } => change(email, AgentChange::Disable, "works here no more").await,
         Command::Enable { email } => change(email, AgentChange::Enable, "works here").await,
@@ -160,7 +160,7 @@ fn state(agent: &Person) -> &'static str {
     if agent.disabled { "disabled" } else { "active" }
 }
 
-fn facts(agent: &Person) -> String {
+fn facts(agent: &Person, now: i64) -> String {
     let settings = &agent.settings;
     let word = |yes, one: &'static str, other: &'static str| if yes { one } else { other };
     let mut table = Table::default();
@@ -168,6 +168,10 @@ fn facts(agent: &Person) -> String {
     table.row(["Name", agent.name.as_deref().unwrap_or_default()]);
     table.row(["Role", agent.role.word()]);
     table.row(["State", state(agent)]);
+    if let Some(refusal) = agent.suppressed(&agent.address, now) {
+        let (refused, until) = (time(refusal.refused_at), time(refusal.until));
+        table.row(["Mail", &format!("undeliverable: refused {refused}, nothing is sent before {until}: {}", refusal.reply)]);
+    }
     table.row(["Aliases", &agent.aliases.join(", ")]);
     table.row(["Teams", &settings.teams.join(", ")]);
     table.row(["Notify", settings.notify.word()]);

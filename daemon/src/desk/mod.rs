@@ -29,6 +29,7 @@ mod opening;
 mod orders;
 pub mod quiet;
 mod recipients;
+pub mod refusal;
 mod release;
 mod tell;
 mod thread;
@@ -72,7 +73,10 @@ type Known<T> = Result<T, Box<Keys>>;
 /// Decides one mail at `now` (ms) from what is known so far.
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
-        Ok(changes) => Step::Done(Box::new(changes)),
+        Ok(mut changes) => {
+            bounce::revive(desk, mail, facts, &mut changes);
+            Step::Done(Box::new(changes))
+        }
         Err(keys) => Step::Need(keys),
     }
 }

@@ -7,6 +7,7 @@ mod guard;
 mod imap;
 mod late;
 mod reason;
+mod refused;
 mod webhook;
 
 use std::sync::Arc;
@@ -46,6 +47,9 @@ pub(super) enum ComposeError {
     /// Something internal would leave with it.
     #[error("{STOPPED} {0}")]
     Internal(String),
+    /// The address has refused mail.
+    #[error("{0}")]
+    Refused(String),
     /// What it is made from could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +92,7 @@ impl Composer<'_> {
 
     pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, ComposeError> {
         let matter = self.matter(row).await?;
+        self.pass(row, &matter).await?;
         let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
         if outsider && !guard::is_for_customers(row.kind) {
             return Err(ComposeError::Internal("it is for those who work here alone".into()));
@@ -108,6 +113,7 @@ impl Composer<'_> {
             MailKind::Help => self.help(&mut letter, &matter),
             MailKind::Late => self.late(&mut letter, row, &matter).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
+            MailKind::Undeliverable => self.undeliverable(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         if outsider {
