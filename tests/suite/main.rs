@@ -33,6 +33,7 @@ mod nodes;
 mod notifications;
 mod orders;
 mod peers;
+mod probe;
 mod proxy;
 mod refusals;
 mod relay;

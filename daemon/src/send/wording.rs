@@ -127,6 +127,15 @@ pub(super) fn undeliverable(address: &str, reply: &str) -> String {
     )
 }
 
+/// A mail by which the desk tries its own way.
+pub(super) fn probe(desk: &str) -> String {
+    format!(
+        "The help desk {desk} tries with this mail whether its mail arrives as it was sent (ombud check --probe).\n\n\
+         If you read this, it does arrive. Please look at it in its source: it should say dkim=pass and spf=pass or dmarc=pass for the\n\
+         domain in From. An answer to it should go to the address in Reply-To; the desk files it and does nothing else.\n"
+    )
+}
+
 /// One held mail in the digest.
 pub(super) struct Waiting {
     pub(super) sender: String,
