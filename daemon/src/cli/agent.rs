@@ -3,6 +3,8 @@
 mod password;
 mod settings;
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use super::failure::Failure;
@@ -75,7 +77,7 @@ pub(super) struct Add {
     team: Vec<String>,
 }
 
-pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
+pub(super) async fn run(command: Command, opened: &Opened, cwd: &Path, json: bool) -> Done {
     let change = |email, change, done| changed(opened, json, email, change, done);
     match command {
         Command::Add(args) => add(args, opened, json).await,
@@ -91,7 +93,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
         }
         Command::Set(args) => {
             let agent = find(opened, &args.email).await?;
-            let (settings, notes) = args.applied(agent.settings)?;
+            let (settings, notes) = args.applied(agent.settings, cwd)?;
             let done = changed(opened, json, agent.address, AgentChange::Set(Box::new(settings)), "is set").await?;
             Ok(notes.into_iter().fold(done, Answer::noting))
         }
@@ -178,6 +180,7 @@ fn facts(agent: &Person, now: i64) -> String {
     table.row(["Receipts", word(settings.receipts_all, "all", "default")]);
     table.row(["Proven by", word(settings.allow_spf, "DKIM or SPF", "DKIM")]);
     table.row(["Time zone", settings.timezone.as_deref().unwrap_or_default()]);
+    table.row(["Signature", &settings.signature.as_deref().unwrap_or_default().replace('\n', " / ")]);
     table.row(["Quiet", settings.quiet.as_deref().unwrap_or_default()]);
     table.text()
 }

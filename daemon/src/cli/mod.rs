@@ -201,7 +201,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
 async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
     let opened = open(place.load()?).await?;
     let done = match command {
-        DeskCommand::Agent(command) => agent::run(command, &opened, json).await,
+        DeskCommand::Agent(command) => agent::run(command, &opened, &place.env.cwd, json).await,
         DeskCommand::Token(command) => token::run(command, &opened, json).await,
         DeskCommand::Ticket(command) => ticket::run(command, &opened, json).await,
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,

@@ -63,11 +63,21 @@ pub struct Settings {
     pub timezone: Option<String>,
     /// Quiet hours, as written.
     pub quiet: Option<String>,
+    /// What stands below each of their answers.
+    pub signature: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { teams: Vec::new(), notify: Notify::Team, receipts_all: false, allow_spf: false, timezone: None, quiet: None }
+        Self {
+            teams: Vec::new(),
+            notify: Notify::Team,
+            receipts_all: false,
+            allow_spf: false,
+            timezone: None,
+            quiet: None,
+            signature: None,
+        }
     }
 }
 

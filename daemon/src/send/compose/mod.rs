@@ -132,8 +132,7 @@ impl Composer<'_> {
         let inside = Inside { book: &self.desk.book, staff: &staff };
         let reader = Some(row.recipient);
         guard::scrub(letter, &inside, reader, Self::number(matter));
-        let published = self.desk.book.mailbox(matter.mailbox).and_then(|m| m.signature.as_deref()).unwrap_or_default();
-        let found = guard::objection(letter, &inside, reader, row.params.vouched, published);
+        let found = guard::objection(letter, &inside, reader, row.params.vouched, &letter.published);
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 
