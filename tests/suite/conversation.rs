@@ -1,7 +1,7 @@
 //! One whole conversation over SMTP, as customer and agents live it.
 
 use ombud_tests::mail::{bare, tokens};
-use ombud_tests::{Desk, Draft, Letter, wait_for, wait_until};
+use ombud_tests::{Desk, Draft, Letter, Options, wait_for, wait_until};
 use serde_json::Value;
 
 use crate::{ANN, BOB, JANE, SUPPORT, answers_to_ann, from_ann};
@@ -185,4 +185,23 @@ fn raw_and_understood_are_kept() {
     let understood = desk.get(&format!("/api/v1/messages/{}/understood", message["id"]));
     assert_eq!(understood["subject"], "Raw");
     assert_eq!(message["message_id"].as_str(), Some(mail.id.as_str()));
+}
+
+#[test]
+fn an_answer_is_signed_by_its_author_and_the_mailbox_and_joins_the_thread() {
+    let desk = Desk::prepare(Options { mailbox: "signature = \"Acme GmbH\"", ..Options::default() });
+    desk.agent(JANE, "Jane Doe", "agent");
+    let set = desk.cli_with(&["agent", "set", JANE, "--signature-file", "-"], "Jane Doe, Support\n+49 30 1234\n".as_bytes());
+    assert_eq!(set.code, 0, "{}", set.err);
+    let desk = desk.running();
+    let first = from_ann("Signed", "Hello?").header("References", "<one@customer.test> <two@customer.test>");
+    desk.deliver(&first);
+    let notice = desk.out().expect(JANE, "a notification", |l| l.text().contains("Hello?"));
+    desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", &notice, "Hello Ann."));
+    let answer = desk.out().expect(ANN, "the answer", |l| l.text().contains("Hello Ann."));
+    assert!(answer.text().contains("Hello Ann.\n\n-- \nJane Doe, Support\n+49 30 1234\nAcme GmbH\n"), "{}", answer.text());
+    let references = answer.header("References").expect("a chain");
+    let ids: Vec<String> = references.split_whitespace().map(bare).collect();
+    assert_eq!((ids.len(), ids[1].as_str(), ids[2].as_str()), (4, "one@customer.test", "two@customer.test"), "{references}");
+    assert_eq!(answer.header("In-Reply-To").map(|id| bare(&id)), ids.last().cloned());
 }

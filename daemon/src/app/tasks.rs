@@ -140,7 +140,7 @@ async fn swept(store: &Store, clock: Clock, files: &mut Vec<Vec<u8>>) -> Result<
     Ok(more)
 }
 
-/// Forgets, once a day, fingerprints that are old enough and files that a crash has left behind.
+/// Forgets, once a day, fingerprints and refusals that are old enough and files that a crash has left behind.
 pub(super) async fn forget(store: Store, clock: Clock, cancel: CancellationToken) {
     loop {
         if let Err(error) = forgotten(&store, clock.now()).await {
@@ -160,6 +160,7 @@ async fn forgotten(store: &Store, now: i64) -> Result<(), StoreError> {
             _ => break,
         }
     }
+    store.run(Cmd::SweepRefusals { now, limit: COPIES }).await?;
     let files = store.remove_strays(now).await?;
     if files > 0 {
         tracing::info!(files, "files that no mail needs were removed");

@@ -3,13 +3,15 @@
 mod password;
 mod settings;
 
+use std::path::Path;
+
 use clap::Subcommand;
 
 use super::failure::Failure;
 use super::input::{address, words};
 use super::json::{AgentView, List};
 use super::out::{Answer, Done};
-use super::table::Table;
+use super::table::{Table, time};
 use crate::app::Opened;
 use crate::model::address::fold;
 use crate::model::people::{Person, Settings};
@@ -75,14 +77,14 @@ pub(super) struct Add {
     team: Vec<String>,
 }
 
-pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
+pub(super) async fn run(command: Command, opened: &Opened, cwd: &Path, json: bool) -> Done {
     let change = |email, change, done| changed(opened, json, email, change, done);
     match command {
         Command::Add(args) => add(args, opened, json).await,
         Command::List => list(opened, json).await,
         Command::Show { email } => {
             let agent = find(opened, &email).await?;
-            Answer::of(json, &AgentView::from(&agent), || facts(&agent))
+            Answer::of(json, &AgentView::from(&agent), || facts(&agent, opened.clock.now()))
         }
         Command::Disable { email } => change(email, AgentChange::Disable, "works here no more").await,
         Command::Enable { email } => change(email, AgentChange::Enable, "works here").await,
@@ -91,7 +93,7 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
         }
         Command::Set(args) => {
             let agent = find(opened, &args.email).await?;
-            let (settings, notes) = args.applied(agent.settings)?;
+            let (settings, notes) = args.applied(agent.settings, cwd)?;
             let done = changed(opened, json, agent.address, AgentChange::Set(Box::new(settings)), "is set").await?;
             Ok(notes.into_iter().fold(done, Answer::noting))
         }
@@ -160,7 +162,7 @@ fn state(agent: &Person) -> &'static str {
     if agent.disabled { "disabled" } else { "active" }
 }
 
-fn facts(agent: &Person) -> String {
+fn facts(agent: &Person, now: i64) -> String {
     let settings = &agent.settings;
     let word = |yes, one: &'static str, other: &'static str| if yes { one } else { other };
     let mut table = Table::default();
@@ -168,12 +170,17 @@ fn facts(agent: &Person) -> String {
     table.row(["Name", agent.name.as_deref().unwrap_or_default()]);
     table.row(["Role", agent.role.word()]);
     table.row(["State", state(agent)]);
+    if let Some(refusal) = agent.suppressed(&agent.address, now) {
+        let (refused, until) = (time(refusal.refused_at), time(refusal.until));
+        table.row(["Mail", &format!("undeliverable: refused {refused}, nothing is sent before {until}: {}", refusal.reply)]);
+    }
     table.row(["Aliases", &agent.aliases.join(", ")]);
     table.row(["Teams", &settings.teams.join(", ")]);
     table.row(["Notify", settings.notify.word()]);
     table.row(["Receipts", word(settings.receipts_all, "all", "default")]);
     table.row(["Proven by", word(settings.allow_spf, "DKIM or SPF", "DKIM")]);
     table.row(["Time zone", settings.timezone.as_deref().unwrap_or_default()]);
+    table.row(["Signature", &settings.signature.as_deref().unwrap_or_default().replace('\n', " / ")]);
     table.row(["Quiet", settings.quiet.as_deref().unwrap_or_default()]);
     table.text()
 }

@@ -1,5 +1,7 @@
 //! `ombud check`: whether this desk can run here, item by item.
 
+mod domains;
+mod probe;
 mod surroundings;
 
 use serde::Serialize;
@@ -9,7 +11,7 @@ pub(super) use surroundings::room;
 use super::failure::{CONFIG, Failure};
 use super::out::{Answer, Done};
 use super::table::Table;
-use super::{Place, json, open};
+use super::{Place, input, json, open};
 use crate::config::Config;
 
 /// How an item stands.
@@ -74,7 +76,18 @@ impl Report {
     }
 }
 
-pub(super) async fn run(place: &Place, json: bool) -> Done {
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Send a mail the configured way: to a mailbox of the desk, and see how it comes back; or to an address elsewhere that you read
+    #[arg(long, value_name = "ADDRESS")]
+    probe: Option<String>,
+    /// How long to wait for a probe to come back
+    #[arg(long, value_name = "SPAN", default_value = "60s", value_parser = input::span, requires = "probe")]
+    wait: i64,
+}
+
+pub(super) async fn run(args: Args, place: &Place, json: bool) -> Done {
+    let address = args.probe.as_deref().map(input::address).transpose()?;
     let mut report = Report::default();
     let config = match place.load() {
         Ok(config) => config,
@@ -87,6 +100,11 @@ pub(super) async fn run(place: &Place, json: bool) -> Done {
         }
     };
     look(&config, &mut report).await;
+    match &address {
+        Some(address) if report.bad() == 0 => probe::run(&config, address, args.wait, &mut report).await?,
+        Some(_) => report.add("probe", State::Note, "no mail was sent: mend what is bad first"),
+        None => {}
+    }
     let failure = match report.bad() {
         0 => None,
         1 => Some(Failure::new(CONFIG, "this desk cannot run as it is: see the item marked bad")),

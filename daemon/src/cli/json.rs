@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::http::views::time;
+use crate::http::views::{RefusedView, time};
 use crate::model::PersonId;
 use crate::model::people::{Notify, Person};
 use crate::model::text::is_deceptive;
@@ -64,6 +64,9 @@ pub(super) struct AgentView<'a> {
     allow_spf: bool,
     timezone: Option<&'a str>,
     quiet: Option<&'a str>,
+    signature: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<RefusedView<'a>>,
 }
 
 impl<'a> From<&'a Person> for AgentView<'a> {
@@ -82,6 +85,8 @@ impl<'a> From<&'a Person> for AgentView<'a> {
             allow_spf: settings.allow_spf,
             timezone: settings.timezone.as_deref(),
             quiet: settings.quiet.as_deref(),
+            signature: settings.signature.as_deref(),
+            refused: person.refusal.as_deref().filter(|r| r.until > r.refused_at).map(RefusedView::from),
         }
     }
 }

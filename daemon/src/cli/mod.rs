@@ -71,7 +71,7 @@ enum Command {
     /// Play one support conversation through a fresh local desk, then leave it running
     Demo,
     /// Say what is wrong with the configuration and its surroundings
-    Check,
+    Check(check::Args),
     /// Print how one message is understood
     Explain(explain::Args),
     /// Hand one message to the desk from a pipe
@@ -188,7 +188,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
     match command {
         Command::Serve(args) => serve::run(args, place).await,
         Command::Demo => demo::run().await,
-        Command::Check => check::run(&place, json).await,
+        Command::Check(args) => Box::pin(check::run(args, &place, json)).await,
         Command::Explain(args) => explain::run(args, &place).await,
         Command::Deliver(args) => deliver::run(args, &place, json).await,
         Command::Restore(args) => restore::run(args, &place, json).await,
@@ -201,7 +201,7 @@ async fn dispatch(cli: Cli, env: Env) -> Done {
 async fn on_desk(command: DeskCommand, place: &Place, json: bool) -> Done {
     let opened = open(place.load()?).await?;
     let done = match command {
-        DeskCommand::Agent(command) => agent::run(command, &opened, json).await,
+        DeskCommand::Agent(command) => agent::run(command, &opened, &place.env.cwd, json).await,
         DeskCommand::Token(command) => token::run(command, &opened, json).await,
         DeskCommand::Ticket(command) => ticket::run(command, &opened, json).await,
         DeskCommand::Inbox(command) => inbox::run(command, &opened, json).await,

@@ -5,18 +5,20 @@ use std::convert::Infallible;
 use clap::Subcommand;
 
 use super::failure::Failure;
-use super::input::{Paging, words};
+use super::input::{Paging, address, words};
 use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
 use super::ticket::more;
 use crate::app::Opened;
 use crate::desk::delivery;
-use crate::http::views::{OutboxView, shown};
+use crate::http::views::{OutboxView, SuppressedView, shown};
 use crate::model::OutboxId;
+use crate::model::address::fold;
 use crate::model::facts::Facts;
 use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::store::Cmd;
+use crate::store::read::SuppressedItem;
 
 /// The states that people see.
 const STATES: &[OutboxState] = &[OutboxState::Waiting, OutboxState::Sent, OutboxState::Failed, OutboxState::Unknown];
@@ -46,6 +48,14 @@ pub(super) enum Command {
         /// Its number in the list
         id: i64,
     },
+    /// List addresses that nothing is sent to, for they refuse mail
+    Suppressed {
+        /// Send mail to this address again; may be given several times
+        #[arg(long, value_name = "ADDRESS")]
+        lift: Vec<String>,
+        #[command(flatten)]
+        paging: Paging,
+    },
 }
 
 pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
@@ -68,6 +78,8 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             let mail = mail(opened, OutboxId(id)).await?;
             Answer::of(json, &OutboxView::from(&mail), || format!("mail {id} is given up"))
         }
+        Command::Suppressed { lift, paging } if lift.is_empty() => suppressed(opened, json, &paging, now).await,
+        Command::Suppressed { lift, .. } => lifted(opened, json, &lift).await,
     }
 }
 
@@ -106,6 +118,29 @@ async fn list(opened: &Opened, json: bool, state: Option<OutboxState>, paging: &
         }
         table.text() + more(page.next.as_deref()).as_str()
     })
+}
+
+async fn suppressed(opened: &Opened, json: bool, paging: &Paging, now: i64) -> Done {
+    let page = opened.store.suppressed(now, paging.cursor(1)?, paging.limit()).await?;
+    Answer::of(json, &List::page(&page, SuppressedView::from), || {
+        if page.items.is_empty() {
+            return "Mail goes to every address.".to_owned();
+        }
+        let mut table = Table::headed(["ADDRESS", "ROLE", "REFUSED", "UNTIL", "REPLY"]);
+        for SuppressedItem { address, role, refusal } in &page.items {
+            table.row([address.as_str(), role.word(), &time(refusal.refused_at), &time(refusal.until), &refusal.reply]);
+        }
+        table.text() + more(page.next.as_deref()).as_str()
+    })
+}
+
+/// Lets mail go again to each of them; the first that has refused nothing ends it.
+async fn lifted(opened: &Opened, json: bool, addresses: &[String]) -> Done {
+    let keys = addresses.iter().map(|text| address(text).map(|address| fold(&address))).collect::<Result<Vec<_>, _>>()?;
+    for key in &keys {
+        opened.store.run(Cmd::LiftRefusal { key: key.clone() }).await?;
+    }
+    Answer::of(json, &List::all(keys.clone()), || keys.iter().map(|key| format!("mail goes to {key} again\n")).collect())
 }
 
 fn next(mail: &OutboxRow) -> String {

@@ -79,7 +79,7 @@ async fn show(opened: &Opened, json: bool, number: TicketId) -> Done {
     let messages = messages(opened, number).await?;
     let view = Conversation { ticket: TicketView::from(&ticket), conversation: messages.iter().map(MessageView::from).collect() };
     Answer::of(json, &view, || {
-        let mut text = facts(&ticket);
+        let mut text = facts(&ticket, opened.clock.now());
         for message in &messages {
             text.push('\n');
             text.push_str(&said(message));
@@ -101,7 +101,7 @@ async fn messages(opened: &Opened, number: TicketId) -> Result<Vec<MessageItem>,
     }
 }
 
-fn facts(ticket: &TicketItem) -> String {
+fn facts(ticket: &TicketItem, now: i64) -> String {
     let mut table = Table::default();
     let people = |all: &[crate::model::Address]| all.iter().map(person).collect::<Vec<_>>().join(", ");
     table.row(["Ticket", &format!("#{} {}", ticket.number, ticket.subject)]);
@@ -117,6 +117,9 @@ fn facts(ticket: &TicketItem) -> String {
     }
     if ticket.participants.len() > 1 {
         table.row(["People", &people(&ticket.participants)]);
+    }
+    for (address, until) in ticket.refused.iter().filter(|(_, until)| *until > now) {
+        table.row(["Refuses mail", &format!("{address}: nothing is sent there before {}", time(*until))]);
     }
     if let Some(into) = ticket.merged_into {
         table.row(["Merged into", &format!("#{into}")]);

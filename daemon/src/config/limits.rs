@@ -95,6 +95,14 @@ pub struct Limits {
     pub bounce_token_life: Duration,
     /// A mail that could not be sent is given up after this (5 days).
     pub give_up_after: Duration,
+    /// For how long nothing is sent to an address that does not exist (7 days), each time twice as long.
+    pub suppress_first: Duration,
+    /// And at most for so long (90 days).
+    pub suppress_most: Duration,
+    /// So many other refusals of an address within `soft_refusals_within` (5), and nothing is sent there for a day.
+    pub soft_refusals: u32,
+    /// Within this they are counted (7 days).
+    pub soft_refusals_within: Duration,
     /// Free space on the data folder's disk below which no mail is taken, in octets (2 × message_size + 64 MiB).
     pub free_space: u64,
     /// A process without a sign of life for so long is dead to others on the same database (60 s).

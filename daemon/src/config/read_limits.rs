@@ -18,6 +18,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 const TOKEN_LIFE: RangeInclusive<Duration> = DAY..=Duration::from_secs(3_650 * 86_400);
 /// Signs of life are written six times as often, and clocks of one database are one.
 const NODE_SILENCE: RangeInclusive<Duration> = Duration::from_secs(3)..=HOUR;
+/// Nobody is unreachable for longer than a few years, and zero would be a storm.
+const SUPPRESSION: RangeInclusive<Duration> = HOUR..=Duration::from_secs(3_650 * 86_400);
 const TIMEOUT: RangeInclusive<Duration> = SECOND..=Duration::from_secs(86_400);
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
 
@@ -70,6 +72,10 @@ impl Default for Limits {
             confirm_token_life: 14 * DAY,
             bounce_token_life: 14 * DAY,
             give_up_after: 5 * DAY,
+            suppress_first: 7 * DAY,
+            suppress_most: 90 * DAY,
+            soft_refusals: 5,
+            soft_refusals_within: 7 * DAY,
             free_space: free_space(message_size),
             node_silence: MINUTE,
         }
@@ -133,6 +139,10 @@ pub(super) fn limits(s: &mut Section<'_>) -> Limits {
         confirm_token_life: s.duration("confirm_token_life", TOKEN_LIFE).unwrap_or(d.confirm_token_life),
         bounce_token_life: s.duration("bounce_token_life", TOKEN_LIFE).unwrap_or(d.bounce_token_life),
         give_up_after: s.duration("give_up_after", HOUR..=30 * DAY).unwrap_or(d.give_up_after),
+        suppress_first: s.duration("suppress_first", SUPPRESSION).unwrap_or(d.suppress_first),
+        suppress_most: s.duration("suppress_most", SUPPRESSION).unwrap_or(d.suppress_most),
+        soft_refusals: few(s, "soft_refusals", d.soft_refusals),
+        soft_refusals_within: s.duration("soft_refusals_within", HOUR..=365 * DAY).unwrap_or(d.soft_refusals_within),
         free_space: s.size("free_space", 0..=1_024 * GIB).unwrap_or(free_space(message_size)),
         node_silence: s.duration("node_silence", NODE_SILENCE).unwrap_or(d.node_silence),
     }

@@ -1,15 +1,19 @@
 //! Reports about mail of ours: only a bounce address or one of our signed ids ties them to a mail.
 
-use crate::model::OutboxId;
+use crate::model::address::fold;
 use crate::model::changes::{Changes, Fate, TicketRef};
 use crate::model::facts::{Facts, Keys};
+use crate::model::outgoing::OutboxState;
 use crate::model::text::one_line;
 use crate::model::understood::Automatic;
+use crate::model::{OutboxId, Transport};
 
+use super::author::Author;
 use super::draft::Draft;
 use super::message_id::OwnId;
 use super::recipients::Addressed;
-use super::{Desk, Known, Mail, delivery, need};
+use super::who::Proof;
+use super::{Desk, Known, Mail, delivery, need, refusal};
 
 /// Outgoing mails that this one may report about.
 pub(super) fn reported(desk: &Desk, mail: &Mail<'_>, to: &Addressed) -> Vec<OutboxId> {
@@ -29,21 +33,43 @@ pub(super) fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, to: &Addressed
     }
     let row = reported(desk, mail, to).first().and_then(|id| facts.outbox.get(id)).and_then(Option::as_ref);
     let draft = Draft::new(desk, mail, facts, now);
-    let Some((row, ticket)) = row.and_then(|row| Some((row, row.ticket?))) else {
-        let word = class.map_or("bounce", Automatic::word);
-        return Ok(Some(draft.fate(Fate::Automatic, None, word, "a report about no mail of a ticket")));
+    let word = class.map_or("bounce", Automatic::word);
+    let Some(row) = row else {
+        return Ok(Some(draft.fate(Fate::Automatic, None, word, "a report about no mail of ours")));
     };
-    need(facts, Keys { tickets: [ticket].into(), ..Keys::default() })?;
-    let id = TicketRef::Id(ticket);
-    if class != Some(Automatic::Bounce) || row.state == crate::model::outgoing::OutboxState::Failed {
-        let word = class.map_or("bounce", Automatic::word);
-        return Ok(Some(draft.fate(Fate::Automatic, Some(id), word, "automatic mail about a mail of this ticket")));
+    need(facts, Keys { tickets: row.ticket.into_iter().collect(), persons: [row.recipient].into(), ..Keys::default() })?;
+    let id = row.ticket.map(TicketRef::Id);
+    let told = mail.understood.bounce.as_ref().and_then(|b| refusal::about(&b.recipients, &row.address));
+    // Of several recipients of a report another one may have failed.
+    let failed = class == Some(Automatic::Bounce) && told.is_none_or(|r| r.action.as_deref() != Some("delayed"));
+    if !failed || row.state == OutboxState::Failed {
+        return Ok(Some(draft.fate(Fate::Automatic, id, word, "automatic mail about a mail of ours")));
     }
-    let told = mail.understood.bounce.as_ref().and_then(|b| b.recipients.first());
     let reply = told.and_then(|r| r.diagnostic.clone().or_else(|| r.status.clone())).unwrap_or_else(|| "no reason was given".into());
     let reply = one_line(&reply, 500);
     let mut draft = draft;
     draft.changes.bounced.push((row.id, reply.clone()));
+    // Our Message-IDs are seen by everybody in the conversation; the bounce address only by who has handled this one mail.
+    let by_address = to.bounce.is_some_and(|t| t.subject() == row.id.0 && t.person() == row.recipient && !t.is_expired(now));
+    if by_address {
+        refusal::note(&mut draft, row, refusal::of_report(told, &row.address), &reply);
+    }
     delivery::tell(&mut draft, row, &reply, Some((mail.id, mail.blob)));
-    Ok(Some(draft.fate(Fate::Message, Some(id), "bounce", "a mail of this ticket could not be delivered")))
+    let fate = if id.is_some() { Fate::Message } else { Fate::Automatic };
+    Ok(Some(draft.fate(fate, id, "bounce", "a mail of ours could not be delivered")))
+}
+
+/// Whoever writes from an address, provably, reads mail there: what it has refused is forgotten.
+pub(super) fn revive(desk: &Desk, mail: &Mail<'_>, facts: &Facts, changes: &mut Changes) {
+    let is_report = matches!(mail.understood.automatic, Some(Automatic::Bounce | Automatic::DeliveryReport));
+    let is_copy = changes.inbox.as_ref().is_none_or(|inbox| inbox.fate == Fate::Duplicate);
+    if is_report || is_copy || mail.envelope.transport == Transport::Import {
+        return;
+    }
+    let author = Author::read(desk, mail);
+    let Some(person) = author.person(facts).filter(|person| person.refusal.is_some()) else { return };
+    let wrote = author.address.as_ref().is_some_and(|address| address.key() == fold(&person.address));
+    if wrote && mail.proof(&author) == Proof::Aligned {
+        changes.alive.push(person.id);
+    }
 }

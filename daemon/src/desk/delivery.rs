@@ -9,19 +9,24 @@ use crate::model::people::Person;
 use crate::model::ticket::MessageKind;
 
 use super::ledger::Ledger;
-use super::{Desk, Step, audience, need};
+use super::refusal::UNTRIED;
+use super::{Desk, Step, audience, need, refusal};
 
 /// Begins the reason of a mail that the desk itself has stopped, where else a server's reply stands.
 pub const STOPPED: &str = "stopped by the desk:";
 
 /// Decides what follows when the relay has refused a mail for good, or it was given up.
 pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
-    let keys = Keys { staff: true, tickets: row.ticket.into_iter().collect(), ..Keys::default() };
-    if let Err(keys) = need(facts, keys) {
+    let (tickets, persons) = (row.ticket.into_iter().collect(), [row.recipient].into());
+    if let Err(keys) = need(facts, Keys { staff: true, tickets, persons, ..Keys::default() }) {
         return Step::Need(keys);
     }
     let mut ledger = Ledger::new(desk, facts, now);
-    tell(&mut ledger, row, reply, None);
+    refusal::note(&mut ledger, row, refusal::of_reply(reply), reply);
+    // Of what nobody has tried to deliver only a person's words are missed.
+    if row.kind == MailKind::Answer || !reply.starts_with(UNTRIED) {
+        tell(&mut ledger, row, reply, None);
+    }
     Step::Done(Box::new(ledger.changes))
 }
 
@@ -83,7 +88,7 @@ fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, repor
         MailKind::Ack => "The acknowledgement",
         _ => "A notification",
     };
-    let text = match reply.strip_prefix(STOPPED) {
+    let text = match reply.strip_prefix(STOPPED).or_else(|| reply.strip_prefix(UNTRIED)) {
         Some(why) => format!("{what} to {} was not sent:{why}", row.address),
         None => format!("{what} to {} could not be delivered. The server said:\n{reply}", row.address),
     };

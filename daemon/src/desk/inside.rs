@@ -105,6 +105,7 @@ mod tests {
             spam_until: None,
             settings: Settings::default(),
             aliases: vec!["jd@home.test".into(), "support@desk.localhost".into()],
+            refusal: None,
         }
     }
 

@@ -88,7 +88,7 @@ impl<'a> Ledger<'a> {
             MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt => self.now,
             MailKind::History | MailKind::Found | MailKind::Help => self.now,
             MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
-            MailKind::Digest | MailKind::Webhook | MailKind::Imap => self.awake(recipient),
+            MailKind::Digest | MailKind::Webhook | MailKind::Imap | MailKind::Undeliverable => self.awake(recipient),
         };
         let created_at = self.now;
         self.changes.outbox.push(NewOutbox { ticket, recipient, address, kind, message, params, due_at, created_at });

@@ -27,8 +27,10 @@ mod mail;
 pub mod message_id;
 mod opening;
 mod orders;
+pub mod probe;
 pub mod quiet;
 mod recipients;
+pub mod refusal;
 mod release;
 mod tell;
 mod thread;
@@ -72,7 +74,10 @@ type Known<T> = Result<T, Box<Keys>>;
 /// Decides one mail at `now` (ms) from what is known so far.
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
-        Ok(changes) => Step::Done(Box::new(changes)),
+        Ok(mut changes) => {
+            bounce::revive(desk, mail, facts, &mut changes);
+            Step::Done(Box::new(changes))
+        }
         Err(keys) => Step::Need(keys),
     }
 }
@@ -114,6 +119,9 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
     let author = if visitor.is_some() { Author { form: true, unproven: true, ..author } } else { author };
     need(facts, first_keys(desk, mail, &to, &author, now))?;
     let draft = Draft::new(desk, mail, facts, now).addressed(to.scope());
+    if probe::is_one(desk, mail.understood, now) {
+        return Ok(draft.fate(Fate::Automatic, None, "probe", "a mail of `ombud check --probe`, or an answer to it"));
+    }
     if let Some(first) = duplicate(mail, facts, &to) {
         return Ok(draft.fate(Fate::Duplicate, None, "duplicate", &format!("a copy of mail {first}")));
     }

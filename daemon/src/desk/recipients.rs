@@ -69,6 +69,7 @@ impl Addressed {
         let rank = |t: &Token| (matches!(t.purpose(), Purpose::Answer | Purpose::Note | Purpose::Desk), !t.is_expired(now));
         match token.purpose() {
             Purpose::Bounce => self.bounce = Some(token),
+            Purpose::Probe => {}
             Purpose::Release | Purpose::Drop => self.decision = Some(token),
             _ if self.token.is_none_or(|held| rank(&token) > rank(&held)) => self.token = Some(token),
             _ => {}

@@ -37,6 +37,8 @@ crate::model::ticket::words!(
         Release = "release",
         /// Drops a held mail; `ticket` is the inbox row.
         Drop = "drop",
+        /// A mail by which the desk tries its own way out and in; `ticket` is its number.
+        Probe = "probe",
     }
 );
 
@@ -50,6 +52,7 @@ impl Purpose {
             Self::Bounce => 5,
             Self::Release => 6,
             Self::Drop => 7,
+            Self::Probe => 8,
         }
     }
 

@@ -117,6 +117,9 @@ fn mail(text: &mut Text, c: &Counts, t: &Totals, now: i64) {
     }
     let help = "How old the oldest of them is, of the last 24 hours for `failed` and `unknown`; 0 when there is none.";
     text.by("ombud_outbox_oldest_age_seconds", help, "state", Stage::ALL.iter().map(|s| (s.word(), age(&c.at(*s), now))));
+    let help = "Addresses that nothing is sent to, for they refuse mail.";
+    text.gauge("ombud_suppressed_addresses", help, c.suppressed.count);
+    text.gauge("ombud_undeliverable_agents", "Those of them whose owners work here.", c.undeliverable.count);
     text.gauge("ombud_outbox_trouble", "1 while a waiting mail was refused before.", i32::from(c.last_reply.is_some()));
 }
 

@@ -25,6 +25,7 @@ mod search;
 mod serve;
 mod status;
 mod stream;
+mod suppressed;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 mod tests;

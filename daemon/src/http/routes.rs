@@ -14,7 +14,8 @@ use super::auth::{self, Access};
 use super::body::{LARGEST, too_large};
 use super::problem::{no_method, no_route};
 use super::{
-    App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, search, status, tickets, webhooks,
+    App, acts, articles, attachments, events, health, inbox, intake, messages, metrics, outbox, search, status, suppressed, tickets,
+    webhooks,
 };
 use crate::store::Scope;
 
@@ -61,6 +62,8 @@ pub(super) fn table() -> Vec<Route> {
         route(POST, INBOX, WRITE, intake::take),
         route(POST, "/api/v1/inbox/{id}/release", ADMIN, inbox::release),
         route(GET, "/api/v1/outbox", READ, outbox::list),
+        route(GET, "/api/v1/suppressed", READ, suppressed::list),
+        route(DELETE, "/api/v1/suppressed/{address}", ADMIN, suppressed::lift),
         route(GET, "/api/v1/search", READ, search::list),
         route(GET, "/api/v1/articles", READ, articles::list),
         route(POST, "/api/v1/articles", WRITE, articles::create),

@@ -9,11 +9,12 @@ use crate::feed::search::{Answer, Found};
 use crate::model::article::{Publication, Slug, Visibility};
 use crate::model::changes::Fate;
 use crate::model::outgoing::{OutboxRow, OutboxState};
-use crate::model::ticket::{MessageKind, Priority, Status};
+use crate::model::refusal::Refusal;
+use crate::model::ticket::{MessageKind, Priority, Role, Status};
 use crate::model::understood::Attachment;
 use crate::model::{Address, Finding, InboxId, MessageId, OutboxId, TicketId, Verdict};
 use crate::store::StoredArticle;
-use crate::store::read::{EventItem, InboxItem, MessageItem, TicketItem};
+use crate::store::read::{EventItem, InboxItem, MessageItem, SuppressedItem, TicketItem};
 
 /// A ticket.
 #[derive(Debug, Serialize)]
@@ -28,10 +29,19 @@ pub struct TicketView<'a> {
     team: Option<&'a str>,
     tags: &'a [String],
     participants: &'a [Address],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<RefusedBy<'a>>,
     messages: i64,
     merged_into: Option<TicketId>,
     created_at: String,
     updated_at: String,
+}
+
+/// A participant whose address has refused mail, and until when nothing is sent there.
+#[derive(Debug, Serialize)]
+struct RefusedBy<'a> {
+    address: &'a str,
+    until: String,
 }
 
 impl<'a> From<&'a TicketItem> for TicketView<'a> {
@@ -47,6 +57,7 @@ impl<'a> From<&'a TicketItem> for TicketView<'a> {
             team: ticket.team.as_deref(),
             tags: &ticket.tags,
             participants: &ticket.participants,
+            refused: ticket.refused.iter().map(|(address, until)| RefusedBy { address, until: time(*until) }).collect(),
             messages: ticket.messages,
             merged_into: ticket.merged_into,
             created_at: time(ticket.created_at),
@@ -209,6 +220,37 @@ impl<'a> From<&'a OutboxRow> for OutboxView<'a> {
 /// The state as people see it: a mail in the hands of a sender still waits.
 pub fn shown(state: OutboxState) -> OutboxState {
     if state == OutboxState::Claimed { OutboxState::Waiting } else { state }
+}
+
+/// An address that nothing is sent to.
+#[derive(Debug, Serialize)]
+pub struct SuppressedView<'a> {
+    address: &'a str,
+    role: Role,
+    refused_at: String,
+    until: String,
+    reply: &'a str,
+}
+
+impl<'a> From<&'a SuppressedItem> for SuppressedView<'a> {
+    fn from(item: &'a SuppressedItem) -> Self {
+        let SuppressedItem { address, role, refusal } = item;
+        Self { address, role: *role, refused_at: time(refusal.refused_at), until: time(refusal.until), reply: &refusal.reply }
+    }
+}
+
+/// What an address has refused.
+#[derive(Debug, Serialize)]
+pub struct RefusedView<'a> {
+    refused_at: String,
+    until: String,
+    reply: &'a str,
+}
+
+impl<'a> From<&'a Refusal> for RefusedView<'a> {
+    fn from(refusal: &'a Refusal) -> Self {
+        Self { refused_at: time(refusal.refused_at), until: time(refusal.until), reply: &refusal.reply }
+    }
 }
 
 /// An event of the log.

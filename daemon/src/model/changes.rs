@@ -3,6 +3,7 @@
 use super::facts::{CountKey, Filed, LastAnswer, RefHit};
 use super::ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, Params};
+use super::refusal::Refusal;
 use super::ticket::{MessageKind, Standing, Ticket, words};
 use super::verdict::Verdict;
 
@@ -74,6 +75,10 @@ pub struct Changes {
     pub released: Vec<Release>,
     /// Outgoing mails of which a bounce reports failure, with the server's words.
     pub bounced: Vec<(OutboxId, String)>,
+    /// What is known now of people whose addresses have refused mail; `version` is the one that was read.
+    pub refusals: Vec<(PersonId, Refusal)>,
+    /// People whose addresses have proven to be alive: what they refused is forgotten.
+    pub alive: Vec<PersonId>,
     /// Outgoing mails whose author is told that they still wait.
     pub late: Vec<OutboxId>,
     /// Things to do later.

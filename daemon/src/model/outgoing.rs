@@ -38,6 +38,8 @@ words!(
         Webhook = "webhook",
         /// The log-in for fetching a mailbox is refused (to admins).
         Imap = "imap",
+        /// The mailbox of somebody who works here refuses mail (to admins).
+        Undeliverable = "undeliverable",
     }
 );
 
@@ -105,7 +107,7 @@ pub struct Params {
     /// The held mails that are told of.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub inbox: Vec<InboxId>,
-    /// The outgoing mail that failed.
+    /// The outgoing mail that failed, or shows the trouble.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outbox: Option<OutboxId>,
     /// The webhook that was disabled.
@@ -114,7 +116,7 @@ pub struct Params {
     /// The mailbox that can't be fetched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mailbox: Option<String>,
-    /// Who did it ("Bob has it").
+    /// Who did it ("Bob has it"), or whose mailbox it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub actor: Option<PersonId>,
     /// Sentences for a receipt; the query of a search.

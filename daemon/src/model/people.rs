@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::PersonId;
+use super::refusal::Refusal;
 use super::ticket::{Role, words};
 
 words!(
@@ -42,6 +43,8 @@ pub struct Person {
     pub settings: Settings,
     /// Further verified addresses, folded.
     pub aliases: Vec<String>,
+    /// That their address has refused mail.
+    pub refusal: Option<Box<Refusal>>,
 }
 
 /// What an admin sets for an agent.
@@ -60,11 +63,21 @@ pub struct Settings {
     pub timezone: Option<String>,
     /// Quiet hours, as written.
     pub quiet: Option<String>,
+    /// What stands below each of their answers.
+    pub signature: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { teams: Vec::new(), notify: Notify::Team, receipts_all: false, allow_spf: false, timezone: None, quiet: None }
+        Self {
+            teams: Vec::new(),
+            notify: Notify::Team,
+            receipts_all: false,
+            allow_spf: false,
+            timezone: None,
+            quiet: None,
+            signature: None,
+        }
     }
 }
 
@@ -72,6 +85,12 @@ impl Person {
     /// Works tickets and is allowed to.
     pub fn is_active_agent(&self) -> bool {
         !self.disabled && matches!(self.role, Role::Agent | Role::Admin)
+    }
+
+    /// What is known of this address, if it is theirs and nothing is sent there at `now` (ms).
+    pub fn suppressed(&self, address: &str, now: i64) -> Option<&Refusal> {
+        let is_theirs = super::address::fold(address) == super::address::fold(&self.address);
+        self.refusal.as_deref().filter(|refusal| is_theirs && refusal.is_suppressed(now))
     }
 
     /// Works here or did: agent, admin or viewer.

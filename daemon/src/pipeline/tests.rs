@@ -9,6 +9,7 @@ mod forms;
 mod holds;
 mod hooks;
 mod ledger;
+mod refusals;
 mod reviewed;
 mod shared;
 mod store;

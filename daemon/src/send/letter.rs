@@ -16,6 +16,10 @@ use crate::understand::Part;
 /// Longest subject that leaves, in characters.
 const SUBJECT: usize = 250;
 
+/// Most ids in References, and most octets of all of them but the last.
+const CHAIN: usize = 20;
+const CHAIN_OCTETS: usize = 2_000;
+
 /// Longest line of a mail, in octets without CRLF (RFC 5322 §2.1.1).
 const LINE: usize = 998;
 
@@ -28,11 +32,13 @@ pub(super) struct Letter {
     pub(super) subject: String,
     /// Message-ID without angle brackets.
     pub(super) message_id: String,
-    /// References without angle brackets, oldest first; the last one is In-Reply-To.
+    /// References without angle brackets, oldest first; the last one is In-Reply-To. Of a long chain its beginning and its end leave.
     pub(super) references: Vec<String>,
     /// Date in s since 1970.
     pub(super) date: i64,
     pub(super) text: String,
+    /// What of the text is the same in every answer, and meant for everybody.
+    pub(super) published: String,
     /// The same in HTML.
     pub(super) html: Option<String>,
     pub(super) attachments: Vec<Part>,
@@ -67,7 +73,7 @@ impl Letter {
         }
         if let Some(last) = self.references.last() {
             mail = mail.in_reply_to(last.clone());
-            mail = mail.references(MessageId::new_list(self.references.iter().cloned()));
+            mail = mail.references(MessageId::new_list(chain(&self.references).into_iter().map(str::to_owned)));
         }
         if let Some(value) = self.auto_submitted {
             mail = mail.header("Auto-Submitted", Text::new(value));
@@ -96,6 +102,28 @@ impl Letter {
         }
         mail.write_to_vec()
     }
+}
+
+/// Of a chain each id once, at its last place; the first, and of the others the last that fit (RFC 5322 §3.6.4 sets no bound, the
+/// servers on the way do).
+fn chain(references: &[String]) -> Vec<&str> {
+    let mut ids: Vec<&str> = Vec::new();
+    let (root, rest) = references.split_first().map_or(("", references), |(root, rest)| (root.as_str(), rest));
+    let mut room = CHAIN_OCTETS.saturating_sub(root.len());
+    for id in rest.iter().rev().map(String::as_str) {
+        if id == root || ids.contains(&id) {
+            continue;
+        }
+        // The last one is what is answered: it always goes along.
+        if !ids.is_empty() && (ids.len() + 1 >= CHAIN || id.len() > room) {
+            break;
+        }
+        room = room.saturating_sub(id.len());
+        ids.push(id);
+    }
+    ids.push(root);
+    ids.reverse();
+    ids
 }
 
 /// A body as it is where a mail can carry that, so that addresses in it stay whole lines to whoever reads the source.
@@ -145,6 +173,20 @@ mod tests {
             ..plain.clone()
         };
         assert_eq!(headers(&letter), headers(&plain));
+    }
+
+    #[test]
+    fn a_chain_keeps_its_root_and_its_end() {
+        let ids = |n: usize| (0..n).map(|i| format!("{i}@x.test")).collect::<Vec<_>>();
+        assert_eq!(chain(&ids(1)), ["0@x.test"]);
+        assert_eq!(chain(&ids(3)), ["0@x.test", "1@x.test", "2@x.test"]);
+        let long = ids(500);
+        let kept = chain(&long);
+        assert_eq!((kept.len(), kept[0], kept[1], *kept.last().unwrap()), (20, "0@x.test", "481@x.test", "499@x.test"));
+        let twice: Vec<String> = ["r", "a", "r", "b", "a"].map(String::from).into();
+        assert_eq!(chain(&twice), ["r", "b", "a"]);
+        let huge: Vec<String> = ["r".into(), "a".repeat(500), "b".repeat(1_990), "c".repeat(1_000)].into();
+        assert_eq!(chain(&huge).iter().map(|id| id.len()).collect::<Vec<_>>(), [1, 1_000]);
     }
 
     #[test]

@@ -6,9 +6,11 @@ mod destination;
 pub mod dkim;
 mod letter;
 mod outcome;
+mod probe;
 pub mod relay;
 mod wording;
 mod worker;
 
 pub use destination::Destinations;
+pub use probe::probe;
 pub use worker::{Sender, run};

@@ -5,6 +5,7 @@ pub(super) mod asked;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
 use crate::desk::delivery::STOPPED;
+use crate::desk::refusal::UNTRIED;
 use crate::understand::MARKER;
 
 /// The acknowledgement: nothing in it comes from the mail that it answers.
@@ -116,6 +117,25 @@ pub(super) fn imap(mailbox: &str, since: &str, error: &str) -> String {
     )
 }
 
+/// The mailbox of somebody who works here refuses mail.
+pub(super) fn undeliverable(address: &str, reply: &str) -> String {
+    format!(
+        "The mailbox of {address} refuses mail, so nothing more is sent there for a while: no notification, no receipt.\n\n\
+         The server said:\n\n  {reply}\n\n\
+         `ombud agent show {address}` says until when. When the mailbox works again, a mail from there to the desk or\n\
+         `ombud queue suppressed --lift {address}` ends it; `ombud agent disable {address}` if they have left.\n"
+    )
+}
+
+/// A mail by which the desk tries its own way.
+pub(super) fn probe(desk: &str) -> String {
+    format!(
+        "The help desk {desk} tries with this mail whether its mail arrives as it was sent (ombud check --probe).\n\n\
+         If you read this, it does arrive. Please look at it in its source: it should say dkim=pass and spf=pass or dmarc=pass for the\n\
+         domain in From. An answer to it should go to the address in Reply-To; the desk files it and does nothing else.\n"
+    )
+}
+
 /// One held mail in the digest.
 pub(super) struct Waiting {
     pub(super) sender: String,
@@ -143,7 +163,10 @@ pub(super) fn digest(mails: &[Waiting]) -> String {
 pub(super) fn failed(address: &str, reply: &str, text: &str) -> String {
     let why = match reply.strip_prefix(STOPPED) {
         Some(why) => format!("Your answer to {address} was not sent:{why}. Answer again without it"),
-        None => format!("Your answer did not reach {address}. The server said:\n\n  {reply}"),
+        None => match reply.strip_prefix(UNTRIED) {
+            Some(why) => format!("Your answer to {address} was not sent:{why}"),
+            None => format!("Your answer did not reach {address}. The server said:\n\n  {reply}"),
+        },
     };
     format!("{why}\n\nYour answer:\n\n{}\n", quoted(text))
 }

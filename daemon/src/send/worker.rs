@@ -222,6 +222,7 @@ impl Sender {
                 tracing::warn!(id = %row.id, kind = %row.kind, "a mail was stopped, for something internal would leave with it");
                 Settled::Failed(stopped.to_string())
             }
+            Err(ComposeError::Refused(why)) => Settled::Failed(why),
             Err(ComposeError::Store(error)) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.

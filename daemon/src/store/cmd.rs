@@ -20,8 +20,8 @@ use super::replay::{self, Replay};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
 use super::{
-    StoreError, accept, articles, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, sequencer, tokens,
-    webhooks,
+    StoreError, accept, articles, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, refusals, sequencer,
+    tokens, webhooks,
 };
 
 /// A change. It checks all it depends on before its first write.
@@ -57,6 +57,12 @@ pub enum Cmd {
     RetryAllOutbox { now: i64 },
     /// Gives a waiting mail up, with what follows on the desk.
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
+    /// Lets mail go again to an address (folded) that has refused some.
+    LiftRefusal { key: String },
+    /// Notes the answer that is let through to an address that nothing else is sent to.
+    TryRefused { person: PersonId, mail: OutboxId, now: i64 },
+    /// Forgets what addresses have refused long ago.
+    SweepRefusals { now: i64, limit: i64 },
     /// Forgets composed bytes of mails settled before `before` (ms).
     SweepOutbox { before: i64, limit: i64 },
     /// Forgets fingerprints of mails that were filed too long ago for copies of them to come.
@@ -175,6 +181,9 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::RetryAllOutbox { now } => outbox::retry_all(conn, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
+            Self::LiftRefusal { key } => refusals::lift(conn, key).await,
+            Self::TryRefused { person, mail, now } => refusals::tried(conn, *person, *mail, *now).await,
+            Self::SweepRefusals { now, limit } => refusals::sweep(conn, *now, *limit).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
             Self::SweepCopies { now, limit } => forget::copies(conn, *now, *limit).await,
             Self::StartNode(node) => nodes::start(conn, node).await,

@@ -7,7 +7,7 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
 use super::value::Value;
-use super::{StoreError, facts, take_back};
+use super::{StoreError, facts, refusals, take_back};
 
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
@@ -27,6 +27,7 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes, mut made: Made
     insert::participants(conn, changes, &made).await?;
     insert::events(conn, changes, &made).await?;
     insert::outbox(conn, changes, &made).await?;
+    refusals::write(conn, changes).await?;
     insert::told(conn, changes, &made).await?;
     insert::timers(conn, changes, &made).await?;
     insert::people(conn, changes).await?;
@@ -37,7 +38,7 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes, mut made: Made
 
 pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
     let guard = &changes.guard;
-    conn.lock_keys(keys(guard)).await?;
+    conn.lock_keys(keys(guard).chain(refusals::keys(changes))).await?;
     conn.lock_mails(guard.inbox.iter().map(|(id, _)| *id).chain(guard.held.iter().copied())).await?;
     let (id, node) = guard.inbox.map_or((0, 0), |(id, node)| (id.0, node));
     let newcomers = changes.persons.iter().map(|person| fold(&person.address));
@@ -86,6 +87,7 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
     if held.len() != guard.held.len() || held.iter().any(|(_, facts)| !facts.held) {
         return Err(StoreError::Conflict("a held mail"));
     }
+    refusals::check(conn, changes).await?;
     take_back::check(conn, changes).await?;
     for (kind, ticket, key) in &changes.timers_done {
         let sql = "SELECT due_at FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3";

@@ -55,7 +55,8 @@ pub(super) async fn people_version(conn: &mut Conn<'_>) -> Result<i64, StoreErro
 
 /// The columns of a person, in the order of [`people::person`].
 const PERSON: &str = "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
-    (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id)";
+    (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id), r.version, r.hard, r.soft, r.soft_since, r.refused_at, r.reply, \
+    r.until, r.tried, r.tried_at, r.told";
 
 async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     if keys.addresses.is_empty() {
@@ -65,7 +66,7 @@ async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Resul
         &[
             ", x.key FROM (SELECT key, id, 0 AS alias FROM person WHERE key IN",
             "UNION ALL SELECT key, person, 1 FROM alias WHERE key IN",
-            ") x JOIN person p ON p.id = x.id ORDER BY x.alias",
+            ") x JOIN person p ON p.id = x.id LEFT JOIN refusal r ON r.person = p.id ORDER BY x.alias",
         ],
         1,
         keys.addresses.len(),
@@ -76,7 +77,7 @@ async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Resul
     // An alias stands above a customer of the same address: it comes last.
     for row in &rows {
         let person = people::person(row)?;
-        facts.addresses.insert(row.text(10)?, Some(person.id));
+        facts.addresses.insert(row.text(people::COLUMNS)?, Some(person.id));
         facts.persons.insert(person.id, Some(person));
     }
     Ok(())
@@ -98,7 +99,7 @@ pub(super) async fn load_persons(conn: &mut Conn<'_>, ids: &[PersonId]) -> Resul
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = Sql::list("FROM person p WHERE p.id IN", 1, ids.len(), "").behind(PERSON);
+    let sql = Sql::list("FROM person p LEFT JOIN refusal r ON r.person = p.id WHERE p.id IN", 1, ids.len(), "").behind(PERSON);
     conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(people::person).collect()
 }
 
@@ -114,7 +115,7 @@ async fn staff(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<()
 
 /// Everyone who is no customer, disabled ones too.
 pub(super) async fn load_staff(conn: &mut Conn<'_>) -> Result<Vec<crate::model::people::Person>, StoreError> {
-    let sql = Sql::from("FROM person p WHERE p.role <> 'customer' ORDER BY p.id").behind(PERSON);
+    let sql = Sql::from("FROM person p LEFT JOIN refusal r ON r.person = p.id WHERE p.role <> 'customer' ORDER BY p.id").behind(PERSON);
     conn.all(sql, vec![]).await?.iter().map(people::person).collect()
 }
 

@@ -43,6 +43,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0008_imap_kept.sql"),
     ),
     (9, "late", include_str!("../../../migrations/sqlite/0009_late.sql"), include_str!("../../../migrations/postgres/0009_late.sql")),
+    (
+        10,
+        "refusals",
+        include_str!("../../../migrations/sqlite/0010_refusals.sql"),
+        include_str!("../../../migrations/postgres/0010_refusals.sql"),
+    ),
 ];
 
 /// The last one that this program knows.

@@ -35,6 +35,7 @@ mod pg;
 mod pulse;
 pub mod read;
 mod readers;
+mod refusals;
 mod replay;
 mod restore;
 mod rush;

@@ -5,10 +5,10 @@ use crate::model::address::fold;
 use crate::model::people::{Person, Settings};
 use crate::model::ticket::Role;
 
-use super::StoreError;
 use super::cmd::Outcome;
 use super::conn::Conn;
 use super::value::{Row, Value, json};
+use super::{StoreError, refusals};
 
 /// An agent to add. Addresses and aliases that an admin adds count as verified.
 #[derive(Clone, Debug)]
@@ -40,7 +40,11 @@ pub enum AgentChange {
     Set(Box<Settings>),
 }
 
-/// Reads a person: id, address, name, role, epoch, disabled, answered, spam_until, settings, aliases.
+/// How many columns a person has.
+pub(super) const COLUMNS: usize = 20;
+
+/// Reads a person: id, address, name, role, epoch, disabled, answered, spam_until, settings, aliases, and the ten of
+/// [`refusals::refusal`].
 pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
     Ok(Person {
         id: PersonId(row.int(0)?),
@@ -53,6 +57,7 @@ pub(super) fn person(row: &Row) -> Result<Person, StoreError> {
         spam_until: row.opt_int(7)?,
         settings: row.json(8)?,
         aliases: row.opt_text(9)?.unwrap_or_default().split_whitespace().map(str::to_owned).collect(),
+        refusal: refusals::refusal(row, 10)?.map(Box::new),
     })
 }
 

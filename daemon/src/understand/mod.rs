@@ -48,6 +48,7 @@ mod when;
 mod words;
 mod wrappers;
 
+pub use bounce_reason::{reason as refusal_reason, status_in as refusal_status};
 pub use glimpse::glimpse;
 pub use html::SafeHtml;
 pub use html_hints::OUR_ATTRIBUTE;

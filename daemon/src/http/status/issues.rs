@@ -66,6 +66,9 @@ pub(super) fn of_numbers(c: &Counts, t: &Totals, index: &(Health, Option<i64>), 
     let (failed, unknown) = (c.at(Stage::Failed), c.at(Stage::Unknown));
     say(some(failed), failed, ["mail could not be delivered", "mails could not be delivered"], When::First, String::new());
     say(some(unknown), unknown, ["mail may or may not have left", "mails may or may not have left"], When::First, String::new());
+    let dead = c.undeliverable;
+    let words = ["agent gets no mail, for their mailbox refuses it", "agents get no mail, for their mailboxes refuse it"];
+    say(some(dead), dead, words, When::Since, "`ombud queue suppressed` says whose.".into());
     let events = c.log.unnumbered;
     let words = ["event has no place in the log", "events have no place in the log"];
     say(pace(events, now, 10_000, MINUTE), events, words, When::Since, String::new());

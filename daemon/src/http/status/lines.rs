@@ -34,6 +34,10 @@ pub(super) fn outgoing(c: &Counts, t: &Totals, now: i64) -> Vec<Line> {
     lines.extend(c.last_reply.as_deref().map(last_reply));
     lines.push(ended("Failed in 24 h", c.at(Stage::Failed), "failed"));
     lines.push(ended("Unclear in 24 h", c.at(Stage::Unknown), "unclear"));
+    if c.suppressed.count > 0 {
+        lines.push(plain("Addresses that refuse mail", c.suppressed.count));
+        lines.push(Line { part: true, ..state("of agents", c.undeliverable, some(c.undeliverable), "no mail", When::Since) });
+    }
     lines
 }
 

@@ -3,6 +3,9 @@
 use super::super::auth::Access;
 use super::super::routes;
 use super::*;
+use crate::model::PersonId;
+use crate::model::changes::Changes;
+use crate::model::refusal::Refusal;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
 
@@ -51,6 +54,7 @@ async fn every_route_with_every_token() {
     for (path, method, needed) in described() {
         let target =
             path.replace("{number}", "1").replace("{id}", if path.contains("attachments") { "1-0" } else { "1" }).replace("{slug}", "x");
+        let target = target.replace("{address}", "ann@example.org");
         for bad in ["", "wrong", &expired, &agents, &"x".repeat(200)] {
             let reply = served.call(&method, &target, bad).await;
             match needed {
@@ -64,6 +68,12 @@ async fn every_route_with_every_token() {
         for (token, has) in served.tokens.iter().zip(Scope::ALL) {
             if path.contains("{slug}") {
                 served.send("POST", "/api/v1/articles", served.write(), r#"{"slug":"x","title":"X"}"#).await;
+            }
+            if path.contains("{address}") {
+                let refusal = Refusal { until: i64::MAX, ..Refusal::default() };
+                let refused = Changes { refusals: vec![(PersonId(2), refusal)], ..Changes::default() };
+                // It is there already when nobody was allowed to lift it.
+                let _ = served.state.store.run(Cmd::Commit(Box::new(refused))).await;
             }
             let target = match path.contains("/webhooks/{id}") || path.contains("/deliveries/") {
                 true => served.webhook_path(&path).await,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::model::PersonId;
 use crate::model::changes::Changes;
+use crate::model::refusal::Refusal;
 
 fn keys(value: &serde_json::Value) -> Vec<&str> {
     let mut keys: Vec<_> = value.as_object().unwrap().keys().map(String::as_str).collect();
@@ -94,6 +95,30 @@ async fn mail_that_is_being_sent_still_waits() {
     let items = served.items("/api/v1/outbox?state=waiting").await;
     assert_eq!(items.len(), waiting);
     assert!(items.iter().all(|item| item["state"] == "waiting" && item["next_attempt_at"].is_string()));
+}
+
+#[tokio::test]
+async fn addresses_that_refuse_mail_are_listed_and_let_through() {
+    let served = Served::with_ticket().await;
+    let until = served.state.clock.now() + 86_400_000;
+    let refusal = Refusal { until, refused_at: 1, reply: "550 5.1.1 no <b>".into(), ..Refusal::default() };
+    served.run(Cmd::Commit(Box::new(Changes { refusals: vec![(PersonId(2), refusal)], ..Changes::default() }))).await;
+    let item = served.items("/api/v1/suppressed").await.remove(0);
+    assert_eq!(keys(&item).join(" "), "address refused_at reply role until");
+    assert_eq!(
+        (&item["address"], &item["role"], &item["reply"]),
+        (&"ann@example.org".into(), &"customer".into(), &"550 5.1.1 no <b>".into())
+    );
+    let ticket = served.get("/api/v1/tickets/1").await.json();
+    assert_eq!(ticket["refused"], serde_json::json!([{ "address": "ann@example.org", "until": item["until"] }]));
+    assert!(served.get("/metrics").await.text().contains("\nombud_suppressed_addresses 1\n"));
+    let page = served.get("/").await;
+    assert!(page.text().contains("Addresses that refuse mail") && !page.text().contains("ann@example.org"));
+    served.call("DELETE", "/api/v1/suppressed/nobody@example.org", served.admin()).await.problem(404);
+    served.call("DELETE", "/api/v1/suppressed/%FF", served.admin()).await.problem(404);
+    assert_eq!(served.call("DELETE", "/api/v1/suppressed/Ann%40example.org", served.admin()).await.status, 204);
+    assert!(served.items("/api/v1/suppressed").await.is_empty());
+    assert!(served.get("/api/v1/tickets/1").await.json().get("refused").is_none());
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, 
 use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::outgoing::OutboxState;
 use crate::model::people::Settings;
+use crate::model::refusal::Refusal;
 use crate::model::ticket::Standing;
-use crate::model::{Envelope, InboxId, PersonId, TicketId};
+use crate::model::{Envelope, InboxId, OutboxId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
     Accepted, AgentChange, AppPassword, BackupError, Cmd, Comparison, CursorMove, Expected, FolderCursor, FolderName, FolderReport, Haul,
@@ -149,6 +150,7 @@ async fn outbox(w: &World) {
         n += 1;
     }
     assert!(n > ends.len(), "{n} mails");
+    refusals(w).await;
     let failed = store.outbox(Some(OutboxState::Failed), None, 10).await.unwrap().items;
     let id = failed.first().unwrap().id;
     store.run(Cmd::RetryOutbox { id, now }).await.unwrap();
@@ -166,6 +168,31 @@ async fn outbox(w: &World) {
     std::fs::write(&stray, "no mail").unwrap();
     let gone = store.remove_strays(now + DAY).await.unwrap();
     assert_eq!(gone, usize::from(!store.is_shared()), "bodies are files where one process has them");
+}
+
+/// An address that refuses mail, tried again, let through, forgotten.
+async fn refusals(w: &World) {
+    let (store, now, ann) = (&w.opened.store, w.opened.clock.now(), w.person("ann@customer.test").await);
+    let refusal = Refusal { until: now + DAY, refused_at: now, reply: "550 no".into(), ..Refusal::default() };
+    let refused = |version| {
+        let refusals = vec![(ann, Refusal { version, ..refusal.clone() })];
+        store.run(Cmd::Commit(Box::new(Changes { at: now, refusals, ..Changes::default() })))
+    };
+    refused(0).await.unwrap();
+    assert!(matches!(refused(0).await, Err(StoreError::Conflict(_))), "somebody else has counted meanwhile");
+    refused(1).await.unwrap();
+    store.run(Cmd::TryRefused { person: ann, mail: OutboxId(1), now }).await.unwrap();
+    let page = store.suppressed(now, None, 10).await.unwrap();
+    assert_eq!(page.items[0].refusal, Refusal { version: 3, tried: Some((OutboxId(1), now)), ..refusal.clone() });
+    assert_eq!(store.suppressed(now + DAY, None, 10).await.unwrap().items.len(), 0, "it is over");
+    store.run(Cmd::LiftRefusal { key: "ann@customer.test".into() }).await.unwrap();
+    refused(0).await.unwrap();
+    store.run(Cmd::Commit(Box::new(Changes { at: now, alive: vec![ann], ..Changes::default() }))).await.unwrap();
+    refused(0).await.unwrap();
+    for (days, rows) in [(100, false), (182, true)] {
+        let swept = store.run(Cmd::SweepRefusals { now: now + days * DAY, limit: 10 }).await.unwrap();
+        assert!(matches!(swept, Outcome::Swept { rows: n, .. } if (n > 0) == rows), "{swept:?}");
+    }
 }
 
 /// Changes that no mail of the story makes.

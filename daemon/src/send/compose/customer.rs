@@ -6,6 +6,7 @@ use crate::model::people::Person;
 use crate::model::text::bare_subject;
 use crate::store::StoreError;
 use crate::store::read::{MessageItem, Ref};
+use crate::understand::{Limits, understand};
 
 use super::super::letter::Letter;
 use super::super::wording;
@@ -28,23 +29,28 @@ impl Composer<'_> {
             Some(id) => self.store.persons(&[id]).await?.pop(),
             None => None,
         };
-        let author = author.as_ref().map_or("", Person::shown_name).to_owned();
-        letter.from.name = Some(format!("{author} ({})", self.desk.config.desk.name));
+        let name = author.as_ref().map_or("", Person::shown_name);
+        letter.from.name = Some(format!("{name} ({})", self.desk.config.desk.name));
         letter.reply_to = Some(self.grant(matter, Purpose::Customer, Self::number(matter), self.desk.config.limits.customer_token_life));
         letter.subject = format!("Re: {}", subject(matter));
         letter.auto_submitted = None;
         letter.suppress = None;
         let mailbox = self.desk.book.mailbox(matter.mailbox);
         letter.text.clone_from(&message.text);
-        if let Some(signature) = mailbox.and_then(|m| m.signature.as_deref()) {
-            letter.text.push_str(&format!("\n\n-- \n{}", signature.trim_end()));
+        let own = author.as_ref().and_then(|a| a.settings.signature.as_deref());
+        let signatures: Vec<&str> = own.into_iter().chain(mailbox.and_then(|m| m.signature.as_deref())).map(str::trim_end).collect();
+        if !signatures.is_empty() {
+            letter.published = signatures.join("\n");
+            letter.text.push_str(&format!("\n\n-- \n{}", letter.published));
         }
         let last = self.store.message(Ref::LastCustomer(message.ticket, message.turn)).await?;
         if last.is_none() {
             // Nobody has written before: this begins the conversation.
             subject(matter).clone_into(&mut letter.subject);
         }
-        letter.references.extend(last.iter().filter_map(|m| m.message_id.clone()));
+        if let Some(last) = &last {
+            letter.references.extend(self.chain(last).await?);
+        }
         let inside = Inside { book: &self.desk.book, staff: &[] };
         if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
             && let Some(quote) = last.as_ref().filter(|m| m.author_id == Some(matter.recipient.id)).and_then(|m| self.quote(m))
@@ -55,6 +61,20 @@ impl Composer<'_> {
         }
         letter.attachments = self.attachments(message).await?;
         Ok(())
+    }
+
+    /// What a mail refers to, and itself.
+    async fn chain(&self, mail: &MessageItem) -> Result<Vec<String>, StoreError> {
+        let mut ids = match &mail.blob {
+            Some(blob) => {
+                let (raw, limits) = (self.store.blob(blob).await?, Limits::from(&self.desk.config.limits));
+                let read = tokio::task::spawn_blocking(move || understand(&raw, &limits).references).await;
+                read.map_err(|e| StoreError::Io(e.to_string()))?
+            }
+            None => Vec::new(),
+        };
+        ids.extend(mail.message_id.clone());
+        Ok(ids)
     }
 
     /// The customer's last message, their own words only, below the answer.

@@ -6,6 +6,7 @@ mod customer;
 mod guard;
 mod imap;
 mod reason;
+mod refused;
 mod webhook;
 
 use std::sync::Arc;
@@ -51,6 +52,9 @@ pub(super) enum ComposeError {
     /// Something internal would leave with it.
     #[error("{STOPPED} {0}")]
     Internal(String),
+    /// The address has refused mail.
+    #[error("{0}")]
+    Refused(String),
     /// What it is made from could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -93,6 +97,7 @@ impl Composer<'_> {
 
     pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, ComposeError> {
         let matter = self.matter(row).await?;
+        self.pass(row, &matter).await?;
         let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
         if outsider && !guard::is_for_customers(row.kind) {
             return Err(ComposeError::Internal("it is for those who work here alone".into()));
@@ -113,6 +118,7 @@ impl Composer<'_> {
             MailKind::Help => self.help(&mut letter, &matter),
             MailKind::Late => self.undelivered(&mut letter, row, &matter, wording::late).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
+            MailKind::Undeliverable => self.undeliverable(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         if outsider {
@@ -131,8 +137,7 @@ impl Composer<'_> {
         let inside = Inside { book: &self.desk.book, staff: &staff };
         let reader = Some(row.recipient);
         guard::scrub(letter, &inside, reader, Self::number(matter));
-        let published = self.desk.book.mailbox(matter.mailbox).and_then(|m| m.signature.as_deref()).unwrap_or_default();
-        let found = guard::objection(letter, &inside, reader, row.params.vouched, published);
+        let found = guard::objection(letter, &inside, reader, row.params.vouched, &letter.published);
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 

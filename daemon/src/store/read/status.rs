@@ -99,6 +99,10 @@ pub struct Counts {
     pub sent: i64,
     /// What the destination said last when it failed, of the mail that is due first.
     pub last_reply: Option<String>,
+    /// Addresses that nothing is sent to, for they refuse mail.
+    pub suppressed: Oldest,
+    /// Those of them whose owners work here.
+    pub undeliverable: Oldest,
     /// Folders that are fetched.
     pub folders: Vec<ImapFolder>,
     /// Living processes, and those that ended in the last hour.
@@ -140,8 +144,9 @@ impl Store {
         let sql =
             "SELECT last_reply FROM outbox WHERE state IN ('waiting', 'claimed') AND last_reply IS NOT NULL ORDER BY due_at, id LIMIT 1";
         let last_reply = conn.opt(sql, vec![]).await?.map(|r| r.text(0)).transpose()?;
+        let (suppressed, undeliverable) = refusing(&mut conn, now).await?;
         let (nodes, log) = (nodes(&mut conn, now).await?, log(&mut conn).await?);
-        Ok(Counts { accepted, understanding, held, outgoing, sent, last_reply, folders, nodes, log })
+        Ok(Counts { accepted, understanding, held, outgoing, sent, last_reply, suppressed, undeliverable, folders, nodes, log })
     }
 
     /// Whether the database answers.
@@ -170,6 +175,14 @@ async fn outgoing(conn: &mut Conn<'_>, now: i64) -> Result<Vec<Outgoing>, StoreE
     let outgoing =
         |r: &Row| Ok(Outgoing { kind: r.word(0, MailKind::of)?, stage: r.word(1, Stage::of)?, of: oldest(r, 2)?, total: r.int(4)? });
     rows.iter().map(outgoing).collect()
+}
+
+async fn refusing(conn: &mut Conn<'_>, now: i64) -> Result<(Oldest, Oldest), StoreError> {
+    let all = conn.one("SELECT COUNT(*), MIN(refused_at) FROM refusal WHERE until > $1", vec![now.into()]).await?;
+    let sql = "SELECT COUNT(*), MIN(r.refused_at) FROM refusal r JOIN person p ON p.id = r.person
+        WHERE r.until > $1 AND p.role IN ('agent', 'admin') AND p.disabled = 0";
+    let agents = conn.one(sql, vec![now.into()]).await?;
+    Ok((oldest(&all, 0)?, oldest(&agents, 0)?))
 }
 
 impl Store {

@@ -34,6 +34,8 @@ pub struct TicketItem {
     pub tags: Vec<String>,
     /// Customers on it, the requester included.
     pub participants: Vec<Address>,
+    /// Those of them who have refused mail, and until when (ms) nothing is sent there; that may be over.
+    pub refused: Vec<(String, i64)>,
     /// Number of messages.
     pub messages: i64,
     /// Where it was merged into.
@@ -137,6 +139,7 @@ fn item(row: &Row) -> Result<TicketItem, StoreError> {
         team: row.opt_text(10)?,
         tags: row.json(11)?,
         participants: Vec::new(),
+        refused: Vec::new(),
         messages: row.int(12)?,
         merged_into: row.opt_int(13)?.map(TicketId),
         created_at: row.int(14)?,
@@ -158,7 +161,8 @@ async fn participants(conn: &mut Conn<'_>, items: &mut [TicketItem]) -> Result<(
         return Ok(());
     }
     let sql = Sql::list(
-        "SELECT x.ticket, p.name, p.address FROM participant x JOIN person p ON p.id = x.person WHERE x.standing IN ('requester', 'cc') AND x.ticket IN",
+        "SELECT x.ticket, p.name, p.address, r.until, r.refused_at FROM participant x JOIN person p ON p.id = x.person
+            LEFT JOIN refusal r ON r.person = p.id WHERE x.standing IN ('requester', 'cc') AND x.ticket IN",
         1,
         items.len(),
         "ORDER BY x.ticket, p.id",
@@ -167,6 +171,10 @@ async fn participants(conn: &mut Conn<'_>, items: &mut [TicketItem]) -> Result<(
         let ticket = TicketId(row.int(0)?);
         let address = Address { name: row.opt_text(1)?, address: row.text(2)? };
         if let Some(item) = items.iter_mut().find(|t| t.number == ticket) {
+            // One that was counted and led to nothing is no news.
+            item.refused.extend(
+                row.opt_int(3)?.filter(|until| Some(*until) > row.opt_int(4).ok().flatten()).map(|until| (address.address.clone(), until)),
+            );
             item.participants.push(address);
         }
     }

@@ -36,6 +36,7 @@ fn jane() -> Person {
         spam_until: None,
         settings: Settings::default(),
         aliases: vec!["jd@home.test".into()],
+        refusal: None,
     }
 }
 

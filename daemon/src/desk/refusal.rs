@@ -1,0 +1,236 @@
+//! What a refusal says of an address, and for how long nothing is sent there.
+
+use crate::clock::{millis, rfc3339};
+use crate::config::Limits;
+use crate::model::OutboxId;
+use crate::model::outgoing::{MailKind, OutboxRow, Params};
+use crate::model::people::Person;
+use crate::model::refusal::Refusal;
+use crate::model::text::one_line;
+use crate::model::understood::BounceRecipient;
+use crate::understand::{refusal_reason, refusal_status};
+
+use super::audience;
+use super::ledger::Ledger;
+
+/// Begins the reason of a mail that was not tried, where else a server's reply stands.
+pub const UNTRIED: &str = "not tried:";
+
+const DAY: i64 = 86_400_000;
+/// How long nothing is sent after too many refusals that may pass, in ms.
+const PAUSE: i64 = DAY;
+/// Characters of a reply that are kept.
+const REPLY: usize = 500;
+
+/// What a refusal says of the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// There is nobody at it.
+    Hard,
+    /// It took no mail this time: a full mailbox, a policy, a filter.
+    Soft,
+}
+
+/// What a server's last words say; nothing when no server has spoken of the address.
+pub(super) fn of_reply(reply: &str) -> Option<Weight> {
+    let code = reply.split([' ', '-']).next().filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()))?;
+    let status = refusal_status(reply);
+    let permanent = code.starts_with('5') && status.as_deref().is_none_or(|status| status.starts_with('5'));
+    of(permanent, status.as_deref(), refusal_reason(status.as_deref(), reply))
+}
+
+/// What a report of a failed delivery says of the address that the mail went to. What it says of another one may be the
+/// end of a forwarding or a forgery: that counts as little as possible. `None`: it names no recipient.
+pub(super) fn of_report(told: Option<&BounceRecipient>, address: &str) -> Option<Weight> {
+    let Some(told) = told else { return Some(Weight::Soft) };
+    if told.action.as_deref().is_some_and(|action| !matches!(action, "failed" | "expired")) {
+        return None;
+    }
+    let is_theirs = told.address.as_deref().is_none_or(|named| is_same(named, address));
+    let permanent = is_theirs && told.status.as_deref().is_some_and(|status| status.starts_with('5'));
+    of(permanent, told.status.as_deref(), &told.reason)
+}
+
+/// Of the recipients of a report the one that the mail went to, else the first.
+pub(super) fn about<'b>(recipients: &'b [BounceRecipient], address: &str) -> Option<&'b BounceRecipient> {
+    let named = |r: &&BounceRecipient| r.address.as_deref().is_some_and(|named| is_same(named, address));
+    recipients.iter().find(named).or(recipients.first())
+}
+
+fn is_same(one: &str, other: &str) -> bool {
+    crate::model::address::fold(one) == crate::model::address::fold(other)
+}
+
+fn of(permanent: bool, status: Option<&str>, reason: &str) -> Option<Weight> {
+    let by_policy = status.is_some_and(|status| status.split('.').nth(1) == Some("7"));
+    match reason {
+        "user_unknown" | "domain_error" if permanent && !by_policy => Some(Weight::Hard),
+        // It says something of the mail.
+        "message_too_large" => None,
+        _ => Some(Weight::Soft),
+    }
+}
+
+/// What is known of an address after one more refusal at `now` (ms).
+fn after(before: Option<&Refusal>, weight: Weight, reply: &str, limits: &Limits, now: i64) -> Refusal {
+    let mut after = before.cloned().unwrap_or_default();
+    after.refused_at = now;
+    after.reply = one_line(reply, REPLY);
+    match weight {
+        Weight::Hard => {
+            // What was on its way when the first one was refused is refused for the same reason.
+            if after.hard == 0 || !after.is_suppressed(now) {
+                after.hard += 1;
+            }
+            let doublings = u32::try_from(after.hard - 1).unwrap_or(0).min(20);
+            let span = millis(limits.suppress_first).saturating_mul(1 << doublings).min(millis(limits.suppress_most));
+            after.until = after.until.max(now.saturating_add(span));
+        }
+        Weight::Soft => {
+            if now - after.soft_since > millis(limits.soft_refusals_within) {
+                (after.soft, after.soft_since) = (0, now);
+            }
+            after.soft += 1;
+            if after.soft >= i64::from(limits.soft_refusals) {
+                after.soft = 0;
+                after.until = after.until.max(now + PAUSE);
+            }
+        }
+    }
+    after.until = after.until.max(now);
+    after
+}
+
+/// Notes what the address of a mail has refused; when from now on somebody who works here gets no mail, admins are told once.
+pub(super) fn note(ledger: &mut Ledger<'_>, row: &OutboxRow, weight: Option<Weight>, reply: &str) {
+    let (Some(weight), Some(person)) = (weight, ledger.facts.person(row.recipient)) else { return };
+    // Somebody's other address is not the one that mail goes to.
+    if !is_same(&row.address, &person.address) {
+        return;
+    }
+    let mut refusal = after(person.refusal.as_deref(), weight, reply, &ledger.desk.config.limits, ledger.now);
+    if person.is_active_agent() && refusal.is_suppressed(ledger.now) && !refusal.told {
+        refusal.told = true;
+        for admin in audience::admins(ledger.facts).into_iter().filter(|admin| admin.id != person.id) {
+            let params = Params { outbox: Some(row.id), actor: Some(person.id), lines: vec![refusal.reply.clone()], ..Params::default() };
+            ledger.send(MailKind::Undeliverable, admin, None, None, params);
+        }
+    }
+    ledger.changes.refusals.push((person.id, refusal));
+}
+
+/// What becomes of a mail to an address that may have refused some.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It goes.
+    Free,
+    /// It goes, and is noted: the next one does not.
+    Once,
+    /// It does not, and why.
+    Stopped(String),
+}
+
+/// Whether a mail to `person` goes at `now` (ms). An answer goes once a day: who writes one by hand may know that the
+/// mailbox is there again, and one try a day costs nobody anything.
+pub fn passage(person: &Person, row: &OutboxRow, now: i64) -> Passage {
+    let Some(refusal) = person.suppressed(&row.address, now) else { return Passage::Free };
+    let is_tried = |(mail, at): (OutboxId, i64)| mail != row.id && now - at < DAY;
+    if row.kind == MailKind::Answer && now - refusal.refused_at >= DAY && !refusal.tried.is_some_and(is_tried) {
+        return Passage::Once;
+    }
+    let day = |at: i64| rfc3339(at).split('T').next().unwrap_or_default().to_owned();
+    Passage::Stopped(format!(
+        "{UNTRIED} this address refused mail on {}: {}; mail goes there again after {}, or as soon as they write from it, \
+         or `ombud queue suppressed --lift {}`",
+        day(refusal.refused_at),
+        refusal.reply,
+        day(refusal.until),
+        person.address,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(address: &str, status: &str, reason: &str, action: &str) -> BounceRecipient {
+        let some = |text: &str| Some(text.to_owned()).filter(|t| !t.is_empty());
+        BounceRecipient { address: some(address), status: some(status), action: some(action), reason: reason.into(), diagnostic: None }
+    }
+
+    #[test]
+    fn only_who_is_not_there_is_refused_hard() {
+        for (reply, weight) in [
+            ("550 5.1.1 <ann@x.test>: User unknown", Some(Weight::Hard)),
+            ("550 no such user here", Some(Weight::Hard)),
+            ("550 5.1.2 the domain x.test does not exist", Some(Weight::Hard)),
+            ("556 5.1.10 the domain x.test takes no mail (null MX)", Some(Weight::Hard)),
+            ("552 5.2.2 mailbox full", Some(Weight::Soft)),
+            ("450 4.2.1 try again later", Some(Weight::Soft)),
+            ("450 4.1.1 user unknown", Some(Weight::Soft)),
+            ("554 5.7.1 looks like spam", Some(Weight::Soft)),
+            ("550 5.7.1 user unknown to our policy", Some(Weight::Soft)),
+            ("550 5.1.8 Sender address rejected: user unknown", Some(Weight::Soft)),
+            ("552 5.3.4 message too large", None),
+            ("connection refused", None),
+            ("dropped by an admin", None),
+            ("stopped by the desk: user unknown", None),
+            ("not tried: this address refused mail on 2026-11-21: 550 5.1.1 User unknown", None),
+        ] {
+            assert_eq!(of_reply(reply), weight, "{reply}");
+        }
+    }
+
+    #[test]
+    fn a_report_counts_for_the_address_that_the_mail_went_to() {
+        for (recipient, weight) in [
+            (told("ANN@x.test", "5.1.1", "user_unknown", "failed"), Some(Weight::Hard)),
+            (told("", "5.1.1", "user_unknown", "failed"), Some(Weight::Hard)),
+            (told("bob@x.test", "5.1.1", "user_unknown", "failed"), Some(Weight::Soft)),
+            (told("ann@x.test", "4.4.7", "expired", "failed"), Some(Weight::Soft)),
+            (told("ann@x.test", "4.1.1", "user_unknown", "failed"), Some(Weight::Soft)),
+            (told("ann@x.test", "5.7.1", "spam", "failed"), Some(Weight::Soft)),
+            (told("ann@x.test", "5.3.4", "message_too_large", "failed"), None),
+            (told("ann@x.test", "5.1.1", "user_unknown", "delayed"), None),
+            (told("ann@x.test", "5.1.1", "user_unknown", "delivered"), None),
+            (told("ann@x.test", "5.1.1", "user_unknown", "relayed"), None),
+        ] {
+            assert_eq!(of_report(Some(&recipient), "ann@x.test"), weight, "{recipient:?}");
+        }
+        let all = [told("bob@x.test", "5.1.1", "user_unknown", "failed"), told("Ann@x.test", "4.4.1", "network", "delayed")];
+        assert_eq!(about(&all, "ann@x.test"), Some(&all[1]));
+        assert_eq!(about(&all, "eve@x.test"), Some(&all[0]));
+    }
+
+    #[test]
+    fn a_suppression_doubles_and_ends() {
+        let limits = Limits::default();
+        let (mut known, mut now) = (None, 1_000_000 * DAY);
+        for days in [7, 14, 28, 56, 90, 90] {
+            let next = after(known.as_ref(), Weight::Hard, "550 5.1.1 no", &limits, now);
+            assert_eq!((next.until - now) / DAY, days);
+            // A second mail that was on its way.
+            let again = after(Some(&next), Weight::Hard, "550 5.1.1 no", &limits, now + 1);
+            assert_eq!((again.hard, again.until - now), (next.hard, next.until - now + 1));
+            now = next.until;
+            assert!(!next.is_suppressed(now));
+            known = Some(next);
+        }
+    }
+
+    #[test]
+    fn five_soft_refusals_in_a_week_are_a_day_of_rest() {
+        let limits = Limits::default();
+        let mut known: Option<Refusal> = None;
+        for n in 0..5 {
+            assert!(!known.as_ref().is_some_and(|r| r.is_suppressed(n * DAY)));
+            known = Some(after(known.as_ref(), Weight::Soft, "552 5.2.2 full", &limits, n * DAY));
+        }
+        assert_eq!(known.map(|r| (r.until, r.hard)), Some((5 * DAY, 0)));
+        let mut slow: Option<Refusal> = None;
+        for n in 0..20 {
+            slow = Some(after(slow.as_ref(), Weight::Soft, "552 5.2.2 full", &limits, n * 2 * DAY));
+            assert!(!slow.as_ref().is_some_and(|r| r.is_suppressed(n * 2 * DAY)), "{n}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Addresses that refuse mail: nothing more is sent there for a while, and admins hear when it is a colleague's.
+
+use crate::desk::refusal::{Passage, passage};
+use crate::model::outgoing::OutboxRow;
+use crate::store::{Cmd, StoreError};
+
+use super::super::letter::Letter;
+use super::super::wording;
+use super::{ComposeError, Composer, Matter};
+
+impl Composer<'_> {
+    /// Whether the mail may go to its address now.
+    pub(super) async fn pass(&self, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
+        match passage(&matter.recipient, row, self.now) {
+            Passage::Free => Ok(()),
+            Passage::Stopped(why) => Err(ComposeError::Refused(why)),
+            Passage::Once => {
+                self.store.run(Cmd::TryRefused { person: row.recipient, mail: row.id, now: self.now }).await?;
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) async fn undeliverable(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), StoreError> {
+        letter.desk_address = Some(self.desk_address(matter));
+        let agent = match row.params.actor {
+            Some(id) => self.store.persons(&[id]).await?.pop(),
+            None => None,
+        };
+        let address = agent.as_ref().map_or("somebody who works here", |agent| agent.address.as_str());
+        letter.subject = format!("{address} gets no mail");
+        let reply = row.params.lines.first().map_or("", String::as_str);
+        letter.text = match agent.as_ref().and_then(|agent| agent.suppressed(&agent.address, self.now)) {
+            Some(_) => wording::undeliverable(address, reply),
+            None => format!("The mailbox of {address} refused mail, and this has been dealt with meanwhile.\n"),
+        };
+        Ok(())
+    }
+}

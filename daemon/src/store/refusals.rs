@@ -1,0 +1,92 @@
+//! Addresses that refuse mail: counted where they refuse, forgotten where they write, or a person says so, or it was long ago.
+
+use crate::model::changes::Changes;
+use crate::model::refusal::Refusal;
+use crate::model::{OutboxId, PersonId};
+
+use super::StoreError;
+use super::cmd::Outcome;
+use super::conn::{Conn, Sql};
+use super::value::{Row, Value};
+
+/// How long after the end of a suppression it still counts for the length of the next one, in ms.
+const REMEMBERED: i64 = 180 * 86_400_000;
+
+/// Reads what is known of an address from column `i` on: version, hard, soft, soft_since, refused_at, reply, until, tried, tried_at, told.
+pub(super) fn refusal(row: &Row, i: usize) -> Result<Option<Refusal>, StoreError> {
+    let Some(version) = row.opt_int(i)? else { return Ok(None) };
+    Ok(Some(Refusal {
+        hard: row.int(i + 1)?,
+        soft: row.int(i + 2)?,
+        soft_since: row.int(i + 3)?,
+        refused_at: row.int(i + 4)?,
+        reply: row.text(i + 5)?,
+        until: row.int(i + 6)?,
+        tried: row.opt_int(i + 7)?.map(OutboxId).zip(row.opt_int(i + 8)?),
+        told: row.flag(i + 9)?,
+        version,
+    }))
+}
+
+/// What no two decisions may be made from at the same time.
+pub(super) fn keys(changes: &Changes) -> impl Iterator<Item = Vec<u8>> {
+    changes.refusals.iter().map(|(person, _)| format!("refusal/{person}").into_bytes())
+}
+
+/// Whether what is written was decided from what is there.
+pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+    for (person, refusal) in &changes.refusals {
+        let found = conn.lock("SELECT version FROM refusal WHERE person = $1", vec![(*person).into()]).await?.pop();
+        if found.map_or(Ok(0), |row| row.int(0))? != refusal.version {
+            return Err(StoreError::Conflict("what an address has refused"));
+        }
+    }
+    Ok(())
+}
+
+pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
+    for (person, r) in &changes.refusals {
+        let sql = "INSERT INTO refusal(person, hard, soft, soft_since, refused_at, reply, until, told, version)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1) ON CONFLICT(person) DO UPDATE SET hard = excluded.hard, soft = excluded.soft,
+            soft_since = excluded.soft_since, refused_at = excluded.refused_at, reply = excluded.reply, until = excluded.until,
+            told = excluded.told, version = refusal.version + 1";
+        let args = vec![
+            (*person).into(),
+            r.hard.into(),
+            r.soft.into(),
+            r.soft_since.into(),
+            r.refused_at.into(),
+            (&r.reply).into(),
+            r.until.into(),
+            r.told.into(),
+        ];
+        conn.exec(sql, args).await?;
+    }
+    if !changes.alive.is_empty() {
+        let sql = Sql::list("DELETE FROM refusal WHERE person IN", 1, changes.alive.len(), "");
+        conn.exec(sql, changes.alive.iter().map(|person| Value::from(*person)).collect()).await?;
+    }
+    Ok(())
+}
+
+/// A person's word: mail goes there again. `key` is the folded address.
+pub(super) async fn lift(conn: &mut Conn<'_>, key: &str) -> Result<Outcome, StoreError> {
+    let sql = "DELETE FROM refusal WHERE person IN (SELECT id FROM person WHERE key = $1)";
+    match conn.exec(sql, vec![key.into()]).await? {
+        0 => Err(StoreError::NotFound(format!("{key} has refused nothing: see `ombud queue suppressed`"))),
+        _ => Ok(Outcome::Done),
+    }
+}
+
+/// Notes the answer that is let through to an address that nothing else is sent to.
+pub(super) async fn tried(conn: &mut Conn<'_>, person: PersonId, mail: OutboxId, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE refusal SET tried = $2, tried_at = $3, version = version + 1 WHERE person = $1";
+    conn.exec(sql, vec![person.into(), mail.into(), now.into()]).await.map(|_| Outcome::Done)
+}
+
+/// Forgets what was refused long ago.
+pub(super) async fn sweep(conn: &mut Conn<'_>, now: i64, limit: i64) -> Result<Outcome, StoreError> {
+    let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 ORDER BY until LIMIT $2)";
+    let rows = conn.exec(sql, vec![(now - REMEMBERED).into(), limit.into()]).await?;
+    Ok(Outcome::Swept { rows: usize::try_from(rows).unwrap_or(usize::MAX), files: Vec::new() })
+}
