@@ -2,7 +2,7 @@
 
 use crate::model::PersonId;
 use crate::model::changes::{Changes, Fate, MessageRef, PersonRef, TicketRef};
-use crate::model::facts::{CountKey, Keys, TicketFacts};
+use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
 use crate::model::text::one_line;
@@ -17,8 +17,7 @@ use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::who::{Channel, From};
-use super::{Known, answer, audience, collision, customer, hold, need, orders, tell};
+use super::{Known, answer, audience, brake, collision, customer, hold, need, orders, risk, tell};
 
 /// Carries out what a proven agent asks.
 pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Known<Changes> {
@@ -38,10 +37,9 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         Ok(block) => block,
         Err((reason, detail)) => return Ok(hold::for_agent(draft, &agent, id, reason, &detail)),
     };
-    if block.commands.iter().any(Command::is_risky)
-        && let Some(detail) = unconfirmed(&draft, &agent)
-    {
-        return Ok(hold::for_agent(draft, &agent, id, "confirm", detail));
+    let risks = risk::of(&draft, &block.commands, t);
+    if let Some(detail) = risk::unconfirmed(&draft, &agent, &risks) {
+        return Ok(hold::for_agent(draft, &agent, id, "confirm", &detail));
     }
     // `@spam` mails nothing: a remark beside it is for us.
     let stays = |c: &Command| matches!(c, Command::Note | Command::Status(Status::Spam));
@@ -54,12 +52,6 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
 
 /// A reason of RULES, and the same as a sentence.
 pub(super) type Objection = (&'static str, String);
-
-/// Why a risky command waits for a word of the agent's own: who has logged in to send it is known better.
-pub(super) fn unconfirmed(draft: &Draft<'_>, agent: &Person) -> Option<&'static str> {
-    let sure = draft.mail.has_passed("confirm") || draft.mail.channel(From::Owner, Some(agent)) == Channel::Submission;
-    (!sure).then_some("it gives the ticket to another person, who gets what is answered from now on")
-}
 
 /// A wrong line, for whoever wrote it.
 pub(super) fn told(wrong: Wrong) -> Objection {
@@ -124,7 +116,7 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     if let Some(why) = collision::found(draft.desk, place, agent.id).filter(|_| hold && !passed("collision")) {
         return Ok(Some(("collision", why.to_owned())));
     }
-    too_many(draft, agent)
+    brake::objection(draft, agent, Some(t.ticket.id))
 }
 
 /// What of us would leave with a text or with what is attached. An agent's word lets it through, but for signed addresses.
@@ -150,22 +142,6 @@ fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) ->
     let notes = draft.facts.notes.get(&id).map_or("", String::as_str);
     let line = inside::note_line(text, notes, theirs);
     Ok(line.map(|line| ("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))))
-}
-
-/// Whether the agent has published more within an hour than one person writes.
-pub(super) fn too_many(draft: &mut Draft<'_>, agent: &Person) -> Known<Option<Objection>> {
-    let key = CountKey::AnswersOf(agent.id, draft.now - 3_600_000);
-    need(draft.facts, Keys { counts: [key.clone()].into(), ..Keys::default() })?;
-    let sent = draft.facts.counts.get(&key).copied().unwrap_or(0);
-    let cap = i64::from(draft.desk.config.limits.answers_per_agent_hour);
-    if draft.mail.has_passed("rate") {
-        return Ok(None);
-    }
-    if sent >= cap {
-        return Ok(Some(("rate", format!("you have published {sent} answers within an hour"))));
-    }
-    draft.changes.guard.below.push((key, cap));
-    Ok(None)
 }
 
 fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {

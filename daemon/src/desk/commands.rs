@@ -51,11 +51,6 @@ impl Command {
     pub(super) fn is_question(&self) -> bool {
         matches!(self, Self::History | Self::Help | Self::Search(_))
     }
-
-    /// Gives what customers write to somebody else: a mail that might be forged must not do that.
-    pub(super) fn is_risky(&self) -> bool {
-        matches!(self, Self::Requester(_))
-    }
 }
 
 /// Argument of `@assign`.

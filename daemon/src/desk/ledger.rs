@@ -85,7 +85,7 @@ impl<'a> Ledger<'a> {
         let due_at = match kind {
             MailKind::Answer => self.now + millis(self.desk.config.outbound.undo),
             // Whoever has just written is awake.
-            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt => self.now,
+            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt | MailKind::Braked => self.now,
             MailKind::History | MailKind::Found | MailKind::Help => self.now,
             MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
             MailKind::Digest | MailKind::Webhook | MailKind::Imap => self.awake(recipient),
@@ -154,6 +154,7 @@ pub fn guard(facts: &Facts) -> Guard {
         fingerprints: facts.fingerprints.iter().map(|(print, filed)| (print.clone(), filed.clone())).collect(),
         held: Vec::new(),
         below: Vec::new(),
+        brakes: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod author;
 mod automatic;
 mod batch;
 mod bounce;
+mod brake;
 mod collision;
 pub mod commands;
 mod customer;
@@ -30,6 +31,7 @@ mod orders;
 pub mod quiet;
 mod recipients;
 mod release;
+mod risk;
 mod tell;
 mod thread;
 pub mod timers;
@@ -193,7 +195,10 @@ fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now
     }
     if let Some(token) = to.decision {
         keys.persons.insert(token.person());
-        keys.inbox.insert(InboxId(token.subject()));
+        match token.purpose() {
+            token::Purpose::Lot => keys.brakes.insert(token.person()),
+            _ => keys.inbox.insert(InboxId(token.subject())),
+        };
     }
     keys.outbox.extend(bounce::reported(desk, mail, to));
     keys.tickets.extend(thread::own_tickets(desk, mail.understood));

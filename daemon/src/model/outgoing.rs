@@ -38,6 +38,8 @@ words!(
         Webhook = "webhook",
         /// The log-in for fetching a mailbox is refused (to admins).
         Imap = "imap",
+        /// An agent's answers are held, for there are too many of them (to the agent and to admins).
+        Braked = "braked",
     }
 );
 

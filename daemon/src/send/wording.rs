@@ -1,6 +1,7 @@
 //! Every sentence that leaves in our own name. English; other languages come with templates.
 
 pub(super) mod asked;
+pub(super) mod brake;
 
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
@@ -60,7 +61,6 @@ pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: 
         "collision" => "Nothing was sent: your answer may be outdated",
         "leak" => "Nothing was sent: something that the customer must not see is left in your mail",
         "command_error" | "near_miss" => "Nothing was sent and nothing was carried out: a line of your mail is not clear",
-        "rate" => "Nothing was sent: too many answers within an hour",
         _ => "Nothing was sent",
     };
     let allowed = match reason {
@@ -68,7 +68,7 @@ pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: 
         _ => String::new(),
     };
     let onward = match reason {
-        "confirm" => "If it is yours, write to",
+        "confirm" => "If it is yours and you want that, write to",
         "command_error" | "near_miss" => "To send your mail as it stands, commands as plain text, write to",
         _ => "To send it all the same, write to",
     };

@@ -43,6 +43,7 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0008_imap_kept.sql"),
     ),
     (9, "late", include_str!("../../../migrations/sqlite/0009_late.sql"), include_str!("../../../migrations/postgres/0009_late.sql")),
+    (11, "brake", include_str!("../../../migrations/sqlite/0011_brake.sql"), include_str!("../../../migrations/postgres/0011_brake.sql")),
 ];
 
 /// The last one that this program knows.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod asked;
+mod brake;
 mod customer;
 mod guard;
 mod imap;
@@ -108,6 +109,7 @@ impl Composer<'_> {
             MailKind::Help => self.help(&mut letter, &matter),
             MailKind::Late => self.late(&mut letter, row, &matter).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
+            MailKind::Braked => self.braked(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         if outsider {
