@@ -123,7 +123,7 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
 pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
     let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
     if inside.has_address(text, None) {
-        return Some(("leak", "a signed address of this desk is left in it; that never leaves: answer again without it".into()));
+        return Some(("leak", inside::NEVER.into()));
     }
     if draft.mail.has_passed("leak") {
         return None;
@@ -148,9 +148,10 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     let id = TicketRef::Id(t.ticket.id);
     let attachments = answer::attachments(draft.mail.understood);
     let says = !block.text.is_empty() || !attachments.is_empty();
+    need(draft.facts, execute::keys(&block.commands, agent.id, t))?;
     let mut after = t.ticket.clone();
     if block.commands.contains(&Command::Undo) {
-        waits_again(&mut after);
+        execute::waits_again(draft.facts, agent.id, &mut after);
     }
     let message = says.then(|| {
         after.turn += 1;
@@ -204,13 +205,6 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
         (false, false) => "commands",
     };
     Ok(draft.fate(Fate::Message, Some(id), reason, ""))
-}
-
-/// A ticket whose answer was taken back waits for us, as it did before.
-pub(super) fn waits_again(after: &mut Ticket) {
-    if after.status == Status::Pending {
-        after.status = Status::Open;
-    }
 }
 
 /// Adds the agent's mail with this text to a ticket.

@@ -24,6 +24,7 @@ mod history;
 mod hold;
 pub mod inside;
 mod ledger;
+mod lookup;
 mod mail;
 pub mod message_id;
 mod opening;

@@ -182,7 +182,7 @@ fn on_ticket(draft: &mut Draft<'_>, by: &Person, t: &TicketFacts, block: &Block,
     }
     work.changes |= !block.commands.iter().all(Command::is_question);
     if block.commands.contains(&Command::Undo) {
-        agent::waits_again(&mut work.after);
+        execute::waits_again(draft.facts, by.id, &mut work.after);
     }
     match execute::all(draft, &block.commands, by, t, id, &mut work.after)? {
         Ok(lines) => {

@@ -170,6 +170,10 @@ pub struct LastAnswer {
     pub waiting: Vec<OutboxId>,
     /// One of its mails was tried, or has left.
     pub left: bool,
+    /// When it was decided, in ms; 0 when it made no mail.
+    pub at: i64,
+    /// Without it the last word that is public is an answer, too.
+    pub stands: bool,
 }
 
 /// Everything that was read for one decision, "none" included. The commit reads it again.

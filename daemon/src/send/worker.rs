@@ -1,7 +1,7 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests;
 
 use std::collections::BTreeSet;
@@ -179,6 +179,10 @@ impl Sender {
             Err(stopped @ ComposeError::Internal(_)) => {
                 tracing::warn!(id = %row.id, kind = %row.kind, "a mail was stopped, for something internal would leave with it");
                 Settled::Failed(stopped.to_string())
+            }
+            Err(ComposeError::Gone) => {
+                tracing::info!(id = %row.id, kind = %row.kind, "a notice is dropped, for its agent was disabled meanwhile");
+                Settled::Dropped
             }
             Err(ComposeError::Store(error)) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");

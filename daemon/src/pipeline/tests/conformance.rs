@@ -12,7 +12,7 @@ use crate::desk::{Desk, delivery, timers};
 use crate::model::article::Article;
 use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Facts, Keys};
-use crate::model::outgoing::OutboxState;
+use crate::model::outgoing::{MailKind, OutboxState};
 use crate::model::people::Settings;
 use crate::model::ticket::Standing;
 use crate::model::{Envelope, InboxId, PersonId, TicketId};
@@ -138,7 +138,8 @@ async fn outbox(w: &World) {
         && let Some(row) = rows.first()
     {
         store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob.clone()) }).await.unwrap();
-        let settled = ends.get(n).cloned().unwrap_or(Settled::Sent("250 ok".into()));
+        let last = if row.kind == MailKind::Ack { Settled::Sent("250 ok".into()) } else { Settled::Dropped };
+        let settled = ends.get(n).cloned().unwrap_or(last);
         let changes = match &settled {
             Settled::Failed(reply) => {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));

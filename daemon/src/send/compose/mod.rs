@@ -47,6 +47,9 @@ pub(super) enum ComposeError {
     /// Something internal would leave with it.
     #[error("{STOPPED} {0}")]
     Internal(String),
+    /// It is for somebody who does not work here any more.
+    #[error("its recipient does not work here any more")]
+    Gone,
     /// What it is made from could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -91,6 +94,9 @@ impl Composer<'_> {
         let matter = self.matter(row).await?;
         let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
         if outsider && !guard::is_for_customers(row.kind) {
+            if matter.recipient.is_staff() {
+                return Err(ComposeError::Gone);
+            }
             return Err(ComposeError::Internal("it is for those who work here alone".into()));
         }
         let mut letter = self.letter(row, &matter);
@@ -125,11 +131,18 @@ impl Composer<'_> {
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
     async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
         let staff = self.store.staff().await?;
-        let inside = Inside { book: &self.desk.book, staff: &staff };
-        let reader = Some(row.recipient);
-        guard::scrub(letter, &inside, reader, Self::number(matter));
-        let published = self.desk.book.mailbox(matter.mailbox).and_then(|m| m.signature.as_deref()).unwrap_or_default();
-        let found = guard::objection(letter, &inside, reader, row.params.vouched, published);
+        let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
+        let (number, mailbox, mut looked) = (Self::number(matter), matter.mailbox, std::mem::take(letter));
+        // Attachments are large, and mails among them are understood.
+        let work = move || {
+            let inside = Inside { book: &desk.book, staff: &staff };
+            guard::scrub(&mut looked, &inside, reader, number);
+            let published = desk.book.mailbox(mailbox).and_then(|m| m.signature.as_deref()).unwrap_or_default();
+            let found = guard::objection(&looked, &inside, reader, vouched, published);
+            (looked, found)
+        };
+        let (looked, found) = tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Io(e.to_string()))?;
+        *letter = looked;
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 
