@@ -96,8 +96,11 @@ impl<'a> Ledger<'a> {
 
     /// When an agent may be mailed: now, or when their quiet hours end.
     fn awake(&self, recipient: PersonRef) -> i64 {
-        let is_them = |p: &&Person| recipient == PersonRef::Id(p.id);
-        let until = self.facts.staff().iter().find(is_them).and_then(|p| quiet::until(&p.settings, self.now));
+        let known = match recipient {
+            PersonRef::Id(id) => self.facts.person(id).filter(|p| p.is_staff()),
+            PersonRef::New(_) => None,
+        };
+        let until = known.and_then(|p| quiet::until(&p.settings, self.now));
         until.unwrap_or(self.now)
     }
 
