@@ -2,6 +2,7 @@
 
 mod backup;
 mod bad_input;
+mod brake;
 mod browser;
 mod campaign;
 mod cli;

@@ -82,6 +82,25 @@ fn a_requester_is_changed_at_once_by_who_has_logged_in() {
 }
 
 #[test]
+fn copying_somebody_from_outside_waits_for_a_word_of_the_agents() {
+    let desk = Desk::with_jane();
+    let (number, notice) = ticket_of_ann(&desk, "Who reads it");
+    for command in ["@cc add dan@customer.test", "@cc add eva@it.customer.test", "@cc add sales@desk-partner.test"] {
+        let fate = desk.deliver(&by_jane(&notice, command));
+        assert_eq!(fate["kind"] == "held", command.contains("partner"), "{command}: {fate}");
+    }
+    let asked = desk.out().expect(JANE, "what will happen", |l| l.text().contains("@cc add sales@desk-partner.test"));
+    assert!(asked.text().contains("gets a copy of each"), "{}", asked.text());
+    let people = || ticket(&desk, &number)["participants"].as_array().map_or(0, Vec::len);
+    assert_eq!(people(), 3);
+    desk.deliver(&Draft::new("Jane Doe <jane@agents.test>", &release_address(&asked), "Re: held", "yes"));
+    wait_until("a fourth participant", || people() == 4);
+    let both = format!("@ticket {number}\n@cc remove dan@customer.test\n@cc add x@elsewhere.test");
+    is_held(&desk.deliver(&to_desk(&notice, "two", &both)), "confirm");
+    assert_eq!(people(), 4);
+}
+
+#[test]
 fn a_ticket_is_put_off_until_somebody_writes() {
     let desk = Desk::with_jane();
     let (number, notice) = ticket_of_ann(&desk, "Later");

@@ -2,7 +2,7 @@
 
 use crate::model::PersonId;
 use crate::model::changes::{Changes, Fate, MessageRef, PersonRef, TicketRef};
-use crate::model::facts::{CountKey, Keys, TicketFacts};
+use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
 use crate::model::text::one_line;
@@ -17,8 +17,7 @@ use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::who::{Channel, From};
-use super::{Known, answer, audience, collision, customer, hold, need, orders, tell};
+use super::{Known, answer, audience, brake, collision, customer, hold, need, orders, risk, tell};
 
 /// Carries out what a proven agent asks.
 pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Known<Changes> {
@@ -38,10 +37,9 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
         Ok(block) => block,
         Err((reason, detail)) => return Ok(hold::for_agent(draft, &agent, id, reason, &detail)),
     };
-    if block.commands.iter().any(Command::is_risky)
-        && let Some(detail) = unconfirmed(&draft, &agent)
-    {
-        return Ok(hold::for_agent(draft, &agent, id, "confirm", detail));
+    let risks = risk::of(&draft, &block.commands, t);
+    if let Some(detail) = risk::unconfirmed(&draft, &agent, &risks) {
+        return Ok(hold::for_agent(draft, &agent, id, "confirm", &detail));
     }
     // `@spam` mails nothing: a remark beside it is for us.
     let stays = |c: &Command| matches!(c, Command::Note | Command::Status(Status::Spam));
@@ -54,12 +52,6 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
 
 /// A reason of RULES, and the same as a sentence.
 pub(super) type Objection = (&'static str, String);
-
-/// Why a risky command waits for a word of the agent's own: who has logged in to send it is known better.
-pub(super) fn unconfirmed(draft: &Draft<'_>, agent: &Person) -> Option<&'static str> {
-    let sure = draft.mail.has_passed("confirm") || draft.mail.channel(From::Owner, Some(agent)) == Channel::Submission;
-    (!sure).then_some("it gives the ticket to another person, who gets what is answered from now on")
-}
 
 /// A wrong line, for whoever wrote it.
 pub(super) fn told(wrong: Wrong) -> Objection {
@@ -124,14 +116,14 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
     if let Some(why) = collision::found(draft.desk, place, agent.id).filter(|_| hold && !passed("collision")) {
         return Ok(Some(("collision", why.to_owned())));
     }
-    too_many(draft, agent)
+    brake::objection(draft, agent, Some(t.ticket.id))
 }
 
 /// What of us would leave with a text or with what is attached. An agent's word lets it through, but for signed addresses.
 pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
     let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
     if inside.has_address(text, None) {
-        return Some(("leak", "a signed address of this desk is left in it; that never leaves: answer again without it".into()));
+        return Some(("leak", inside::NEVER.into()));
     }
     if draft.mail.has_passed("leak") {
         return None;
@@ -152,29 +144,14 @@ fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) ->
     Ok(line.map(|line| ("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))))
 }
 
-/// Whether the agent has published more within an hour than one person writes.
-pub(super) fn too_many(draft: &mut Draft<'_>, agent: &Person) -> Known<Option<Objection>> {
-    let key = CountKey::AnswersOf(agent.id, draft.now - 3_600_000);
-    need(draft.facts, Keys { counts: [key.clone()].into(), ..Keys::default() })?;
-    let sent = draft.facts.counts.get(&key).copied().unwrap_or(0);
-    let cap = i64::from(draft.desk.config.limits.answers_per_agent_hour);
-    if draft.mail.has_passed("rate") {
-        return Ok(None);
-    }
-    if sent >= cap {
-        return Ok(Some(("rate", format!("you have published {sent} answers within an hour"))));
-    }
-    draft.changes.guard.below.push((key, cap));
-    Ok(None)
-}
-
 fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {
     let id = TicketRef::Id(t.ticket.id);
     let attachments = answer::attachments(draft.mail.understood);
     let says = !block.text.is_empty() || !attachments.is_empty();
+    need(draft.facts, execute::keys(&block.commands, agent.id, t))?;
     let mut after = t.ticket.clone();
     if block.commands.contains(&Command::Undo) {
-        waits_again(&mut after);
+        execute::waits_again(draft.facts, agent.id, &mut after);
     }
     let message = says.then(|| {
         after.turn += 1;
@@ -228,13 +205,6 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
         (false, false) => "commands",
     };
     Ok(draft.fate(Fate::Message, Some(id), reason, ""))
-}
-
-/// A ticket whose answer was taken back waits for us, as it did before.
-pub(super) fn waits_again(after: &mut Ticket) {
-    if after.status == Status::Pending {
-        after.status = Status::Open;
-    }
 }
 
 /// Adds the agent's mail with this text to a ticket.

@@ -5,6 +5,8 @@ use crate::model::understood::{Attachment, LineKind};
 
 use crate::understand::MARKER;
 
+use super::lookup::Lookup;
+
 /// Begins the line of the answer address in a notification.
 pub const ANSWER_LABEL: &str = "Answer:";
 /// Begins the line of the note address in a notification.
@@ -15,10 +17,10 @@ pub(super) fn text(u: &Understood, theirs: &str) -> String {
     if u.facts.lines.is_empty() {
         return u.reply_text.trim().to_owned();
     }
-    let words = squeeze(theirs);
-    let keep = |text: &str| {
+    let mut words = Lookup::new(theirs);
+    let mut keep = |text: &str| {
         let quoted = squeeze(text.trim_start_matches(['>', ' ']));
-        !quoted.is_empty() && words.contains(&quoted)
+        !quoted.is_empty() && words.has(&quoted)
     };
     let lines = u.facts.lines.iter().filter_map(|line| match line.kind {
         LineKind::Own => Some(line.text.as_str()),
@@ -32,7 +34,7 @@ pub(super) fn text(u: &Understood, theirs: &str) -> String {
 /// The lines that were taken for a quote although nothing marks them as one: no `>`, not our notification, not the
 /// customer's words. An agent who wrote them would not want them to go silently.
 pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
-    let (words, marker) = (squeeze(theirs), squeeze(MARKER));
+    let (mut words, marker) = (Lookup::new(theirs), squeeze(MARKER));
     let quote: Vec<&str> = u.facts.lines.iter().filter(|l| l.kind == LineKind::Quote).map(|l| l.text.trim()).collect();
     if quote.iter().any(|line| squeeze(line).contains(&marker)) {
         return Vec::new();
@@ -41,7 +43,11 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
     let tail = quote.iter().rposition(|line| is_marked(line)).map_or(0, |last| last + 1);
     let header = |line: &str| line.ends_with(':') || line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && name.len() < 12);
     let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || header(line));
-    said.copied().filter(|line| !squeeze(line).is_empty() && !words.contains(&squeeze(line))).collect()
+    let mut is_theirs = |line: &str| {
+        let line = squeeze(line);
+        line.is_empty() || words.has(&line)
+    };
+    said.copied().filter(|line| !is_theirs(line)).collect()
 }
 
 /// Letters and digits alone: quoting re-wraps lines and changes white space.

@@ -46,7 +46,8 @@ pub(super) fn of_note<'f>(facts: &'f Facts, ticket: &TicketFacts, text: &str) ->
     let assignee = ticket.ticket.assignee.and_then(|id| facts.person(id)).filter(|p| p.is_active_agent());
     let mut heard: Vec<_> = assignee.into_iter().collect();
     heard.extend(followers(facts, ticket));
-    heard.extend(facts.staff().iter().filter(|p| p.is_active_agent() && is_named(p, text)));
+    let names_somebody = text.contains('@');
+    heard.extend(facts.staff().iter().filter(|p| names_somebody && p.is_active_agent() && is_named(p, text)));
     heard.extend(everything(facts));
     unique(heard.into_iter().filter(|p| p.settings.notify != Notify::None).collect())
 }

@@ -51,11 +51,6 @@ impl Command {
     pub(super) fn is_question(&self) -> bool {
         matches!(self, Self::History | Self::Help | Self::Search(_))
     }
-
-    /// Gives what customers write to somebody else: a mail that might be forged must not do that.
-    pub(super) fn is_risky(&self) -> bool {
-        matches!(self, Self::Requester(_))
-    }
 }
 
 /// Argument of `@assign`.
@@ -159,7 +154,9 @@ pub(super) fn kind<'l>(line: &'l str, names: &[String]) -> Kind<'l> {
         return Kind::Wrong(format!("there is a gap behind the @; a command is written @{word}"));
     }
     let hint = if edits <= 2 { format!("; did you mean @{near}?") } else { String::new() };
-    Kind::Wrong(format!("@{word} is no command as it stands{hint}"))
+    // As it was typed: what is wrong may be what stands behind the word.
+    let typed: String = rest.split_whitespace().next().unwrap_or_default().chars().take(2 * LONGEST).collect();
+    Kind::Wrong(format!("@{typed} is no command as it stands{hint}"))
 }
 
 /// Whether a line of text begins with a command, also one in the clothes that clients and people put on words.
@@ -338,6 +335,8 @@ mod tests {
         assert_eq!(read("@notiz sie ist böse").unwrap().commands, [Command::Note]);
         assert_eq!(read("Hallo\n- @Notiz sie ist böse").unwrap_err().reason, "near_miss");
         assert!(says_note("Hallo\n@Notiz böse"));
+        let colon = read("@note: secret").unwrap_err().why;
+        assert!(colon.contains("@note: is no command") && colon.contains("did you mean @note?"), "{colon}");
         assert!(read("@notitz geheim").unwrap_err().why.contains("did you mean @notiz?"));
     }
 

@@ -3,7 +3,7 @@
 use crate::clock::millis;
 use crate::model::address::fold;
 use crate::model::changes::{MessageRef, NewTimer, PersonRef, TicketRef};
-use crate::model::facts::{Keys, TicketFacts};
+use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
 use crate::model::ticket::{Standing, Status, Ticket};
@@ -200,6 +200,16 @@ fn undo(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts) -> Result<String
     let (ticket, message) = (TicketRef::Id(t.ticket.id), MessageRef::Id(last.message));
     draft.event("note.added", &actor(agent.id), Some(ticket), Some(message), serde_json::json!({ "taken_back": true }));
     Ok("your last answer was taken back before it left; it stays here as a note, and its text is below".into())
+}
+
+/// A ticket whose last answer is taken back stands as if it had not been given: what it solved or closed is not, and it waits for us
+/// unless another answer still stands.
+pub(super) fn waits_again(facts: &Facts, agent: PersonId, after: &mut Ticket) {
+    let Some(last) = facts.last_answers.get(&(after.id, agent)).and_then(Option::as_ref) else { return };
+    let ended_by_it = matches!(after.status, Status::Solved | Status::Closed) && after.solved_at == Some(last.at);
+    if after.status == Status::Pending || ended_by_it {
+        after.status = if last.stands { Status::Pending } else { Status::Open };
+    }
 }
 
 /// Gives the ticket to somebody. Addresses that were handed out before are older than the assignment.

@@ -11,7 +11,7 @@ use super::draft::Draft;
 use super::ledger::{about, actor};
 use super::thread::Place;
 use super::who::Proof;
-use super::{Known, need};
+use super::{Known, brake, need};
 
 /// Notices to one agent about mail that nothing proves.
 const CONFIRMS_AN_HOUR: i64 = 30;
@@ -56,8 +56,11 @@ pub(super) fn for_author(draft: Draft<'_>, author: &Author, reason: &str, detail
     }
 }
 
-/// Holds an agent's mail and tells them at once.
+/// Holds an agent's mail and tells them at once; of answers that are too many once for all of them.
 pub(super) fn for_agent(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRef>, reason: &str, detail: &str) -> Changes {
+    if reason == brake::REASON {
+        return brake::hold(draft, agent, ticket, detail);
+    }
     let id = draft.mail.id;
     draft.changes.told.push(id);
     draft.send(MailKind::Held, agent, ticket, None, about(id));

@@ -1,6 +1,8 @@
 //! What stays inside: signed addresses, agents' own addresses, lines of notifications and of notes. Asked before an answer
 //! is taken, and once more when it leaves.
 
+use std::collections::BTreeSet;
+
 use crate::model::PersonId;
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
@@ -8,7 +10,11 @@ use crate::understand::MARKER;
 
 use super::addresses::Book;
 use super::answer::{ANSWER_LABEL, NOTE_LABEL, squeeze};
+use super::lookup::Lookup;
 use super::token::{Purpose, Token};
+
+/// Why a text with a signed address never leaves, whoever says that it may.
+pub const NEVER: &str = "a signed address of this desk is left in it; that never leaves: answer again without it";
 
 /// Letters and digits that a line must have to be known as one of a note: shorter ones are anybody's.
 const NOTE_LINE: usize = 40;
@@ -36,26 +42,31 @@ impl Inside<'_> {
     /// an address that is in `published` is no secret.
     pub fn found(&self, text: &str, published: &str) -> Option<String> {
         let own = || text.lines().filter(|line| !line.trim_start().starts_with('>'));
-        let agent = own().flat_map(addresses).find_map(|address| self.agent(&address, published));
+        let addresses: BTreeSet<_> = own().flat_map(addresses).collect();
+        let agent = self.agent(&addresses, published);
         if let Some(agent) = agent {
             return Some(format!("an address of {} is in it, which customers do not get to see", agent.shown_name()));
         }
         text.lines().any(is_ours).then(|| "a line of the notification is left in it".to_owned())
     }
 
-    /// The agent whose address this is. One that is a mailbox of the desk at the same time is no secret.
-    fn agent(&self, address: &str, published: &str) -> Option<&Person> {
-        let is_public = || self.book.is_own(address) || fold(published).contains(address);
-        self.staff.iter().find(|person| person.has_address(address)).filter(|_| !is_public())
+    /// The agent whose address is one of these. One that is a mailbox of the desk at the same time is no secret.
+    fn agent(&self, addresses: &BTreeSet<String>, published: &str) -> Option<&Person> {
+        if addresses.is_empty() {
+            return None;
+        }
+        let published = fold(published);
+        let is_secret = |address: &String| addresses.contains(address) && !self.book.is_own(address) && !published.contains(address);
+        self.staff.iter().find(|person| is_secret(&fold(&person.address)) || person.aliases.iter().any(is_secret))
     }
 }
 
 /// The line of a note that is in a text and not in the customer's words.
 pub(super) fn note_line<'t>(text: &'t str, notes: &str, theirs: &str) -> Option<&'t str> {
-    let (notes, theirs) = (squeeze(notes), squeeze(theirs));
+    let (mut notes, mut theirs) = (Lookup::new(notes), Lookup::new(theirs));
     text.lines().find(|line| {
         let line = squeeze(line);
-        line.chars().count() >= NOTE_LINE && notes.contains(&line) && !theirs.contains(&line)
+        line.chars().count() >= NOTE_LINE && notes.has(&line) && !theirs.has(&line)
     })
 }
 

@@ -85,7 +85,7 @@ impl<'a> Ledger<'a> {
         let due_at = match kind {
             MailKind::Answer => self.now + millis(self.desk.config.outbound.undo),
             // Whoever has just written is awake.
-            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt => self.now,
+            MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt | MailKind::Braked => self.now,
             MailKind::History | MailKind::Found | MailKind::Help => self.now,
             MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
             MailKind::Digest | MailKind::Webhook | MailKind::Imap | MailKind::Undeliverable => self.awake(recipient),
@@ -96,8 +96,11 @@ impl<'a> Ledger<'a> {
 
     /// When an agent may be mailed: now, or when their quiet hours end.
     fn awake(&self, recipient: PersonRef) -> i64 {
-        let is_them = |p: &&Person| recipient == PersonRef::Id(p.id);
-        let until = self.facts.staff().iter().find(is_them).and_then(|p| quiet::until(&p.settings, self.now));
+        let known = match recipient {
+            PersonRef::Id(id) => self.facts.person(id).filter(|p| p.is_staff()),
+            PersonRef::New(_) => None,
+        };
+        let until = known.and_then(|p| quiet::until(&p.settings, self.now));
         until.unwrap_or(self.now)
     }
 
@@ -154,6 +157,7 @@ pub fn guard(facts: &Facts) -> Guard {
         fingerprints: facts.fingerprints.iter().map(|(print, filed)| (print.clone(), filed.clone())).collect(),
         held: Vec::new(),
         below: Vec::new(),
+        brakes: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ mod author;
 mod automatic;
 mod batch;
 mod bounce;
+mod brake;
 mod collision;
 pub mod commands;
 mod customer;
@@ -23,6 +24,7 @@ mod history;
 mod hold;
 pub mod inside;
 mod ledger;
+mod lookup;
 mod mail;
 pub mod message_id;
 mod opening;
@@ -32,6 +34,7 @@ pub mod quiet;
 mod recipients;
 pub mod refusal;
 mod release;
+mod risk;
 mod tell;
 mod thread;
 pub mod timers;
@@ -201,7 +204,10 @@ fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now
     }
     if let Some(token) = to.decision {
         keys.persons.insert(token.person());
-        keys.inbox.insert(InboxId(token.subject()));
+        match token.purpose() {
+            token::Purpose::Lot => keys.brakes.insert(token.person()),
+            _ => keys.inbox.insert(InboxId(token.subject())),
+        };
     }
     keys.outbox.extend(bounce::reported(desk, mail, to));
     keys.tickets.extend(thread::own_tickets(desk, mail.understood));

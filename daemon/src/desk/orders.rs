@@ -17,7 +17,7 @@ use super::execute::{self, Impossible, Receipt, assign};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread;
-use super::{Known, agent, answer, audience, customer, hold, need, opening, tell};
+use super::{Known, agent, answer, audience, brake, customer, hold, need, opening, risk, tell};
 
 /// What became of one ticket so far.
 struct Work {
@@ -34,9 +34,10 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, by: &Person) -> Known<Ch
         Ok(orders) => orders,
         Err((reason, detail)) => return Ok(back(draft, by, reason, &detail)),
     };
-    let risky = orders.blocks.iter().any(|b| b.commands.iter().any(Command::is_risky));
-    if risky && let Some(detail) = agent::unconfirmed(&draft, by) {
-        return Ok(hold::for_agent(draft, by, None, "confirm", detail));
+    known(&draft, by, &orders)?;
+    let risks: Vec<_> = orders.blocks.iter().flat_map(|block| risks(&draft, block)).collect();
+    if let Some(detail) = risk::unconfirmed(&draft, by, &risks) {
+        return Ok(hold::for_agent(draft, by, None, "confirm", &detail));
     }
     if let Some(new) = &orders.new
         && let Some((reason, detail)) = objection(&mut draft, by, new)?
@@ -47,6 +48,12 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, by: &Person) -> Known<Ch
         Ok(end) => Ok(end.fate(draft)),
         Err(impossible) => Ok(back(draft.afresh(), by, "command_error", &impossible.0)),
     }
+}
+
+/// What a block would give away, on each of its tickets.
+fn risks(draft: &Draft<'_>, block: &Block) -> Vec<String> {
+    let tickets = block.tickets.iter().filter_map(|number| draft.facts.ticket(*number));
+    tickets.flat_map(|t| risk::of(draft, &block.commands, t)).collect()
 }
 
 /// Holds the mail and tells its author. One that a person has let through and that still can't be carried out goes
@@ -83,7 +90,7 @@ fn objection(draft: &mut Draft<'_>, by: &Person, new: &New) -> Known<Option<agen
     }
     match agent::unfit(draft, &new.text) {
         Some(objection) => Ok(Some(objection)),
-        None => agent::too_many(draft, by),
+        None => brake::objection(draft, by, None),
     }
 }
 
@@ -102,7 +109,6 @@ impl End {
 
 fn carried_out(draft: &mut Draft<'_>, to: &Addressed, by: &Person, orders: &Orders) -> Known<Result<End, Impossible>> {
     let mut works: BTreeMap<TicketId, Work> = BTreeMap::new();
-    known(draft, by, orders)?;
     for block in &orders.blocks {
         for number in &block.tickets {
             let t = match the_ticket(draft, *number, block) {
@@ -176,7 +182,7 @@ fn on_ticket(draft: &mut Draft<'_>, by: &Person, t: &TicketFacts, block: &Block,
     }
     work.changes |= !block.commands.iter().all(Command::is_question);
     if block.commands.contains(&Command::Undo) {
-        agent::waits_again(&mut work.after);
+        execute::waits_again(draft.facts, by.id, &mut work.after);
     }
     match execute::all(draft, &block.commands, by, t, id, &mut work.after)? {
         Ok(lines) => {

@@ -19,7 +19,7 @@ pub(super) struct Addressed {
     pub(super) token: Option<Token>,
     /// A note address of that ticket stands anywhere in envelope, To or Cc.
     pub(super) note: bool,
-    /// A release or drop address.
+    /// A release, drop or lot address.
     pub(super) decision: Option<Token>,
     /// A bounce address.
     pub(super) bounce: Option<Token>,
@@ -70,7 +70,7 @@ impl Addressed {
         match token.purpose() {
             Purpose::Bounce => self.bounce = Some(token),
             Purpose::Probe => {}
-            Purpose::Release | Purpose::Drop => self.decision = Some(token),
+            Purpose::Release | Purpose::Drop | Purpose::Lot => self.decision = Some(token),
             _ if self.token.is_none_or(|held| rank(&token) > rank(&held)) => self.token = Some(token),
             _ => {}
         }

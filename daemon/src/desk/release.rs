@@ -9,7 +9,7 @@ use super::author::Author;
 use super::draft::Draft;
 use super::ledger::actor;
 use super::token::{Purpose, Token};
-use super::{Known, hold};
+use super::{Known, brake, hold};
 
 /// The address was mailed to one person's registered address, so having it proves that they read mail there; it must
 /// come from an address of theirs, and by their own hand. It works once: a mail that is not held any more stays as it is.
@@ -20,6 +20,9 @@ pub(super) fn decide(mut draft: Draft<'_>, facts: &Facts, author: &Author, token
     let Some(person) = person.filter(|_| theirs && valid && draft.mail.understood.automatic.is_none()) else {
         return Ok(hold::for_admins(draft, "author", "it was sent to a release address by somebody else, or the address has expired"));
     };
+    if token.purpose() == Purpose::Lot {
+        return Ok(brake::lift(draft, person, token));
+    }
     let inbox = InboxId(token.subject());
     let pass = token.purpose() == Purpose::Release;
     if facts.inbox.get(&inbox).and_then(Option::as_ref).is_some_and(|held| held.held) {

@@ -1,6 +1,6 @@
 //! What a decision changes, as one value that is committed whole or not at all.
 
-use super::facts::{CountKey, Filed, LastAnswer, RefHit};
+use super::facts::{Brake, CountKey, Filed, LastAnswer, RefHit};
 use super::ids::{InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, Params};
 use super::refusal::Refusal;
@@ -73,6 +73,10 @@ pub struct Changes {
     pub outbox: Vec<NewOutbox>,
     /// Waiting answers to a ticket's people that must not leave any more.
     pub released: Vec<Release>,
+    /// The agent whose brake holds the mail that was decided, or behind whose answers it waits.
+    pub braked: Option<PersonId>,
+    /// What becomes of the brake on an agent's answers.
+    pub brake: Option<Braking>,
     /// Outgoing mails of which a bounce reports failure, with the server's words.
     pub bounced: Vec<(OutboxId, String)>,
     /// What is known now of people whose addresses have refused mail; `version` is the one that was read.
@@ -110,6 +114,17 @@ pub struct Guard {
     pub held: Vec<InboxId>,
     /// Counts that must still be below a cap: many decisions are made at once.
     pub below: Vec<(CountKey, i64)>,
+    /// Brakes as they were when they were read.
+    pub brakes: Vec<(PersonId, Brake)>,
+}
+
+/// What becomes of the brake on an agent's answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Braking {
+    /// They are asked about the lot of which the mail that was decided is one.
+    Asked(PersonId),
+    /// All that it holds goes, and nothing more is held until a time in ms.
+    Lifted(PersonId, i64),
 }
 
 words!(

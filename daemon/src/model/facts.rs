@@ -34,6 +34,8 @@ pub struct Keys {
     pub last_answers: BTreeSet<(TicketId, PersonId)>,
     /// The newest notes of a ticket.
     pub notes: BTreeSet<TicketId>,
+    /// The brake on an agent's answers.
+    pub brakes: BTreeSet<PersonId>,
 }
 
 impl Keys {
@@ -44,7 +46,8 @@ impl Keys {
 
     /// Asks for all that `other` asks for, too.
     pub fn add(&mut self, other: Self) {
-        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers, notes } = other;
+        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers, notes, brakes } =
+            other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
         self.tickets.extend(tickets);
@@ -57,6 +60,7 @@ impl Keys {
         self.last_words.extend(last_words);
         self.last_answers.extend(last_answers);
         self.notes.extend(notes);
+        self.brakes.extend(brakes);
     }
 }
 
@@ -142,6 +146,21 @@ pub struct HeldFacts {
     pub reason: String,
 }
 
+/// The brake on an agent's answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brake {
+    /// The held mail about which the agent was asked last.
+    pub lot: Option<InboxId>,
+    /// When that was, in ms.
+    pub told_at: i64,
+    /// Until when nothing is held, in ms.
+    pub lifted_until: i64,
+    /// Answers of theirs are held.
+    pub holds: bool,
+    /// The oldest answer to each ticket that was let go and is yet to be decided.
+    pub queued: BTreeMap<TicketId, InboxId>,
+}
+
 /// An agent's last public answer on a ticket, and whether it still waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAnswer {
@@ -151,6 +170,10 @@ pub struct LastAnswer {
     pub waiting: Vec<OutboxId>,
     /// One of its mails was tried, or has left.
     pub left: bool,
+    /// When it was decided, in ms; 0 when it made no mail.
+    pub at: i64,
+    /// Without it the last word that is public is an answer, too.
+    pub stands: bool,
 }
 
 /// Everything that was read for one decision, "none" included. The commit reads it again.
@@ -182,6 +205,8 @@ pub struct Facts {
     pub last_answers: BTreeMap<(TicketId, PersonId), Option<LastAnswer>>,
     /// Answers to `Keys::notes`, one after the other; empty when there are none.
     pub notes: BTreeMap<TicketId, String>,
+    /// Answers to `Keys::brakes`.
+    pub brakes: BTreeMap<PersonId, Brake>,
 }
 
 impl Facts {
@@ -203,6 +228,7 @@ impl Facts {
             last_words: lack(&keys.last_words, &self.last_words),
             last_answers: lack(&keys.last_answers, &self.last_answers),
             notes: lack(&keys.notes, &self.notes),
+            brakes: lack(&keys.brakes, &self.brakes),
         }
     }
 

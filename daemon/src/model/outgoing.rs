@@ -40,6 +40,8 @@ words!(
         Imap = "imap",
         /// The mailbox of somebody who works here refuses mail (to admins).
         Undeliverable = "undeliverable",
+        /// An agent's answers are held, for there are too many of them (to the agent and to admins).
+        Braked = "braked",
     }
 );
 

@@ -1,6 +1,7 @@
 //! Every sentence that leaves in our own name. English; other languages come with templates.
 
 pub(super) mod asked;
+pub(super) mod brake;
 
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
@@ -54,14 +55,13 @@ pub(super) fn taken(owner: &str, by: &str, is_you: bool, answer: Option<&str>) -
     }
 }
 
-/// An agent's mail was held.
-pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: &str) -> String {
+/// An agent's mail was held; `release` lets it through, where anybody can.
+pub(super) fn held(reason: &str, detail: &str, text: &str, release: Option<&str>, drop: &str) -> String {
     let why = match reason {
         "confirm" => "Nothing was sent: please confirm that this mail is yours",
         "collision" => "Nothing was sent: your answer may be outdated",
         "leak" => "Nothing was sent: something that the customer must not see is left in your mail",
         "command_error" | "near_miss" => "Nothing was sent and nothing was carried out: a line of your mail is not clear",
-        "rate" => "Nothing was sent: too many answers within an hour",
         _ => "Nothing was sent",
     };
     let allowed = match reason {
@@ -69,12 +69,16 @@ pub(super) fn held(reason: &str, detail: &str, text: &str, release: &str, drop: 
         _ => String::new(),
     };
     let onward = match reason {
-        "confirm" => "If it is yours, write to",
-        "command_error" | "near_miss" => "To send your mail as it stands, commands as plain text, write to",
+        "confirm" => "If it is yours and you want that, write to",
+        "command_error" | "near_miss" => {
+            "To send your mail as it stands, write to the address below. No command in it is carried out then: the customer gets all of\n\
+             its lines as text, those with @ included (if one says @note or @spam, all of it stays inside as a note)"
+        }
         _ => "To send it all the same, write to",
     };
+    let onward = release.map_or_else(String::new, |release| format!("{onward}:\n{release}\n\n"));
     format!(
-        "{why}.\n\n  {detail}{allowed}\n\n{onward}:\n{release}\n\n\
+        "{why}.\n\n  {detail}{allowed}\n\n{onward}\
          To drop it, write to:\n{drop}\n\nOr answer the notification again with a mended text.\n\nYour mail:\n\n{}\n",
         quoted(text)
     )
@@ -190,10 +194,13 @@ pub(super) fn receipt(lines: &[String]) -> String {
 }
 
 fn sentence(line: &str) -> String {
+    // An address, a number or a command is written as it is.
+    let is_word = line.split_whitespace().next().is_some_and(|first| !first.contains(['@', '#']));
     let mut chars = line.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let first = chars.next().filter(|_| is_word).map(|first| first.to_uppercase().collect::<String>());
+    let rest = if first.is_some() { chars.as_str() } else { line };
     let end = if line.ends_with('.') { "" } else { "." };
-    format!("{first}{}{end}", chars.as_str())
+    format!("{}{rest}{end}", first.unwrap_or_default())
 }
 
 /// Lines with `> ` before them.
@@ -207,5 +214,28 @@ pub(super) fn size(octets: u64) -> String {
         0..1_000 => format!("{octets} bytes"),
         1_000..1_000_000 => format!("{} kB", octets / 1_000),
         _ => format!("{}.{} MB", octets / 1_000_000, octets / 100_000 % 10),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_begins_large_and_an_address_as_it_is_written() {
+        assert_eq!(sentence("status is öffen"), "Status is öffen.");
+        assert_eq!(sentence("éa."), "Éa.");
+        assert_eq!(sentence("carl@customer.test gets answers"), "carl@customer.test gets answers.");
+        assert_eq!(sentence("#12 printer: done"), "#12 printer: done.");
+    }
+
+    #[test]
+    fn what_never_leaves_is_not_offered_and_what_leaves_as_text_is_said() {
+        let held = |reason, release| held(reason, "detail", "text", release, "drop@desk.test");
+        assert!(held("leak", Some("go@desk.test")).contains("To send it all the same, write to:\ngo@desk.test"));
+        let never = held("leak", None);
+        assert!(!never.contains("all the same") && never.contains("drop@desk.test"), "{never}");
+        let unclear = held("near_miss", Some("go@desk.test"));
+        assert!(unclear.contains("No command in it is carried out") && unclear.contains("go@desk.test"), "{unclear}");
     }
 }

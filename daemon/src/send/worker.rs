@@ -1,7 +1,7 @@
 //! The outbox worker: claim what is due, compose it once, try it, settle it.
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 mod tests;
 
 use std::collections::BTreeSet;
@@ -223,6 +223,10 @@ impl Sender {
                 Settled::Failed(stopped.to_string())
             }
             Err(ComposeError::Refused(why)) => Settled::Failed(why),
+            Err(ComposeError::Gone) => {
+                tracing::info!(id = %row.id, kind = %row.kind, "a notice is dropped, for its agent was disabled meanwhile");
+                Settled::Dropped
+            }
             Err(ComposeError::Store(error)) => {
                 tracing::error!(id = %row.id, %error, "a mail could not be composed; it waits");
                 // A database that comes back is used at once; what is wrong with the mail itself stays wrong for a while.

@@ -38,7 +38,11 @@ pub(super) async fn run(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usiz
         return Ok(Outcome::Mails(Vec::new()));
     }
     // SQLite takes an index of some rows where it reads the index's own condition, and never infers it.
-    let sql = "SELECT id, attempts FROM inbox WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT $2";
+    // No answer that was held with others comes before an older one to the same ticket.
+    let sql = "SELECT id, attempts FROM inbox WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at <= $1
+        AND (braked IS NULL OR NOT EXISTS (SELECT 1 FROM inbox p WHERE p.braked = inbox.braked AND p.braked IS NOT NULL
+            AND p.state IN ('waiting', 'claimed', 'held') AND p.state <> 'held' AND p.ticket = inbox.ticket AND p.id < inbox.id))
+        ORDER BY due_at, id LIMIT $2";
     let waiting = conn.take("inbox", sql, vec![now.into(), i64::try_from(limit).unwrap_or(16).into()]).await?;
     let mut ids = Vec::new();
     for row in &waiting {

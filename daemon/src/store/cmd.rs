@@ -1,6 +1,6 @@
 //! Every change of the database as a plain value.
 
-use crate::model::changes::{Changes, MailboxRow};
+use crate::model::changes::{Braking, Changes, MailboxRow};
 use crate::model::outgoing::OutboxRow;
 use crate::model::{DeliveryId, EndpointId, InboxId, MessageId, OutboxId, PersonId};
 
@@ -258,7 +258,7 @@ impl Cmd {
     pub(super) fn fills_inbox(&self) -> bool {
         match self {
             Self::Accept(_) | Self::Haul(_) | Self::ReleaseInbox { .. } | Self::Replay(_) => true,
-            Self::Commit(changes) => !changes.released.is_empty(),
+            Self::Commit(changes) => !changes.released.is_empty() || matches!(changes.brake, Some(Braking::Lifted(..))),
             _ => false,
         }
     }
@@ -266,7 +266,7 @@ impl Cmd {
     /// Whether it may make the log grow.
     pub(super) fn fills_log(&self) -> bool {
         match self {
-            Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty(),
+            Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty() || changes.brake.is_some(),
             Self::Settle(settlement) => !settlement.changes.events.is_empty(),
             Self::ReleaseInbox { .. } | Self::Import(_) | Self::Replay(_) | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
             _ => false,

@@ -7,7 +7,7 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
 use super::value::Value;
-use super::{StoreError, facts, refusals, take_back};
+use super::{StoreError, brake, facts, refusals, take_back};
 
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
@@ -89,6 +89,7 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
     }
     refusals::check(conn, changes).await?;
     take_back::check(conn, changes).await?;
+    brake::check(conn, changes).await?;
     for (kind, ticket, key) in &changes.timers_done {
         let sql = "SELECT due_at FROM timer WHERE kind = $1 AND ticket = $2 AND key = $3";
         if conn.lock(sql, vec![kind.into(), (*ticket).into(), key.into()]).await?.is_empty() {
@@ -102,7 +103,8 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
 fn keys(guard: &Guard) -> impl Iterator<Item = Vec<u8>> {
     let prints = guard.fingerprints.iter().map(|(print, _)| print.clone());
     let refs = guard.refs.iter().map(|(hash, _)| hash.clone().into_bytes());
-    prints.chain(refs).chain(guard.below.iter().map(|(key, _)| format!("{:?}", key.subject()).into_bytes()))
+    let brakes = guard.brakes.iter().map(|(agent, _)| brake::key(*agent));
+    prints.chain(refs).chain(brakes).chain(guard.below.iter().map(|(key, _)| format!("{:?}", key.subject()).into_bytes()))
 }
 
 impl Made {

@@ -5,10 +5,10 @@ use crate::model::changes::{Changes, Fate, MessageRef};
 use crate::model::outgoing::MailKind;
 use crate::model::{InboxId, MessageId, PersonId, TicketId};
 
-use super::StoreError;
 use super::commit::dangling;
 use super::conn::{Conn, Sql};
 use super::value::{Value, json};
+use super::{StoreError, brake};
 
 /// Ids that this commit has made so far.
 #[derive(Default)]
@@ -363,10 +363,18 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
     for (print, scope) in &fate.fingerprints {
         conn.exec(FILE, vec![print.clone().into(), (*scope).into(), made.inbox(fate.id).into(), changes.at.into()]).await?;
     }
+    brake::write(conn, changes, made, made.inbox(fate.id)).await?;
     let sql = "UPDATE inbox SET state = $1, fate = $2, ticket = $3, reason = $4, detail = $5, mid = $6, sender = $7, subject = $8,
-        decided_from = $9, claimed_by = NULL, told = $10 WHERE id = $11";
+        decided_from = $9, claimed_by = NULL, told = $10, braked = $12, attempts = CASE WHEN $1 = 'waiting' THEN 0 ELSE attempts END
+        WHERE id = $11";
+    let state = match fate.fate {
+        Fate::Held => "held",
+        // It is decided once those are before which it must not come.
+        Fate::Waiting => "waiting",
+        _ => "done",
+    };
     let args = vec![
-        if fate.fate == Fate::Held { "held" } else { "done" }.into(),
+        state.into(),
         fate.fate.word().into(),
         fate.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Null),
         (&fate.reason).into(),
@@ -377,6 +385,7 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
         (&fate.decided_from).into(),
         changes.told.contains(&fate.id).into(),
         made.inbox(fate.id).into(),
+        changes.braked.into(),
     ];
     conn.exec(sql, args).await?;
     Ok(())

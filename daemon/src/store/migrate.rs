@@ -49,6 +49,7 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/sqlite/0010_refusals.sql"),
         include_str!("../../../migrations/postgres/0010_refusals.sql"),
     ),
+    (11, "brake", include_str!("../../../migrations/sqlite/0011_brake.sql"), include_str!("../../../migrations/postgres/0011_brake.sql")),
 ];
 
 /// The last one that this program knows.

@@ -8,6 +8,7 @@ mod accept;
 mod articles;
 mod backup;
 mod blobs;
+mod brake;
 mod claim;
 mod cmd;
 mod commit;

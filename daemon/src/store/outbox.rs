@@ -39,6 +39,8 @@ pub enum Settled {
     Failed(String),
     /// It may have left, and a second copy would be worse than none.
     Unknown(String),
+    /// Nobody wants it any more: it goes, as if it had never been.
+    Dropped,
 }
 
 /// Takes mails that are due, whose lane is free, and whose recipients are at none of the domains `away`.
@@ -131,6 +133,7 @@ pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcom
         Settled::Sent(reply) => end(OutboxState::Sent, reply),
         Settled::Failed(reply) => end(OutboxState::Failed, reply),
         Settled::Unknown(reply) => end(OutboxState::Unknown, reply),
+        Settled::Dropped => ("DELETE FROM outbox WHERE id = $1", vec![s.id.into()]),
         Settled::Retry(reply, due_at) => (
             "UPDATE outbox SET state = 'waiting', claimed_by = NULL, last_reply = $1, due_at = $2 WHERE id = $3",
             vec![reply.into(), (*due_at).into(), s.id.into()],
@@ -189,17 +192,21 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, before: i64, limit: i64) -> Resul
     let found = conn.take("o", sql, vec![before.into(), limit.into()]).await?;
     for row in &found {
         let sha = row.bytes(1)?;
-        // Whoever is about to name it, too, comes before this or after it.
-        conn.lock("SELECT sha FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
         conn.exec("UPDATE outbox SET composed = NULL WHERE id = $1", vec![row.int(0)?.into()]).await?;
-        // A mail of ours may have come back as it was: then its bytes are a raw mail, and stay.
-        let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";
-        conn.exec("DELETE FROM blob_part WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)", vec![sha.clone().into()])
-            .await?;
-        let gone = conn.exec(sql, vec![sha.clone().into()]).await? > 0;
+        let gone = forget(conn, &sha).await?;
         if gone && row.opt_int(2)? == Some(blobs::FILE) {
             files.push(sha);
         }
     }
     Ok(Outcome::Swept { rows: found.len(), files })
+}
+
+/// Forgets the bytes of a composed mail, unless they are a raw mail, too: one of ours may have come back as it was. Says whether
+/// they are gone.
+pub(super) async fn forget(conn: &mut Conn<'_>, sha: &[u8]) -> Result<bool, StoreError> {
+    // Whoever is about to name it, too, comes before this or after it.
+    conn.lock("SELECT sha FROM blob WHERE sha = $1", vec![sha.into()]).await?;
+    conn.exec("DELETE FROM blob_part WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)", vec![sha.into()]).await?;
+    let sql = "DELETE FROM blob WHERE sha = $1 AND NOT EXISTS (SELECT 1 FROM inbox WHERE blob = $1)";
+    Ok(conn.exec(sql, vec![sha.into()]).await? > 0)
 }

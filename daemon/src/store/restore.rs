@@ -19,7 +19,7 @@ use stage::Stage;
 /// Says that a restore has begun to move things into place and has not come to its end.
 const UNFINISHED: &str = "restore.unfinished";
 /// All tables of a desk. A database that holds another one is not ours alone.
-pub(super) const TABLES: [&str; 30] = [
+pub(super) const TABLES: [&str; 31] = [
     "_sqlx_migrations",
     "alias",
     "api_token",
@@ -27,6 +27,7 @@ pub(super) const TABLES: [&str; 30] = [
     "article",
     "blob",
     "blob_part",
+    "brake",
     "counter",
     "cursor",
     "dedup",

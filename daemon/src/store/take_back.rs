@@ -2,11 +2,11 @@
 
 use crate::model::changes::Changes;
 use crate::model::facts::{Facts, Keys, LastAnswer};
-use crate::model::{MessageId, OutboxId};
+use crate::model::{MessageId, OutboxId, TicketId};
 
-use super::StoreError;
 use super::conn::{Conn, Sql};
 use super::value::Value;
+use super::{StoreError, outbox};
 
 /// The last public answers of agents on tickets, with what became of their mails.
 pub(super) async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
@@ -18,9 +18,13 @@ pub(super) async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) ->
         let answer = match last {
             None => None,
             Some(row) => {
-                let mut answer = LastAnswer { message: MessageId(row.int(0)?), waiting: Vec::new(), left: false };
-                let sql = "SELECT id, state, attempts FROM outbox WHERE ticket = $1 AND kind = 'answer' AND message = $2 ORDER BY id";
+                let message = MessageId(row.int(0)?);
+                let mut answer =
+                    LastAnswer { message, waiting: Vec::new(), left: false, at: 0, stands: stands(conn, *ticket, message).await? };
+                let sql =
+                    "SELECT id, state, attempts, created_at FROM outbox WHERE ticket = $1 AND kind = 'answer' AND message = $2 ORDER BY id";
                 for row in conn.all(sql, vec![(*ticket).into(), answer.message.into()]).await? {
+                    answer.at = row.int(3)?;
                     match row.text(1)?.as_str() == "waiting" && row.int(2)? == 0 {
                         true => answer.waiting.push(OutboxId(row.int(0)?)),
                         false => answer.left = true,
@@ -32,6 +36,14 @@ pub(super) async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) ->
         facts.last_answers.insert((*ticket, *author), answer);
     }
     Ok(())
+}
+
+/// Whether an answer is the last public word of a ticket apart from `message`.
+async fn stands(conn: &mut Conn<'_>, ticket: TicketId, message: MessageId) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT kind FROM message WHERE ticket = $1 AND public = 1 AND automatic IS NULL AND kind IN ('agent', 'customer') AND id <> $2
+        ORDER BY turn DESC, id DESC LIMIT 1";
+    Ok(conn.opt(sql, vec![ticket.into(), message.into()]).await?.map(|row| row.text(0)).transpose()?.is_some_and(|kind| kind == "agent"))
 }
 
 /// Whether all that is taken back still waits untried; it stays so until the commit.
@@ -50,6 +62,11 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
 /// Takes it back: its mails were never seen by anybody, and its words stay inside.
 pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
     for answer in &changes.taken_back {
+        let sql = Sql::list("SELECT composed FROM outbox WHERE composed IS NOT NULL AND id IN", 1, answer.waiting.len(), "");
+        for row in conn.all(sql, mails(answer)).await? {
+            // The file of a large one goes with those that no row names.
+            outbox::forget(conn, &row.bytes(0)?).await?;
+        }
         conn.exec(Sql::list("DELETE FROM outbox WHERE id IN", 1, answer.waiting.len(), ""), mails(answer)).await?;
         let sql = "UPDATE message SET kind = 'note', public = 0, flags = '[\"taken_back\"]' WHERE id = $1";
         conn.exec(sql, vec![answer.message.into()]).await?;

@@ -3,15 +3,16 @@
 mod readers;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::config::Database;
 use crate::desk::token::Purpose;
-use crate::desk::{delivery, timers};
+use crate::desk::{Desk, delivery, timers};
 use crate::model::article::Article;
 use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Facts, Keys};
-use crate::model::outgoing::OutboxState;
+use crate::model::outgoing::{MailKind, OutboxState};
 use crate::model::people::Settings;
 use crate::model::refusal::Refusal;
 use crate::model::ticket::Standing;
@@ -55,6 +56,7 @@ async fn story(mut w: World) -> World {
     reading(&store, w.opened.clock.now()).await;
     replayed(&w).await;
     by_command(&w).await;
+    braked(&mut w).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;
@@ -137,7 +139,8 @@ async fn outbox(w: &World) {
         && let Some(row) = rows.first()
     {
         store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob.clone()) }).await.unwrap();
-        let settled = ends.get(n).cloned().unwrap_or(Settled::Sent("250 ok".into()));
+        let last = if row.kind == MailKind::Ack { Settled::Sent("250 ok".into()) } else { Settled::Dropped };
+        let settled = ends.get(n).cloned().unwrap_or(last);
         let changes = match &settled {
             Settled::Failed(reply) => {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
@@ -301,6 +304,19 @@ async fn held(w: &World) {
     let item = store.inbox_item(InboxId(1)).await.unwrap().unwrap();
     store.inbox(&InboxFilter { limit: 10, ..InboxFilter::default() }).await.unwrap();
     assert_eq!(item.ticket, Some(TicketId(1)));
+}
+
+/// An answer too many, and the word that lets it go.
+async fn braked(w: &mut World) {
+    let before = w.opened.desk.clone();
+    let mut config = (*before.config).clone();
+    config.limits.answers_per_agent_hour = 1;
+    w.opened.desk = Arc::new(Desk { config: Arc::new(config), book: before.book.clone() });
+    let held = w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "Is it really out?").await;
+    assert_eq!(held.reason, "rate");
+    w.mail(JANES, &w.address(Purpose::Lot, JANE, held.id.0).await, "", "").await;
+    assert_eq!(w.opened.store.inbox_item(held.id).await.unwrap().unwrap().reason, "answer");
+    w.opened.desk = before;
 }
 
 async fn reading(store: &Store, now: i64) {

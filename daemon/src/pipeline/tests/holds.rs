@@ -81,7 +81,7 @@ async fn what_looks_internal_waits_for_its_authors_word_and_a_signed_address_nev
     let release = w.address(Purpose::Release, JANE, item.id.0).await;
     w.mail(JANES, &release, "", "").await;
     let item = w.opened.store.inbox_item(item.id).await.unwrap().unwrap();
-    assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"));
+    assert_eq!((item.fate, item.reason.as_str(), item.detail.as_str()), (Fate::Held, "leak", crate::desk::inside::NEVER));
     assert_eq!(w.outbox().await.iter().filter(|row| row.starts_with("answer")).count(), before);
 }
 

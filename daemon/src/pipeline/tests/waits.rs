@@ -3,10 +3,11 @@
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::timers;
 use crate::desk::token::Purpose;
-use crate::model::changes::{Fate, Timer};
+use crate::model::changes::{Changes, Fate, Timer};
+use crate::model::outgoing::MailKind;
 use crate::model::people::Settings;
 use crate::model::ticket::Status;
-use crate::store::{AgentChange, Cmd};
+use crate::store::{AgentChange, Cmd, Outcome, Settled, Settlement};
 
 const DAY: i64 = 86_400_000;
 
@@ -137,4 +138,64 @@ async fn an_answer_goes_to_all_or_is_taken_back_from_all() {
     assert_eq!(said(&w, "@undo").await, Fate::Held);
     assert_eq!(waiting().await.len(), 2);
     assert_eq!(w.ticket(1).await.status, Status::Pending);
+}
+
+#[tokio::test]
+async fn a_ticket_stands_as_if_an_answer_that_was_taken_back_had_not_been_given() {
+    let w = World::with(|config| config.outbound.undo = std::time::Duration::from_secs(60)).await;
+    let status = || async { w.ticket(1).await.status };
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    for command in ["@solve", "@close"] {
+        said(&w, &format!("{command}\nPull the plug.")).await;
+        assert_ne!(status().await, Status::Pending);
+        said(&w, "@undo").await;
+        assert_eq!(status().await, Status::Open, "{command} went with its answer");
+    }
+    said(&w, "First.").await;
+    said(&w, "Second.").await;
+    said(&w, "@undo").await;
+    assert_eq!(status().await, Status::Pending, "the first one still stands");
+    said(&w, "@undo").await;
+    assert_eq!(status().await, Status::Open);
+    // A colleague has answered since.
+    said(&w, "Third.").await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    let bobs = w.address(Purpose::Answer, bob, 1).await;
+    w.mail("Bob <bob@agents.test>", &bobs, "", "I have called her.").await;
+    said(&w, "@undo").await;
+    assert_eq!(status().await, Status::Pending);
+    // And somebody has solved it for another reason.
+    said(&w, "Fourth.").await;
+    said(&w, "@solve").await;
+    said(&w, "@undo").await;
+    assert_eq!(status().await, Status::Solved);
+}
+
+#[tokio::test]
+async fn what_was_composed_of_an_answer_goes_with_it() {
+    let w = World::with(|config| config.outbound.undo = std::time::Duration::from_secs(60)).await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    said(&w, "Pull the plug.").await;
+    let (store, later) = (&w.opened.store, w.opened.clock.now() + DAY);
+    let row = w.rows().await.into_iter().find(|row| row.kind == MailKind::Answer).unwrap();
+    let settle = async |id, settled| {
+        let settlement = Settlement { node: w.node, id, settled, now: later, changes: Changes::default() };
+        store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
+    };
+    // What goes to her before it leaves first.
+    while let Outcome::Outbox(claimed) = store.run(Cmd::ClaimOutbox { node: w.node, now: later, limit: 9, away: Vec::new() }).await.unwrap()
+        && !claimed.iter().any(|claimed| claimed.id == row.id)
+    {
+        assert!(!claimed.is_empty(), "it is never claimed");
+        for claimed in claimed {
+            settle(claimed.id, Settled::Sent("250 ok".into())).await;
+        }
+    }
+    let blob = store.prepare(b"Subject: x\r\n\r\nPull the plug.\r\n").unwrap();
+    let sha = blob.sha.clone();
+    store.run(Cmd::Composed { node: w.node, id: row.id, blob: Box::new(blob) }).await.unwrap();
+    settle(row.id, Settled::Postponed("down".into(), later)).await;
+    assert!(store.blob(&sha).await.is_ok());
+    assert_eq!(said(&w, "@undo").await, Fate::Message);
+    assert!(store.blob(&sha).await.is_err());
 }

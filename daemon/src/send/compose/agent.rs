@@ -1,5 +1,6 @@
 //! What agents get: notifications, who has a ticket, what was held, what failed.
 
+use crate::desk::inside::NEVER;
 use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::OutboxRow;
@@ -107,7 +108,10 @@ impl Composer<'_> {
         let (release, drop) = self.decisions(matter, item.id);
         letter.text = match (item.reason.as_str(), &matter.ticket) {
             ("command_error" | "near_miss", None) => wording::asked::held(&item.detail, &text, &drop),
-            (reason, _) => wording::held(reason, &item.detail, &text, &release, &drop),
+            (reason, _) => {
+                let release = Some(release.as_str()).filter(|_| item.detail != NEVER);
+                wording::held(reason, &item.detail, &text, release, &drop)
+            }
         };
         Ok(())
     }

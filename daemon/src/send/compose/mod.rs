@@ -2,6 +2,7 @@
 
 mod agent;
 mod asked;
+mod brake;
 mod customer;
 mod guard;
 mod imap;
@@ -55,6 +56,9 @@ pub(super) enum ComposeError {
     /// The address has refused mail.
     #[error("{0}")]
     Refused(String),
+    /// It is for somebody who does not work here any more.
+    #[error("its recipient does not work here any more")]
+    Gone,
     /// What it is made from could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -100,6 +104,9 @@ impl Composer<'_> {
         self.pass(row, &matter).await?;
         let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
         if outsider && !guard::is_for_customers(row.kind) {
+            if matter.recipient.is_staff() {
+                return Err(ComposeError::Gone);
+            }
             return Err(ComposeError::Internal("it is for those who work here alone".into()));
         }
         let mut letter = self.letter(row, &matter);
@@ -119,6 +126,7 @@ impl Composer<'_> {
             MailKind::Late => self.undelivered(&mut letter, row, &matter, wording::late).await?,
             MailKind::Imap => self.imap(&mut letter, row, &matter).await?,
             MailKind::Undeliverable => self.undeliverable(&mut letter, row, &matter).await?,
+            MailKind::Braked => self.braked(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         if outsider {
@@ -134,10 +142,17 @@ impl Composer<'_> {
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
     async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
         let staff = self.store.staff().await?;
-        let inside = Inside { book: &self.desk.book, staff: &staff };
-        let reader = Some(row.recipient);
-        guard::scrub(letter, &inside, reader, Self::number(matter));
-        let found = guard::objection(letter, &inside, reader, row.params.vouched, &letter.published);
+        let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
+        let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
+        // Attachments are large, and mails among them are understood.
+        let work = move || {
+            let inside = Inside { book: &desk.book, staff: &staff };
+            guard::scrub(&mut looked, &inside, reader, number);
+            let found = guard::objection(&looked, &inside, reader, vouched, &looked.published);
+            (looked, found)
+        };
+        let (looked, found) = tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Io(e.to_string()))?;
+        *letter = looked;
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 

@@ -1,4 +1,6 @@
-//! A relay that keeps a mail waiting.
+//! A relay that keeps a mail waiting, and a mail that nobody wants any more.
+
+use std::path::Path;
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpListener;
@@ -10,8 +12,9 @@ use crate::config::Config;
 use crate::config::types::{Relay, SmtpRelay};
 use crate::feed::index::SearchIndex;
 use crate::model::PersonId;
+use crate::model::changes::{NewOutbox, PersonRef};
 use crate::model::outgoing::{OutboxState, Params};
-use crate::store::database_for_tests;
+use crate::store::{AgentChange, NewNode, database_for_tests};
 
 /// Says yes to everything, and nothing to DATA.
 async fn stalls(listener: TcpListener, asked: Arc<Notify>) {
@@ -25,6 +28,52 @@ async fn stalls(listener: TcpListener, asked: Arc<Notify>) {
             false => stream.write_all(b"250 ok\r\n").await.unwrap(),
         }
     }
+}
+
+fn sender(opened: &Opened, node: NodeId, folder: &Path, exit: Exit, beat: watch::Receiver<Instant>) -> Sender {
+    Sender {
+        store: opened.store.clone(),
+        node,
+        desk: watch::Sender::new(opened.desk.clone()).subscribe(),
+        searcher: SearchIndex::new(folder).searcher(),
+        exits: watch::Sender::new(Arc::new(Exits::from(exit))).subscribe(),
+        signer: Arc::new(Signer::new(folder)),
+        destinations: Arc::new(Destinations::default()),
+        beat,
+        clock: opened.clock,
+    }
+}
+
+#[tokio::test]
+async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::local(folder.path()).unwrap();
+    config.database = database_for_tests(folder.path().join("ombud.db")).await;
+    let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
+    let store = &opened.store;
+    let Done::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
+    let (agent, now) = (PersonId(1), opened.clock.now());
+    let address = "agent@desk.localhost".to_owned();
+    let notice = NewOutbox {
+        ticket: None,
+        recipient: PersonRef::Id(agent),
+        address: address.clone(),
+        kind: MailKind::Help,
+        message: None,
+        params: Params::default(),
+        due_at: 0,
+        created_at: now,
+    };
+    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![notice], ..Changes::default() }))).await.unwrap();
+    store.run(Cmd::ChangeAgent { address, change: AgentChange::Disable }).await.unwrap();
+    let exit = Exit::new(&Relay::Maildir(folder.path().join("out")), "desk.example").unwrap();
+    let beat = watch::Sender::new(Instant::now());
+    let sender = sender(&opened, node, folder.path(), exit, beat.subscribe());
+    let Done::Outbox(rows) = store.run(Cmd::ClaimOutbox { node, now, limit: 1, away: Vec::new() }).await.unwrap() else { panic!("none") };
+    let exit = Arc::clone(sender.exits.borrow().main());
+    assert!(sender.one(rows[0].clone(), &exit, "", CancellationToken::new()).await);
+    assert_eq!(store.outbox(None, None, 9).await.unwrap().items, Vec::new(), "neither sent nor failed");
+    opened.store.close().await;
 }
 
 #[tokio::test]
@@ -42,17 +91,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
     let asked = Arc::new(Notify::new());
     let peer = tokio::spawn(stalls(listener, asked.clone()));
     let beat = watch::Sender::new(Instant::now());
-    let sender = Sender {
-        store: opened.store.clone(),
-        node: NodeId(1),
-        desk: watch::Sender::new(opened.desk.clone()).subscribe(),
-        searcher: SearchIndex::new(folder.path()).searcher(),
-        exits: watch::Sender::new(Arc::new(Exits::from(maildir))).subscribe(),
-        signer: Arc::new(Signer::new(folder.path())),
-        destinations: Arc::new(Destinations::default()),
-        beat: beat.subscribe(),
-        clock: opened.clock,
-    };
+    let sender = sender(&opened, NodeId(1), folder.path(), maildir, beat.subscribe());
     let row = OutboxRow {
         id: OutboxId(1),
         ticket: None,

@@ -1,0 +1,97 @@
+//! The brake on an agent's answers: when more are published within an hour than one person writes, somebody else may be using
+//! their mailbox. Then all further ones are held, the agent is asked once for the lot, and the admins are told.
+
+use crate::clock::millis;
+use crate::model::changes::{Braking, Changes, Fate, TicketRef};
+use crate::model::facts::{Brake, CountKey, Keys};
+use crate::model::outgoing::{MailKind, Params};
+use crate::model::people::Person;
+use crate::model::{InboxId, PersonId, TicketId};
+
+use super::agent::Objection;
+use super::draft::Draft;
+use super::ledger::actor;
+use super::token::Token;
+use super::{Known, audience, need};
+
+/// The reason of RULES for what it holds.
+pub(super) const REASON: &str = "rate";
+/// What is counted, and for how long a word of the agent's lifts it, in ms.
+const HOUR: i64 = 3_600_000;
+
+/// Why a public answer to a ticket, or to nobody's ticket yet, must wait. While something is held everything is: an answer
+/// must not overtake an older one.
+pub(super) fn objection(draft: &mut Draft<'_>, agent: &Person, ticket: Option<TicketId>) -> Known<Option<Objection>> {
+    if draft.mail.has_passed(REASON) {
+        return Ok(None);
+    }
+    let since = draft.now - HOUR;
+    let lately = CountKey::AnswersOf(agent.id, since);
+    need(draft.facts, Keys { brakes: [agent.id].into(), counts: [lately].into(), ..Keys::default() })?;
+    let brake = known(draft, agent.id);
+    // What was published while it was lifted is accounted for.
+    let key = CountKey::AnswersOf(agent.id, since.max(brake.lifted_until));
+    need(draft.facts, Keys { counts: [key.clone()].into(), ..Keys::default() })?;
+    let sent = draft.facts.counts.get(&key).copied().unwrap_or(0);
+    let cap = i64::from(draft.desk.config.limits.answers_per_agent_hour);
+    draft.changes.guard.brakes.push((agent.id, brake.clone()));
+    let why = match () {
+        () if brake.holds => "answers of yours before it are held, because they were too many within an hour".to_owned(),
+        () if waits_behind(draft, &brake, ticket) => "answers of yours to this ticket are on their way before it".to_owned(),
+        () if draft.now < brake.lifted_until => return Ok(None),
+        () if sent >= cap => format!("you have published {sent} answers within an hour"),
+        () => {
+            draft.changes.guard.below.push((key, cap));
+            return Ok(None);
+        }
+    };
+    Ok(Some((REASON, why)))
+}
+
+/// Holds an answer that [`objection`] has objected to. The first of a lot makes the question, and one that comes when the
+/// address in that question does not work any more.
+pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRef>, detail: &str) -> Changes {
+    let (id, brake) = (draft.mail.id, known(&draft, agent.id));
+    draft.changes.braked = Some(agent.id);
+    let number = match ticket {
+        Some(TicketRef::Id(id)) => Some(id),
+        _ => None,
+    };
+    if !brake.holds && waits_behind(&draft, &brake, number) {
+        return draft.fate(Fate::Waiting, ticket, REASON, detail);
+    }
+    draft.changes.told.push(id);
+    let life = millis(draft.desk.config.limits.confirm_token_life);
+    if !brake.holds || draft.now - brake.told_at > life {
+        draft.changes.brake = Some(Braking::Asked(agent.id));
+        let params = Params { actor: Some(agent.id), inbox: vec![id], lines: vec![detail.to_owned()], ..Params::default() };
+        draft.send(MailKind::Braked, agent, None, None, params.clone());
+        for admin in audience::admins(draft.facts).into_iter().filter(|admin| admin.id != agent.id) {
+            draft.send(MailKind::Braked, admin, None, None, params.clone());
+        }
+    }
+    draft.event("message.held", &actor(agent.id), ticket, None, serde_json::json!({ "inbox": id.0, "reason": REASON }));
+    draft.fate(Fate::Held, ticket, REASON, detail)
+}
+
+/// Lets all go that is held, on a word to the address of the question about it; a word that comes again changes nothing.
+pub(super) fn lift(mut draft: Draft<'_>, agent: &Person, token: Token) -> Changes {
+    let brake = known(&draft, agent.id);
+    if brake.holds && brake.lot == Some(InboxId(token.subject())) {
+        draft.changes.brake = Some(Braking::Lifted(agent.id, draft.now + HOUR));
+        draft.changes.guard.brakes.push((agent.id, brake));
+        return draft.fate(Fate::Message, None, "release", "let all answers go that were too many within an hour");
+    }
+    let lines = vec!["None of your answers waits for this word any more. Nothing has changed.".to_owned()];
+    draft.send(MailKind::Receipt, agent, None, None, Params { lines, ..Params::default() });
+    draft.fate(Fate::Message, None, "release", "no answers waited for it any more")
+}
+
+fn known(draft: &Draft<'_>, agent: PersonId) -> Brake {
+    draft.facts.brakes.get(&agent).cloned().unwrap_or_default()
+}
+
+/// Whether older answers to its ticket were let go and are yet to be decided.
+fn waits_behind(draft: &Draft<'_>, brake: &Brake, ticket: Option<TicketId>) -> bool {
+    ticket.and_then(|ticket| brake.queued.get(&ticket)).is_some_and(|first| *first < draft.mail.id)
+}

@@ -1,0 +1,220 @@
+//! More answers than one person writes: held, asked about once, and let go by one word.
+
+use std::time::Duration;
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::desk::token::{Grant, Purpose};
+use crate::model::changes::Fate;
+use crate::model::outgoing::MailKind;
+use crate::model::{By, InboxId, MailboxId, PersonId, Verdict};
+use crate::store::Cmd;
+use crate::store::read::InboxItem;
+
+/// A desk on which one agent may publish two answers within an hour, with two tickets.
+async fn world() -> World {
+    let w = World::with(|c| {
+        c.limits.answers_per_agent_hour = 2;
+        c.limits.confirm_token_life = Duration::from_hours(3);
+    })
+    .await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    w.mail("Ben <ben@customer.test>", SUPPORT, "", "It smokes.").await;
+    w
+}
+
+async fn answer(w: &World, ticket: i64, text: &str) -> InboxItem {
+    let to = w.address(Purpose::Answer, JANE, ticket).await;
+    w.mail(JANES, &to, "", text).await
+}
+
+/// The state after which everything is held.
+async fn braked() -> (World, Vec<InboxItem>) {
+    let w = world().await;
+    for text in ["One", "Two"] {
+        assert_eq!(answer(&w, 1, text).await.reason, "answer");
+    }
+    let mut held = Vec::new();
+    for (ticket, text) in [(1, "Three"), (2, "Four"), (1, "Five")] {
+        held.push(answer(&w, ticket, text).await);
+    }
+    (w, held)
+}
+
+/// The answers that leave or have left, with what they say.
+async fn sent(w: &World) -> Vec<(i64, String)> {
+    let mut sent = Vec::new();
+    for row in w.rows().await.into_iter().filter(|row| row.kind == MailKind::Answer) {
+        let ticket = row.ticket.unwrap().0;
+        let message = w.messages(ticket).await.into_iter().find(|m| Some(m.id) == row.message).unwrap();
+        sent.push((ticket, message.text));
+    }
+    sent
+}
+
+async fn lot(w: &World, person: PersonId, about: InboxId) -> String {
+    w.address(Purpose::Lot, person, about.0).await
+}
+
+fn braked_mails(outbox: &[String]) -> Vec<&str> {
+    outbox.iter().filter(|row| row.starts_with("braked")).map(String::as_str).collect()
+}
+
+#[tokio::test]
+async fn answers_beyond_the_limit_are_held_and_asked_about_once() {
+    let (w, held) = braked().await;
+    for item in &held {
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "rate"), "{item:?}");
+    }
+    assert_eq!(held[0].detail, "you have published 2 answers within an hour");
+    let outbox = w.outbox().await;
+    assert_eq!(braked_mails(&outbox), ["braked agent@desk.localhost"]);
+    assert!(!outbox.iter().any(|row| row.starts_with("held")), "{outbox:?}");
+    assert_eq!(sent(&w).await.len(), 2);
+    assert_eq!(w.opened.store.untold(10).await.unwrap(), [], "the admins hear of the lot in a mail of its own");
+    // What stays inside goes on.
+    let note = w.address(Purpose::Note, JANE, 1).await;
+    assert_eq!(w.mail(JANES, &note, "", "I am not a machine.").await.reason, "note");
+    assert_eq!(answer(&w, 1, "@tag vip").await.reason, "commands");
+}
+
+#[tokio::test]
+async fn admins_are_told_that_an_agents_answers_are_held() {
+    let w = world().await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    for n in 0..4 {
+        let to = w.address(Purpose::Answer, bob, 2).await;
+        w.mail("Bob <bob@agents.test>", &to, "", &format!("Answer {n}")).await;
+    }
+    assert_eq!(braked_mails(&w.outbox().await), ["braked bob@agents.test", "braked agent@desk.localhost"]);
+}
+
+#[tokio::test]
+async fn one_word_lets_the_lot_go_in_its_order_and_lifts_the_brake() {
+    let (w, held) = braked().await;
+    let confirm = lot(&w, JANE, held[0].id).await;
+    assert_eq!(w.mail(JANES, &confirm, "", "").await.reason, "release");
+    let first = sent(&w).await;
+    let of = |ticket: i64| first.iter().filter(|(t, _)| *t == ticket).map(|(_, text)| text.as_str()).collect::<Vec<_>>();
+    assert_eq!((of(1), of(2)), (vec!["One", "Two", "Three", "Five"], vec!["Four"]));
+    assert_eq!(answer(&w, 2, "Six").await.reason, "answer", "nothing is held for an hour");
+    // It works once.
+    assert_eq!(w.mail(JANES, &confirm, "", "again").await.reason, "release");
+    assert_eq!(sent(&w).await.len(), 6);
+    assert_eq!(w.outbox().await.last().unwrap(), "receipt agent@desk.localhost");
+}
+
+#[tokio::test]
+async fn the_old_word_says_nothing_about_the_next_lot() {
+    let (mut w, held) = braked().await;
+    let old = lot(&w, JANE, held[0].id).await;
+    w.mail(JANES, &old, "", "").await;
+    w.opened.clock = crate::clock::Clock::ahead(3_700_000);
+    for text in ["Six", "Seven"] {
+        assert_eq!(answer(&w, 1, text).await.reason, "answer", "what was confirmed does not count");
+    }
+    let next = answer(&w, 1, "Eight").await;
+    assert_eq!((next.fate, next.reason.as_str()), (Fate::Held, "rate"));
+    w.mail(JANES, &old, "", "").await;
+    assert_eq!(w.opened.store.inbox_item(next.id).await.unwrap().unwrap().fate, Fate::Held);
+    assert_eq!(braked_mails(&w.outbox().await).len(), 2);
+    let fresh = lot(&w, JANE, next.id).await;
+    w.mail(JANES, &fresh, "", "").await;
+    assert_eq!(sent(&w).await.last().unwrap().1, "Eight");
+}
+
+#[tokio::test]
+async fn a_forged_word_does_nothing() {
+    let (w, held) = braked().await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    let right = lot(&w, JANE, held[0].id).await;
+    let (others, wrong) = (lot(&w, bob, held[0].id).await, lot(&w, JANE, held[1].id).await);
+    let grant = Grant { purpose: Purpose::Lot, subject: held[0].id.0, person: JANE, epoch: 7, expires_at: i64::MAX / 2, turn: 0 };
+    let revoked = w.opened.desk.book.sign(MailboxId(1), grant);
+    for (from, to) in [
+        ("Eve <eve@evil.test>", &right),
+        ("Bob <bob@agents.test>", &right),
+        ("Bob <bob@agents.test>", &others),
+        (JANES, &wrong),
+        (JANES, &revoked),
+    ] {
+        w.mail(from, to, "", "yes").await;
+    }
+    w.mail(JANES, &right, "Auto-Submitted: auto-replied\r\n", "I am away.").await;
+    assert_eq!(sent(&w).await.len(), 2);
+    for item in held {
+        assert_eq!(w.opened.store.inbox_item(item.id).await.unwrap().unwrap().fate, Fate::Held);
+    }
+}
+
+#[tokio::test]
+async fn a_restart_and_a_quiet_hour_let_nothing_go_and_an_admin_can() {
+    let (mut w, held) = braked().await;
+    w.restart().await;
+    w.opened.clock = crate::clock::Clock::ahead(7_200_000);
+    let late = answer(&w, 1, "Six").await;
+    assert_eq!((late.fate, late.reason.as_str()), (Fate::Held, "rate"), "no answer overtakes those that are held");
+    assert_eq!(braked_mails(&w.outbox().await).len(), 1);
+    for id in [held[0].id, held[1].id, held[2].id, late.id] {
+        w.opened.store.run(Cmd::ReleaseInbox { id, by: None, door: "cli", now: 1 }).await.unwrap();
+        w.decide_all().await;
+    }
+    let texts: Vec<_> = sent(&w).await.into_iter().map(|(_, text)| text).collect();
+    assert_eq!(texts, ["One", "Two", "Three", "Four", "Five", "Six"]);
+}
+
+#[tokio::test]
+async fn after_the_address_of_the_question_has_expired_it_is_asked_again() {
+    let (mut w, _) = braked().await;
+    w.opened.clock = crate::clock::Clock::ahead(4 * 3_600_000);
+    let late = answer(&w, 1, "Six").await;
+    assert_eq!(braked_mails(&w.outbox().await).len(), 2);
+    w.mail(JANES, &lot(&w, JANE, late.id).await, "", "").await;
+    assert_eq!(sent(&w).await.len(), 6);
+}
+
+#[tokio::test]
+async fn a_new_conversation_is_an_answer_and_so_is_what_is_submitted() {
+    let w = world().await;
+    let desk = w.address(Purpose::Desk, JANE, 0).await;
+    let submitted = async |text: &str| {
+        let to = w.address(Purpose::Answer, JANE, 1).await;
+        let mut envelope = w.envelope(JANES, &[&to]);
+        envelope.auth_user = Some("agent@desk.localhost".into());
+        envelope.verdict = Some(Verdict { aligned: true, by: Some(By::Submission), ..Verdict::default() });
+        let raw = format!("From: {JANES}\r\nTo: {to}\r\nSubject: x\r\nMessage-ID: <{text}@agents.test>\r\n\r\n{text}\r\n");
+        let id = w.keep(envelope, raw.as_bytes()).await;
+        w.decide_all().await;
+        w.opened.store.inbox_item(id).await.unwrap().unwrap()
+    };
+    assert_eq!(submitted("One").await.reason, "answer");
+    assert_eq!(w.mail(JANES, &desk, "", "@new cleo@customer.test\nHello.").await.reason, "ticket");
+    assert_eq!(submitted("Three").await.reason, "rate");
+    let new = w.mail(JANES, &desk, "", "@new dan@customer.test\nHello.").await;
+    assert_eq!((new.fate, new.reason.as_str()), (Fate::Held, "rate"));
+    assert_eq!(braked_mails(&w.outbox().await).len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_while_the_lot_goes_waits_for_those_before_it() {
+    let (w, held) = braked().await;
+    let confirm = lot(&w, JANE, held[0].id).await;
+    let to = w.address(Purpose::Answer, JANE, 1).await;
+    let raw = |to: &str, text: &str| format!("From: {JANES}\r\nTo: {to}\r\nSubject: x\r\nMessage-ID: <{text}@a.test>\r\n\r\n{text}\r\n");
+    w.accept(JANES, &[&confirm], raw(&confirm, "yes").as_bytes()).await;
+    let cancel = tokio_util::sync::CancellationToken::new();
+    let pipeline = w.pipeline();
+    for mail in pipeline.claim(&mut false, Vec::new()).await {
+        pipeline.one(mail, &cancel).await;
+    }
+    let last = w.accept(JANES, &[&to], raw(&to, "Six").as_bytes()).await;
+    let claimed = pipeline.claim(&mut false, Vec::new()).await;
+    let ids: Vec<_> = claimed.iter().map(|mail| mail.id).collect();
+    assert_eq!(ids, [held[0].id, held[1].id, last], "of two answers to one ticket the older one");
+    // The newest is decided first.
+    for mail in claimed.into_iter().rev() {
+        pipeline.one(mail, &cancel).await;
+    }
+    w.decide_all().await;
+    let texts: Vec<_> = sent(&w).await.into_iter().filter(|(ticket, _)| *ticket == 1).map(|(_, text)| text).collect();
+    assert_eq!(texts, ["One", "Two", "Three", "Five", "Six"]);
+}
