@@ -220,6 +220,9 @@ def main():
             more = [generator.next() for _ in range(2_000)]
             lag_under_load(desk, more, options.connections)
             if options.search:
+                # The last mails were accepted, and are not all decided yet.
+                desk.wait_until_done()
+                wait_for_index(desk, 0)
                 searched(desk, own_queries(options.queries) if options.queries else made_queries(generator))
         finally:
             desk.stop()
