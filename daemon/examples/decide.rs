@@ -12,7 +12,7 @@ use ombud::desk::addresses::Book;
 use ombud::desk::token::{Grant, KeyRing, Purpose};
 use ombud::desk::{Desk, Mail, decide};
 use ombud::model::changes::MailboxRow;
-use ombud::model::facts::{Facts, Keys, Step, TicketFacts};
+use ombud::model::facts::{Facts, Keys, Step, TicketFacts, Words};
 use ombud::model::people::{Notify, Person, Settings};
 use ombud::model::ticket::{Participant, Priority, Role, Standing, Status, Ticket};
 use ombud::model::{By, Envelope, InboxId, MailboxId, PersonId, TicketId, Transport, Understood, Verdict};
@@ -123,7 +123,8 @@ impl World {
         facts.inbox.extend(keys.inbox.into_iter().map(|id| (id, None)));
         facts.outbox.extend(keys.outbox.into_iter().map(|id| (id, None)));
         facts.counts.extend(keys.counts.into_iter().map(|key| (key, 0)));
-        facts.last_words.extend(keys.last_words.into_iter().map(|key| (key, "It burns, and it smells.".to_owned())));
+        let words = || Words { own: "It burns, and it smells.".into(), whole: "It burns, and it smells.\n-- \nAnn".into() };
+        facts.last_words.extend(keys.last_words.into_iter().map(|key| (key, words())));
         facts.last_answers.extend(keys.last_answers.into_iter().map(|key| (key, None)));
         facts.notes.extend(keys.notes.into_iter().map(|id| (id, "Beware, she has called twice today and was not amused.".to_owned())));
         facts.brakes.extend(keys.brakes.into_iter().map(|id| (id, ombud::model::facts::Brake::default())));

@@ -71,15 +71,16 @@ pub(super) fn doubt(u: &crate::model::Understood, theirs: &str) -> Option<Object
 /// Commands and text of the mail; text alone, as it stands, when the agent has said so after a line was not clear.
 fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, Objection> {
     let u = draft.mail.understood;
-    let theirs = draft.facts.last_words.get(&(t.ticket.id, place.turn)).map_or("", String::as_str);
-    let text = answer::text(u, theirs);
-    let unmarked = answer::unmarked(u, theirs);
+    let theirs = draft.facts.last_words.get(&(t.ticket.id, place.turn));
+    let (own, whole) = theirs.map_or(("", ""), |words| (words.own.as_str(), words.whole.as_str()));
+    let text = answer::text(u, own);
+    let unmarked = answer::unmarked(u, whole);
     if draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss") {
         let text = format!("{text}\n\n{}", unmarked.join("\n")).trim().to_owned();
         return Ok(Block { commands: Vec::new(), note_inside: says_note(&text), text });
     }
-    let block = parse(&text, &names(draft, Some(t))).map_err(told)?;
-    if let Some(doubt) = doubt(u, theirs) {
+    let block = parse(&text, &|word| is_name(draft, Some(t), word)).map_err(told)?;
+    if let Some(doubt) = doubt(u, whole) {
         return Err(doubt);
     }
     if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
@@ -88,11 +89,11 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
     Ok(block)
 }
 
-/// Words of the names of the people here and of the requester.
-pub(super) fn names(draft: &Draft<'_>, t: Option<&TicketFacts>) -> Vec<String> {
+/// Whether a word is part of the name of somebody who works here, or of the requester's.
+pub(super) fn is_name(draft: &Draft<'_>, t: Option<&TicketFacts>, word: &str) -> bool {
     let requester = t.and_then(|t| draft.facts.person(t.ticket.requester));
-    let people = draft.facts.staff().iter().chain(requester);
-    people.flat_map(|p| p.shown_name().to_lowercase().split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect()
+    let mut people = draft.facts.staff().iter().chain(requester);
+    people.any(|p| p.shown_name().to_lowercase().split_whitespace().any(|part| part == word))
 }
 
 /// Why a public answer must not leave as it is.
@@ -138,7 +139,7 @@ pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
 fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) -> Known<Option<Objection>> {
     let id = t.ticket.id;
     need(draft.facts, Keys { notes: [id].into(), ..Keys::default() })?;
-    let theirs = draft.facts.last_words.get(&(id, place.turn)).map_or("", String::as_str);
+    let theirs = draft.facts.last_words.get(&(id, place.turn)).map_or("", |words| words.whole.as_str());
     let notes = draft.facts.notes.get(&id).map_or("", String::as_str);
     let line = inside::note_line(text, notes, theirs);
     Ok(line.map(|line| ("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))))

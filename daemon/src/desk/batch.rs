@@ -3,7 +3,7 @@
 use crate::model::TicketId;
 use crate::model::address::is_plain;
 
-use super::commands::{Command, Kind, Wrong, command, kind, of_text};
+use super::commands::{Command, IsName, Kind, Wrong, command, kind, of_text};
 
 /// Tickets that one mail may name.
 const TICKETS: usize = 50;
@@ -52,7 +52,7 @@ enum Place {
 }
 
 /// Reads a mail to a desk address. Text ends the commands: it belongs to the note or the conversation above it.
-pub(super) fn parse(text: &str, names: &[String]) -> Result<Orders, Wrong> {
+pub(super) fn parse(text: &str, is_name: IsName<'_>) -> Result<Orders, Wrong> {
     let mut orders = Orders::default();
     let mut place = Place::Nowhere;
     let mut rest: Vec<&str> = Vec::new();
@@ -61,7 +61,7 @@ pub(super) fn parse(text: &str, names: &[String]) -> Result<Orders, Wrong> {
             continue;
         }
         let wrong = |why: String| Wrong { reason: "command_error", line: line.trim().to_owned(), why };
-        match if rest.is_empty() { kind(line, names) } else { Kind::Text } {
+        match if rest.is_empty() { kind(line, is_name) } else { Kind::Text } {
             Kind::Command("ticket", argument) => {
                 orders.blocks.push(block(argument).map_err(wrong)?);
                 place = Place::Tickets;
@@ -177,7 +177,7 @@ mod tests {
     use crate::model::ticket::Status;
 
     fn read(text: &str) -> Result<Orders, Wrong> {
-        parse(text, &["ann".into()])
+        parse(text, &|word| word == "ann")
     }
 
     #[test]

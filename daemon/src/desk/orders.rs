@@ -69,7 +69,7 @@ fn back(mut draft: Draft<'_>, by: &Person, reason: &str, detail: &str) -> Change
 
 fn read(draft: &Draft<'_>) -> Result<Orders, agent::Objection> {
     let u = draft.mail.understood;
-    let orders = parse(&answer::text(u, ""), &agent::names(draft, None)).map_err(agent::told)?;
+    let orders = parse(&answer::text(u, ""), &|word| agent::is_name(draft, None, word)).map_err(agent::told)?;
     if let Some(doubt) = agent::doubt(u, "") {
         return Err(doubt);
     }

@@ -176,6 +176,15 @@ pub struct LastAnswer {
     pub stands: bool,
 }
 
+/// What a customer has written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words {
+    /// This time.
+    pub own: String,
+    /// With what they quote, and their signature.
+    pub whole: String,
+}
+
 /// Everything that was read for one decision, "none" included. The commit reads it again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
@@ -200,7 +209,7 @@ pub struct Facts {
     /// Answers to `Keys::counts`.
     pub counts: BTreeMap<CountKey, i64>,
     /// Answers to `Keys::last_words`; empty when there are none.
-    pub last_words: BTreeMap<(TicketId, i64), String>,
+    pub last_words: BTreeMap<(TicketId, i64), Words>,
     /// Answers to `Keys::last_answers`.
     pub last_answers: BTreeMap<(TicketId, PersonId), Option<LastAnswer>>,
     /// Answers to `Keys::notes`, one after the other; empty when there are none.

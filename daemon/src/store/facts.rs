@@ -1,6 +1,6 @@
 //! Reads what a decision asks for: a fixed set of multi-row queries in one snapshot.
 
-use crate::model::facts::{CountKey, Facts, Filed, HeldFacts, Keys, RefHit, TicketFacts};
+use crate::model::facts::{CountKey, Facts, Filed, HeldFacts, Keys, RefHit, TicketFacts, Words};
 use crate::model::ticket::{MessageKind, Participant, Priority, Standing, Status, Ticket};
 use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
 
@@ -34,10 +34,11 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     take_back::load(conn, facts, keys).await?;
     brake::load(conn, facts, keys).await?;
     for (ticket, turn) in &keys.last_words {
-        let sql = "SELECT b.reply_text FROM message m JOIN message_body b ON b.message = m.id
+        let sql = "SELECT b.reply_text, b.text FROM message m JOIN message_body b ON b.message = m.id
             WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.turn DESC, m.id DESC LIMIT 1";
         let row = conn.opt(sql, vec![(*ticket).into(), (*turn).into()]).await?;
-        facts.last_words.insert((*ticket, *turn), row.map(|r| r.text(0)).transpose()?.unwrap_or_default());
+        let words = row.map(|r| Ok::<_, StoreError>(Words { own: r.text(0)?, whole: r.text(1)? })).transpose()?;
+        facts.last_words.insert((*ticket, *turn), words.unwrap_or_default());
     }
     for ticket in &keys.notes {
         let sql = "SELECT b.reply_text FROM message m JOIN message_body b ON b.message = m.id
