@@ -7,6 +7,7 @@ mod api;
 pub mod browser;
 pub mod certificates;
 pub mod chance;
+pub mod client;
 pub mod desk;
 pub mod dns;
 pub mod dovecot;

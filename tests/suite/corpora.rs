@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::{JANE, SUPPORT};
 
 /// The folder of real mail; where there is none the test says so, and in CI it fails.
-fn folder(test: &str) -> Option<PathBuf> {
+pub fn folder(test: &str) -> Option<PathBuf> {
     let found = corpora();
     if found.is_none() {
         let why = "there is no folder ../shared/corpora; OMBUD_CORPORA names another";

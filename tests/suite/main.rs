@@ -6,6 +6,7 @@ mod brake;
 mod browser;
 mod campaign;
 mod cli;
+mod clients;
 mod clock;
 mod commands;
 mod conversation;
