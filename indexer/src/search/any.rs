@@ -5,9 +5,14 @@ use tantivy::query::{BitSetDocSet, ConstScorer, EmptyScorer, EnableScoring, Expl
 use tantivy::schema::IndexRecordOption;
 use tantivy::{BitSet, DocId, DocSet as _, SegmentReader, TERMINATED, TantivyError, Term};
 
-/// These terms.
+use super::budget::{BETWEEN_LOOKS, Budget};
+
+/// These terms. When the budget is over it matches nothing more.
 #[derive(Clone, Debug)]
-pub(super) struct AnyOf(pub(super) Vec<Term>);
+pub(super) struct AnyOf {
+    pub(super) terms: Vec<Term>,
+    pub(super) budget: Budget,
+}
 
 impl Query for AnyOf {
     fn weight(&self, _: EnableScoring<'_>) -> tantivy::Result<Box<dyn Weight>> {
@@ -15,19 +20,23 @@ impl Query for AnyOf {
     }
 
     fn query_terms<'a>(&'a self, visitor: &mut dyn FnMut(&'a Term, bool)) {
-        self.0.iter().for_each(|term| visitor(term, false));
+        self.terms.iter().for_each(|term| visitor(term, false));
     }
 }
 
 impl Weight for AnyOf {
     fn scorer(&self, reader: &SegmentReader, boost: f32) -> tantivy::Result<Box<dyn Scorer>> {
-        let mut found: Option<BitSet> = None;
-        for term in &self.0 {
+        let (mut found, mut seen): (Option<BitSet>, u32) = (None, 0);
+        for term in &self.terms {
             let Some(mut list) = reader.inverted_index(term.field())?.read_postings(term, IndexRecordOption::Basic)? else { continue };
             let found = found.get_or_insert_with(|| BitSet::with_max_value(reader.max_doc()));
             while list.doc() != TERMINATED {
                 found.insert(list.doc());
                 list.advance();
+                seen = seen.wrapping_add(1);
+                if seen.is_multiple_of(BETWEEN_LOOKS) && self.budget.is_over() {
+                    return Ok(Box::new(EmptyScorer));
+                }
             }
         }
         Ok(match found {
@@ -44,6 +53,8 @@ impl Weight for AnyOf {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
+
+    use std::time::Duration;
 
     use tantivy::collector::DocSetCollector;
     use tantivy::query::{BooleanQuery, TermSetQuery};
@@ -69,11 +80,12 @@ mod tests {
         }
         let searcher = index.reader().unwrap().searcher();
         let terms = |words: &str| words.split(' ').map(|word| Term::from_field_text(fields.text, word)).collect::<Vec<_>>();
+        let any = |words| AnyOf { terms: terms(words), budget: Budget::new(Duration::MAX) };
         for words in ["a", "a c", "e b", "nobody", "a b c d e"] {
             let theirs = searcher.search(&TermSetQuery::new(terms(words)), &DocSetCollector).unwrap();
-            assert_eq!(searcher.search(&AnyOf(terms(words)), &DocSetCollector).unwrap(), theirs, "{words}");
-            let both = |query: Box<dyn Query>| BooleanQuery::intersection(vec![Box::new(AnyOf(terms("a d"))), query]);
-            let ours = searcher.search(&both(Box::new(AnyOf(terms(words)))), &DocSetCollector).unwrap();
+            assert_eq!(searcher.search(&any(words), &DocSetCollector).unwrap(), theirs, "{words}");
+            let both = |query: Box<dyn Query>| BooleanQuery::intersection(vec![Box::new(any("a d")), query]);
+            let ours = searcher.search(&both(Box::new(any(words))), &DocSetCollector).unwrap();
             let theirs = searcher.search(&both(Box::new(TermSetQuery::new(terms(words)))), &DocSetCollector).unwrap();
             assert_eq!(ours, theirs, "{words}");
         }

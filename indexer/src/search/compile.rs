@@ -1,5 +1,6 @@
 //! A [`Query`](crate::Query) as tantivy wants it. Words score by BM25; everything else only lets through.
 
+use std::cell::Cell;
 use std::ops::Bound;
 
 use tantivy::query::{
@@ -26,6 +27,8 @@ pub(super) struct Compiler<'a> {
     pub(super) searcher: &'a Searcher,
     pub(super) fields: Fields,
     pub(super) budget: Budget,
+    /// Set when something looks at more documents than those of the terms that it names.
+    pub(super) is_wide: Cell<bool>,
 }
 
 impl Compiler<'_> {
@@ -60,6 +63,7 @@ impl Compiler<'_> {
             });
         }
         if clauses.iter().all(|(occur, _)| *occur == Occur::MustNot) {
+            self.is_wide.set(true);
             clauses.push((Occur::Must, silent(Box::new(AllQuery))));
         }
         Ok(Box::new(BooleanQuery::new(clauses)))
@@ -94,6 +98,7 @@ impl Compiler<'_> {
             Leaf::Label { field, value } => Ok(self.label(&format!("{}:{value}", field.name()))),
             Leaf::In(kind) => Ok(self.label(&format!("in:{}", kind.name()))),
             Leaf::Day { side, day } => {
+                self.is_wide.set(true);
                 let at = day.begins_at();
                 let (from, to) = match side {
                     Side::After => (Bound::Included(Term::from_field_i64(self.fields.updated, at)), Bound::Unbounded),
@@ -109,7 +114,7 @@ impl Compiler<'_> {
         let mut terms = text::terms(text);
         let prefix = shape == Shape::Prefix && !text::ends_dense(text);
         if let [(_, word)] = &terms[..] {
-            return Ok(if prefix { expand(self.searcher, field, word, |_| true)? } else { term(field, word) });
+            return Ok(if prefix { expand(self.searcher, self.budget, field, word, |_| true)? } else { term(field, word) });
         }
         let mut terms: Vec<(usize, Term)> = terms.drain(..).map(|(at, term)| (at, Term::from_field_text(field, &term))).collect();
         terms.sort_by_key(|(at, _)| *at);
@@ -141,7 +146,7 @@ impl Compiler<'_> {
             Shape::Quoted if value.contains('@') => rest.is_empty(),
             Shape::Quoted | Shape::Bare => rest.is_empty() || rest.starts_with(['@', '.']),
         };
-        Ok(silent(expand(self.searcher, self.fields.label, &prefix, whole)?))
+        Ok(silent(expand(self.searcher, self.budget, self.fields.label, &prefix, whole)?))
     }
 
     fn label(&self, label: &str) -> Box<dyn Query> {

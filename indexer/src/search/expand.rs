@@ -7,6 +7,7 @@ use tantivy::schema::Field;
 use tantivy::{Searcher, Term};
 
 use super::any::AnyOf;
+use super::budget::Budget;
 
 /// Most terms that a prefix becomes.
 pub(super) const MAX_EXPANSIONS: usize = 256;
@@ -16,7 +17,13 @@ const MAX_SCANNED: usize = 4096;
 
 /// Documents with a term that begins with `prefix` and goes on as wanted. Of too many terms those count that most
 /// documents have; of very many, the first in the order of the dictionary.
-pub(super) fn expand(searcher: &Searcher, field: Field, prefix: &str, wanted: impl Fn(&str) -> bool) -> tantivy::Result<Box<dyn Query>> {
+pub(super) fn expand(
+    searcher: &Searcher,
+    budget: Budget,
+    field: Field,
+    prefix: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> tantivy::Result<Box<dyn Query>> {
     let mut found: HashMap<String, u32> = HashMap::new();
     for reader in searcher.segment_readers() {
         let index = reader.inverted_index(field)?;
@@ -36,5 +43,5 @@ pub(super) fn expand(searcher: &Searcher, field: Field, prefix: &str, wanted: im
         return Ok(Box::new(EmptyQuery));
     }
     let terms = rests.iter().map(|(rest, _)| Term::from_field_text(field, &format!("{prefix}{rest}")));
-    Ok(Box::new(AnyOf(terms.collect())))
+    Ok(Box::new(AnyOf { terms: terms.collect(), budget }))
 }

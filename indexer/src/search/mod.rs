@@ -9,6 +9,7 @@ mod phrase;
 mod rank;
 mod view;
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -122,8 +123,9 @@ impl Live {
         let view = self.view();
         let wanted = page.offset.saturating_add(page.limit).min(MAX_HITS);
         let budget = Budget::new(page.budget);
-        let compiled = Compiler { searcher: &view.searcher, fields: self.fields, budget }.query(&query.root, page.scope)?;
-        let (best, total) = rank::best(&view, &*compiled, wanted, budget)?;
+        let compiler = Compiler { searcher: &view.searcher, fields: self.fields, budget, is_wide: Cell::new(false) };
+        let compiled = compiler.query(&query.root, page.scope)?;
+        let (best, total) = rank::best(&view, &*compiled, compiler.is_wide.get(), wanted, budget)?;
         let items = best.into_iter().skip(page.offset).map(|ranked| Ok(Hit { key: view.key(ranked)?, score: ranked.score }));
         Ok(Hits { items: items.collect::<Result<_, SearchError>>()?, total })
     }

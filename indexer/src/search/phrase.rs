@@ -307,6 +307,6 @@ mod tests {
         let reader = searcher.segment_reader(0);
         let mut ended = weight.scorer(reader, 1.0).unwrap();
         assert_eq!((ended.doc(), ended.seek(2000)), (TERMINATED, TERMINATED));
-        assert!(super::super::rank::best(&View::of(searcher).unwrap(), &over, 1, over.budget).is_err());
+        assert!(super::super::rank::best(&View::of(searcher).unwrap(), &over, false, 1, over.budget).is_err());
     }
 }

@@ -60,9 +60,15 @@ const COUNTED: usize = 64;
 static PROCESSORS: LazyLock<u64> = LazyLock::new(|| thread::available_parallelism().map_or(1, |n| n.get() as u64));
 
 /// The best `wanted` documents, best first, and how many match in all. Where many documents are to be looked at, the
-/// index is divided among the processors.
-pub(super) fn best(view: &View, query: &dyn Query, wanted: usize, budget: Budget) -> Result<(Vec<Ranked>, u64), SearchError> {
-    let docs = candidates(&view.searcher, query)?;
+/// index is divided among the processors; `is_wide`: that are more than those of the terms in the query.
+pub(super) fn best(
+    view: &View,
+    query: &dyn Query,
+    is_wide: bool,
+    wanted: usize,
+    budget: Budget,
+) -> Result<(Vec<Ranked>, u64), SearchError> {
+    let docs = if is_wide { view.searcher.num_docs() } else { candidates(&view.searcher, query)? };
     best_of(view, query, wanted, budget, (docs / SHARE).clamp(1, *PROCESSORS))
 }
 
@@ -70,8 +76,8 @@ pub(super) fn best(view: &View, query: &dyn Query, wanted: usize, budget: Budget
 fn candidates(searcher: &Searcher, query: &dyn Query) -> Result<u64, SearchError> {
     let mut terms = Vec::new();
     query.query_terms(&mut |term, _| terms.push(term));
-    if terms.is_empty() || terms.len() > COUNTED {
-        return Ok(searcher.segment_readers().iter().map(|reader| u64::from(reader.max_doc())).sum());
+    if terms.len() > COUNTED {
+        return Ok(searcher.num_docs());
     }
     terms.into_iter().map(|term| Ok(searcher.doc_freq(term)?)).sum()
 }
