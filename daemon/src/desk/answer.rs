@@ -3,7 +3,7 @@
 use crate::model::Understood;
 use crate::model::understood::{Attachment, LineKind};
 
-use crate::understand::MARKER;
+use crate::understand::{MARKER, is_header_line};
 
 use super::lookup::Lookup;
 
@@ -41,8 +41,8 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
     }
     let is_marked = |line: &str| line.starts_with(['>', '|']);
     let tail = quote.iter().rposition(|line| is_marked(line)).map_or(0, |last| last + 1);
-    let header = |line: &str| line.ends_with(':') || line.split_once(':').is_some_and(|(name, _)| !name.contains(' ') && name.len() < 12);
-    let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || header(line));
+    let is_header = |line: &str| line.ends_with(':') || is_header_line(line);
+    let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || is_header(line));
     let mut is_theirs = |line: &str| {
         let line = squeeze(line);
         line.is_empty() || words.has(&line)
@@ -143,6 +143,9 @@ mod tests {
         assert!(unmarked(&quote(&["On 21 Nov 2026 Ann wrote:", "It burns."]), "It burns.").is_empty());
         assert!(unmarked(&quote(&["On 21 Nov 2026 Ann wrote:", "> anything"]), "").is_empty());
         assert!(unmarked(&quote(&["From: Ann", "Sent: today", "", "anything", MARKER, "Ticket: #1"]), "").is_empty());
+        assert!(unmarked(&quote(&["Отправлено: четверг", "Enviado el: jueves", "Asunto: x", "", "It burns."]), "It burns.").is_empty());
+        assert!(unmarked(&quote(&["-----Original Message-----", "From: Ann", "", "It burns."]), "It burns.").is_empty());
+        assert_eq!(unmarked(&quote(&["From: Ann", "Achtung: nein"]), "It burns."), ["Achtung: nein"]);
     }
 
     #[test]

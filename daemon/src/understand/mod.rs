@@ -56,5 +56,6 @@ pub use limits::Limits;
 pub use message::{Part, parts, understand};
 pub use origin::{origin, scanned_origin};
 pub use prescan::{Refusal, Scan, prescan};
+pub use quoted_header::is_header_line;
 pub use reply::MARKER;
 pub use when::{Kept, when};

@@ -2,6 +2,7 @@
 //! the languages they are translated to.
 
 use self::words::{DATE, FROM, OTHER, SUBJECT, TO};
+use super::separator::separator;
 
 mod words;
 
@@ -36,6 +37,11 @@ pub fn label(line: &str) -> Option<(Label, &str)> {
         .or_else(|| of(&SUBJECT, Label::Subject))
         .or_else(|| of(&OTHER, Label::Other))?;
     Some((label, value.trim_matches(|c: char| c.is_whitespace() || c == '*')))
+}
+
+/// Whether a line is one of such a block by its name, or announces one.
+pub fn is_header_line(line: &str) -> bool {
+    label(line).is_some() || separator(line).is_some()
 }
 
 /// A header block that was found.
