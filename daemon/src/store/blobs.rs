@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW, UTIME_OMIT};
 use sha2::{Digest, Sha256};
 use zstd::bulk::{Compressor, Decompressor};
+use zstd::stream::read::Decoder;
 use zstd::zstd_safe::compress_bound;
 
 use super::backup::rest::Rest;
@@ -71,15 +72,8 @@ impl Store {
 
     /// The plain bytes of a blob.
     pub async fn blob(&self, sha: &[u8]) -> Result<Vec<u8>, StoreError> {
+        let (body, size) = self.packed(sha).await?;
         let sha = sha.to_vec();
-        let mut read = self.glance().await?;
-        let row = read.conn().opt("SELECT place, body, size FROM blob WHERE sha = $1", vec![sha.clone().into()]).await?;
-        let row = row.ok_or_else(|| StoreError::NotFound("the raw mail is no longer kept".into()))?;
-        let (place, mut body, size) = (row.int(0)?, row.opt_bytes(1)?, row.int(2)?);
-        if place == PARTS {
-            body = Some(parts::read(&mut read.conn(), &sha).await?);
-        }
-        drop(read);
         let path = self.blob_path(&sha);
         tokio::task::spawn_blocking(move || {
             let packed = match body {
@@ -96,6 +90,33 @@ impl Store {
         })
         .await
         .map_err(|e| StoreError::Io(e.to_string()))?
+    }
+
+    /// The first plain bytes of a blob, so many at most; they are not compared with its name.
+    pub async fn blob_head(&self, sha: &[u8], most: u64) -> Result<Vec<u8>, StoreError> {
+        let ((body, _), path) = (self.packed(sha).await?, self.blob_path(sha));
+        let read = move || {
+            let packed: Box<dyn Read> = match body {
+                Some(body) => Box::new(Cursor::new(body)),
+                None => Box::new(File::open(&path)?),
+            };
+            let mut head = Vec::new();
+            Decoder::new(packed)?.take(most).read_to_end(&mut head)?;
+            Ok(head)
+        };
+        tokio::task::spawn_blocking(read).await.map_err(|e| StoreError::Io(e.to_string()))?
+    }
+
+    /// The compressed body, if it is not in a file, and its plain size.
+    async fn packed(&self, sha: &[u8]) -> Result<(Option<Vec<u8>>, i64), StoreError> {
+        let mut read = self.glance().await?;
+        let row = read.conn().opt("SELECT place, body, size FROM blob WHERE sha = $1", vec![sha.to_vec().into()]).await?;
+        let row = row.ok_or_else(|| StoreError::NotFound("the raw mail is no longer kept".into()))?;
+        let (place, mut body, size) = (row.int(0)?, row.opt_bytes(1)?, row.int(2)?);
+        if place == PARTS {
+            body = Some(parts::read(&mut read.conn(), sha).await?);
+        }
+        Ok((body, size))
     }
 
     /// Removes the files of bodies that no row names any more; answers with those whose time has not come: a backup

@@ -73,6 +73,10 @@ async fn a_large_mail_goes_into_a_file_and_comes_back_whole() {
     let raw = format!("From: ann@customer.test\r\nSubject: Big\r\n\r\n{body}\r\n");
     let item = w.raw("ann@customer.test", &[SUPPORT], raw.as_bytes()).await;
     assert_eq!(w.opened.store.blob(&item.blob).await.unwrap(), raw.as_bytes());
+    for most in [0, 10, 70_000, 1 << 30] {
+        let head = raw.as_bytes().get(..most).unwrap_or(raw.as_bytes());
+        assert_eq!(w.opened.store.blob_head(&item.blob, most as u64).await.unwrap(), head, "{most}");
+    }
     // Where several processes share the database, a file of one of them would help nobody.
     let files = std::fs::read_dir(w.opened.store.data().join("blobs")).unwrap().count();
     assert_eq!(files, usize::from(!w.opened.store.is_shared()));

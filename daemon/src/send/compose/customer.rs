@@ -12,6 +12,9 @@ use super::super::letter::Letter;
 use super::super::wording;
 use super::{Composer, Matter, minute};
 
+/// Octets of a mail in which the header is looked for.
+const HEADER: u64 = 64 << 10;
+
 impl Composer<'_> {
     pub(super) fn ack(&self, letter: &mut Letter, matter: &Matter) {
         let number = Self::number(matter);
@@ -49,7 +52,7 @@ impl Composer<'_> {
             subject(matter).clone_into(&mut letter.subject);
         }
         if let Some(last) = &last {
-            letter.references.extend(self.chain(last).await?);
+            letter.references.extend(self.chain(last).await);
         }
         let inside = Inside { book: &self.desk.book, staff: &[] };
         if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
@@ -63,18 +66,23 @@ impl Composer<'_> {
         Ok(())
     }
 
-    /// What a mail refers to, and itself.
-    async fn chain(&self, mail: &MessageItem) -> Result<Vec<String>, StoreError> {
+    /// What a mail refers to, and itself. An answer leaves also where that can't be read.
+    async fn chain(&self, mail: &MessageItem) -> Vec<String> {
         let mut ids = match &mail.blob {
-            Some(blob) => {
-                let (raw, limits) = (self.store.blob(blob).await?, Limits::from(&self.desk.config.limits));
-                let read = tokio::task::spawn_blocking(move || understand(&raw, &limits).references).await;
-                read.map_err(|e| StoreError::Io(e.to_string()))?
-            }
+            Some(blob) => self.references(blob).await.unwrap_or_else(|error| {
+                tracing::warn!(message = %mail.id, %error, "what a customer's mail refers to can't be read; the answer refers to the mail alone");
+                Vec::new()
+            }),
             None => Vec::new(),
         };
         ids.extend(mail.message_id.clone());
-        Ok(ids)
+        ids
+    }
+
+    async fn references(&self, blob: &[u8]) -> Result<Vec<String>, StoreError> {
+        let (head, limits) = (self.store.blob_head(blob, HEADER).await?, Limits::from(&self.desk.config.limits));
+        let read = tokio::task::spawn_blocking(move || understand(&head, &limits).references).await;
+        read.map_err(|e| StoreError::Io(e.to_string()))
     }
 
     /// The customer's last message, their own words only, below the answer.
