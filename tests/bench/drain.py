@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+"""The way out: how fast a queue that has waited empties into one server, beside Postfix with the very same mails.
+
+    cargo build --release
+    tests/bench/drain.py                  # 4,000 mails over 20 connections
+    tests/bench/drain.py --backlog 100000 # only: whether accepting is slower while so many mails wait
+
+Each mail that comes in makes two that go out: an acknowledgement and a notification. They wait for a relay that is not
+there until the configuration names one that is (smtp-sink, which keeps what it gets); then time runs. What it got is
+given to a Postfix that holds it back, and time runs again when it may go. Ours composes each mail in that time, too.
+Debian: `apt-get install postfix`; Postfix is measured where we are root.
+"""
+
+import argparse
+import os
+import pathlib
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+
+from mails import Mails
+from peers import Desk, Postfix, cpu, free_port, resident
+from way_in import ROOT, Client, pour, stuffed
+
+CONNECTIONS = 20
+
+
+class Sink:
+    """A server that takes everything and keeps it in files."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir()
+        self.folder.chmod(0o777)
+        self.port = free_port()
+        user = ["-u", "postfix"] if os.getuid() == 0 else []
+        command = ["smtp-sink", *user, "-R", str(self.folder), "-d", "%M.", f"127.0.0.1:{self.port}", "512"]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def mails(self):
+        """Envelope sender, recipient and content of each, as it came."""
+        for path in sorted(self.folder.iterdir()):
+            head, content = {}, []
+            lines = path.read_bytes().split(b"\n")
+            while lines and lines[0].startswith(b"X-"):
+                name, value = lines.pop(0).split(b": ", 1)
+                if name not in (b"X-Mail-Args", b"X-Rcpt-Args"):
+                    continue
+                head[name] = re.search(rb"<([^>]*)>", value)[1].decode()
+            while lines and (lines[0].startswith(b"Received: from") or lines[0][:1] in b"\t "):
+                lines.pop(0)
+            content = b"\r\n".join(lines).rstrip() + b"\r\n"
+            yield head[b"X-Mail-Args"], head[b"X-Rcpt-Args"], content
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Relaying(Postfix):
+    """A Postfix that holds everything back until it is told where to."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.set("defer_transports = smtp", "default_transport = smtp", f"default_destination_concurrency_limit = {CONNECTIONS}")
+        self.set(f"initial_destination_concurrency = {CONNECTIONS}", f"default_process_limit = {CONNECTIONS + 80}", "smtp_tls_security_level = none")
+        self.set("smtp_dns_support_level = disabled", "qmgr_message_active_limit = 100000")
+        self.command("reload")
+
+    def set(self, *settings):
+        subprocess.run(["postconf", "-c", self.folder / "etc", "-e", *settings], check=True)
+
+    def fill(self, mails):
+        client = Client(self)
+        for sender, recipient, content in mails:
+            client.to = recipient
+            client.send(sender, content)
+
+    def drain(self, port):
+        self.set(f"relayhost = [127.0.0.1]:{port}", "defer_transports =")
+        self.command("reload")
+        subprocess.run(["postqueue", "-c", self.folder / "etc", "-f"], check=True)
+        self.wait_until_done()
+
+
+class Sending(Desk):
+    """A desk whose mail waits."""
+
+    name = "Ombud"
+
+    def drain(self, port):
+        config = self.config.read_text()
+        self.config.write_text(config.replace("smtp://127.0.0.1:9", f"smtp://127.0.0.1:{port}"))
+        os.kill(self.pid, signal.SIGHUP)
+        while self.get("/api/v1/outbox?state=waiting&limit=1")["items"]:
+            time.sleep(0.05)
+
+
+def desk_at(binary, folder):
+    # Acknowledgements to one domain are capped by default, and that is not what is measured.
+    return Sending(binary, folder, more=f"connections = {CONNECTIONS}\n[limits]\nacks_per_domain_hour = 1000000\n")
+
+
+def customers(n):
+    """Mails that open a ticket each, all of other people."""
+    generator = Mails(Desk.to)
+    for i in range(n):
+        _, mail = generator.next()
+        sender = f"c{i}@customer{i % 500}.example"
+        mail = re.sub(rb"(?m)^(In-Reply-To|References): .*\r\n", b"", mail)
+        yield sender, re.sub(rb"(?m)^From: .*\r$", f"From: Customer <{sender}>\r".encode(), mail)
+
+
+def timed(peer, port, n):
+    before, start = cpu(peer.pid), time.monotonic()
+    peer.drain(port)
+    took, spent = time.monotonic() - start, cpu(peer.pid) - before
+    print(f"{peer.name:8} {n / took:6.0f} mails/s left ({n} in {took:.1f} s), {1000 * spent / n:.2f} CPU-s per 1,000", flush=True)
+    return n / took
+
+
+def drained(binary, folder, n):
+    desk, sink = desk_at(binary, f"{folder}/desk"), Sink(f"{folder}/ours")
+    try:
+        pour(desk, list(customers(n // 2)), 10)
+        desk.wait_until_done()
+        ours = timed(desk, sink.port, n)
+    finally:
+        desk.stop()
+        sink.stop()
+    mails = list(sink.mails())
+    print(f"{len(mails)} mails of {statistics.mean(len(content) for _, _, content in mails) / 1024:.1f} KiB arrived")
+    if not shutil.which("postfix") or os.getuid() != 0:
+        print("Postfix is not measured: it is not installed, or we are not root")
+        return
+    pathlib.Path(folder).chmod(0o755)
+    postfix, sink = Relaying(f"{folder}/postfix"), Sink(f"{folder}/theirs")
+    try:
+        postfix.fill(mails)
+        theirs = timed(postfix, sink.port, len(mails))
+    finally:
+        postfix.stop()
+        sink.stop()
+    print(f"ratio    {ours / theirs:.1f} times as fast as Postfix")
+
+
+def accepting(desk, mails):
+    """ms from the final dot to the 250, at one connection."""
+    client = Client(desk)
+    took = sorted(1000 * client.hand(sender, stuffed(mail)) for sender, mail in mails)
+    desk.wait_until_done()
+    return took[int(len(took) * 0.99)]
+
+
+def behind_a_backlog(binary, folder, n):
+    """The same desk accepts before and while so many mails wait."""
+    desk = desk_at(binary, f"{folder}/desk")
+    try:
+        probes = list(customers(6_000))
+        accepting(desk, probes[:1_000])
+        before, empty = [accepting(desk, probes[i : i + 1_000]) for i in (1_000, 2_000)], resident(desk.pid)
+        pour(desk, list(customers(n // 2)), 10)
+        desk.wait_until_done()
+        after = [accepting(desk, probes[i : i + 1_000]) for i in (3_000, 4_000, 5_000)]
+        low, high = statistics.median(before), statistics.median(after)
+        print(f"p99 from the final dot to the 250: {low:.1f} ms with few mails waiting, {high:.1f} ms with {n}: {high / low:.2f} times")
+        print(f"resident: {empty:.0f} MiB, {resident(desk.pid):.0f} MiB")
+    finally:
+        desk.stop()
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--mails", type=int, default=4_000)
+    options.add_argument("--backlog", type=int, help="measure accepting while so many mails wait, and nothing else")
+    options.add_argument("--binary", default=ROOT / "target/release/ombud")
+    options = options.parse_args()
+    if not pathlib.Path(options.binary).exists():
+        raise SystemExit(f"{options.binary} is missing: cargo build --release")
+    with tempfile.TemporaryDirectory() as folder:
+        if options.backlog:
+            behind_a_backlog(options.binary, folder, options.backlog)
+        else:
+            drained(options.binary, folder, options.mails)
+
+
+if __name__ == "__main__":
+    main()
