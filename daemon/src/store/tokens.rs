@@ -123,7 +123,7 @@ impl Store {
     }
 
     async fn tokens_by(&self, sql: &'static str, key: Value) -> Result<Vec<ApiToken>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let rows = read.conn().all(sql, vec![key]).await?;
         rows.iter()
             .map(|r| {

@@ -104,7 +104,7 @@ impl Store {
 
     /// One accepted mail.
     pub async fn inbox_item(&self, id: InboxId) -> Result<Option<InboxItem>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         read.conn().opt(Sql::Made(format!("{SELECT} WHERE id = $1")), vec![id.into()]).await?.as_ref().map(item).transpose()
     }
 }

@@ -103,7 +103,7 @@ impl Store {
     /// What a message is.
     pub async fn message_label(&self, id: MessageId) -> Result<Option<MessageLabel>, StoreError> {
         let sql = "SELECT m.id, m.kind, m.public, p.name, p.address FROM message m LEFT JOIN person p ON p.id = m.author WHERE m.id = $1";
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let label = |row: &Row| {
             let author = row.opt_text(4)?.map(|address| Ok::<_, StoreError>(Address { name: row.opt_text(3)?, address })).transpose()?;
             Ok(MessageLabel { id: MessageId(row.int(0)?), kind: row.word(1, MessageKind::of)?, public: row.flag(2)?, author })
@@ -122,7 +122,7 @@ impl Store {
                 vec![ticket.into(), turn.into()],
             ),
         };
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         read.conn().opt(Sql::Made(sql), args).await?.as_ref().map(item).transpose()
     }
 }

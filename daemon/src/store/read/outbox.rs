@@ -33,7 +33,7 @@ impl Store {
 
     /// One mail.
     pub async fn outbox_row(&self, id: OutboxId) -> Result<Option<OutboxRow>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         Ok(outbox::rows(&mut read.conn(), &[id]).await?.pop())
     }
 }

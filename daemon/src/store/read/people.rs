@@ -7,13 +7,13 @@ use crate::store::{Store, StoreError, facts};
 impl Store {
     /// Everyone who works here or did.
     pub async fn staff(&self) -> Result<Vec<Person>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         facts::load_staff(&mut read.conn()).await
     }
 
     /// People by id; unknown ones are left out.
     pub async fn persons(&self, ids: &[PersonId]) -> Result<Vec<Person>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         facts::load_persons(&mut read.conn(), ids).await
     }
 
@@ -21,7 +21,7 @@ impl Store {
     pub async fn epochs(&self, person: PersonId, ticket: TicketId) -> Result<Option<Epochs>, StoreError> {
         let sql = "SELECT p.epoch, p.disabled, COALESCE(x.epoch, 0) FROM person p
             LEFT JOIN participant x ON x.person = p.id AND x.ticket = $2 WHERE p.id = $1";
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let row = read.conn().opt(sql, vec![person.into(), ticket.into()]).await?;
         row.map(|r| Ok(Epochs { sum: r.int(0)? + r.int(2)?, disabled: r.flag(1)? })).transpose()
     }

@@ -106,7 +106,7 @@ impl Store {
 
     /// One ticket.
     pub async fn ticket(&self, id: TicketId) -> Result<Option<TicketItem>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let row = read.conn().opt(Sql::Made(format!("{SELECT} WHERE t.id = $1")), vec![id.into()]).await?;
         let mut items = row.iter().map(item).collect::<Result<Vec<_>, _>>()?;
         participants(&mut read.conn(), &mut items).await?;
@@ -184,7 +184,7 @@ async fn participants(conn: &mut Conn<'_>, items: &mut [TicketItem]) -> Result<(
 impl Store {
     /// People of a ticket with a standing, for mail to all of them.
     pub async fn people_of(&self, ticket: TicketId) -> Result<Vec<(PersonId, Standing)>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let rows =
             read.conn().all("SELECT person, standing FROM participant WHERE ticket = $1 ORDER BY person", vec![ticket.into()]).await?;
         rows.iter().map(|r| Ok((PersonId(r.int(0)?), r.word(1, Standing::of)?))).collect()
@@ -194,14 +194,14 @@ impl Store {
 impl Store {
     /// The mailbox of a ticket.
     pub async fn mailbox_of(&self, ticket: TicketId) -> Result<Option<MailboxId>, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         let row = read.conn().opt("SELECT mailbox FROM ticket WHERE id = $1", vec![ticket.into()]).await?;
         row.map(|r| Ok(MailboxId(r.int(0)?))).transpose()
     }
 
     /// The turn of a ticket.
     pub async fn turn_of(&self, ticket: TicketId) -> Result<i64, StoreError> {
-        let mut read = self.read().await?;
+        let mut read = self.glance().await?;
         read.conn().opt("SELECT turn FROM ticket WHERE id = $1", vec![ticket.into()]).await?.map_or(Ok(0), |r| r.int(0))
     }
 }
