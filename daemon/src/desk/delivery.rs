@@ -22,7 +22,7 @@ pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64
         return Step::Need(keys);
     }
     let mut ledger = Ledger::new(desk, facts, now);
-    refusal::note(&mut ledger, row, refusal::of_reply(reply), reply);
+    refusal::note(&mut ledger, row, refusal::of_reply(reply, &row.address), reply);
     // Of what nobody has tried to deliver only a person's words are missed.
     if row.kind == MailKind::Answer || !reply.starts_with(UNTRIED) {
         tell(&mut ledger, row, reply, None);

@@ -59,12 +59,21 @@ impl Story {
 
     /// The relay refuses every mail of a kind that waits, at a time.
     async fn refuse(&self, kind: MailKind, reply: &str, now: i64) {
+        self.refuse_those(|row| row.kind == kind, reply, now).await;
+    }
+
+    /// The same of mail to one person.
+    async fn refuse_of(&self, person: PersonId, kind: MailKind, reply: &str, now: i64) {
+        self.refuse_those(|row| row.kind == kind && row.recipient == person, reply, now).await;
+    }
+
+    async fn refuse_those(&self, is_one: impl Fn(&OutboxRow) -> bool, reply: &str, now: i64) {
         let (store, desk) = (&self.w.opened.store, self.w.opened.desk.clone());
         while let Outcome::Outbox(rows) =
             store.run(Cmd::ClaimOutbox { node: self.w.node, now: i64::MAX, limit: 1, away: Vec::new() }).await.unwrap()
             && let Some(row) = rows.first()
         {
-            let settled = if row.kind == kind { Settled::Failed(reply.into()) } else { Settled::Sent("250 ok".into()) };
+            let settled = if is_one(row) { Settled::Failed(reply.into()) } else { Settled::Sent("250 ok".into()) };
             let mut changes = crate::model::changes::Changes { at: now, ..Default::default() };
             if let Settled::Failed(reply) = &settled {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
@@ -142,7 +151,7 @@ async fn a_delay_a_delivery_and_a_policy_suppress_nobody() {
         let answer = s.row(MailKind::Answer).await;
         s.bounce(&answer, &report("ann@customer.test", action, status, said)).await;
         assert!(!s.is_suppressed(s.ann).await, "{action} {status}");
-        assert_eq!(s.person(s.ann).await.refusal.is_some(), action == "failed", "{action} {status}");
+        assert_eq!(s.person(s.ann).await.refusal.is_some(), status == "5.2.2", "{action} {status}");
     }
 }
 
@@ -214,6 +223,32 @@ async fn admins_hear_once_that_a_colleague_gets_no_mail() {
     // Bob writes: his mailbox is there.
     s.w.mail("Bob <bob@agents.test>", SUPPORT, "", "Hello?").await;
     assert!(!s.is_suppressed(bob).await);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_what_is_in_it_silences_nobody() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    for n in 0..6 {
+        s.w.mail(ANN, SUPPORT, "", &format!("Buy {n}.")).await;
+        let reply = ["554 5.7.1 looks like spam", "554 message rejected", "552 5.3.4 too big"][n % 3];
+        s.refuse(MailKind::Notify, reply, now).await;
+    }
+    assert!(!s.is_suppressed(bob).await && !s.is_suppressed(JANE).await);
+}
+
+#[tokio::test]
+async fn admins_hear_of_the_next_suppression_too() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    let told = async || s.w.outbox().await.into_iter().filter(|row| row == "undeliverable agent@desk.localhost").count();
+    for (n, at) in [now, now + 8 * DAY].into_iter().enumerate() {
+        s.w.mail(ANN, SUPPORT, "", &format!("It burns {n}.")).await;
+        s.refuse_of(bob, MailKind::Notify, "550 5.1.1 <bob@agents.test> no such user", at).await;
+        assert_eq!(told().await, n + 1);
+    }
 }
 
 #[tokio::test]
