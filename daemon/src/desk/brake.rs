@@ -66,7 +66,7 @@ pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRe
         draft.changes.brake = Some(Braking::Asked(agent.id));
         let params = Params { actor: Some(agent.id), inbox: vec![id], lines: vec![detail.to_owned()], ..Params::default() };
         draft.send(MailKind::Braked, agent, None, None, params.clone());
-        for admin in audience::admins(draft.facts).into_iter().filter(|admin| admin.id != agent.id) {
+        for admin in audience::admins_but(Some(agent.id), draft.facts, draft.now) {
             draft.send(MailKind::Braked, admin, None, None, params.clone());
         }
     }

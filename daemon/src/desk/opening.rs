@@ -68,7 +68,7 @@ pub(super) fn open(
     let who = name(sender);
     draft.event("ticket.created", &who, Some(id), None, serde_json::json!({}));
     draft.event("message.received", &who, Some(id), Some(message), serde_json::json!({}));
-    let heard = if to.role { audience::admins(draft.facts) } else { audience::of_team(draft.facts, team.as_deref()) };
+    let heard = if to.role { audience::admins(draft.facts, draft.now) } else { audience::of_team(draft.facts, team.as_deref()) };
     // The first ticket over the limit is told of; it stands for those that follow within the hour.
     if recent <= limit {
         draft.changes.guard.below.extend(key.map(|key| (key, limit + 1)));

@@ -2,7 +2,6 @@
 
 use crate::clock::{millis, rfc3339};
 use crate::config::Limits;
-use crate::model::OutboxId;
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
 use crate::model::refusal::Refusal;
@@ -19,6 +18,8 @@ pub const UNTRIED: &str = "not tried:";
 const DAY: i64 = 86_400_000;
 /// How long nothing is sent after too many refusals that may pass, in ms.
 const PAUSE: i64 = DAY;
+/// What waits for a mailbox looks so often whether mail goes there again, in ms.
+const LOOK: i64 = DAY / 24;
 /// Characters of a reply that are kept.
 const REPLY: usize = 500;
 
@@ -133,7 +134,7 @@ pub(super) fn note(ledger: &mut Ledger<'_>, row: &OutboxRow, weight: Option<Weig
     refusal.told &= person.refusal.as_ref().is_some_and(|before| before.is_suppressed(ledger.now));
     if person.is_active_agent() && refusal.is_suppressed(ledger.now) && !refusal.told {
         refusal.told = true;
-        for admin in audience::admins(ledger.facts).into_iter().filter(|admin| admin.id != person.id) {
+        for admin in audience::admins_but(Some(person.id), ledger.facts, ledger.now) {
             let params = Params { outbox: Some(row.id), actor: Some(person.id), lines: vec![refusal.reply.clone()], ..Params::default() };
             ledger.send(MailKind::Undeliverable, admin, None, None, params);
         }
@@ -148,27 +149,34 @@ pub enum Passage {
     Free,
     /// It goes, and is noted: the next one does not.
     Once,
+    /// It waits, and why, until a time in ms.
+    Later(String, i64),
     /// It does not, and why.
     Stopped(String),
 }
 
-/// Whether a mail to `person` goes at `now` (ms). An answer goes once a day: who writes one by hand may know that the
-/// mailbox is there again, and one try a day costs nobody anything.
-pub fn passage(person: &Person, row: &OutboxRow, now: i64) -> Passage {
+/// Whether a mail to `person` goes at `now` (ms). One try a day costs nobody anything: of the answers to a customer, for who
+/// writes one by hand may know that the mailbox is there again; of all mail to who works here. What of that is not tried waits
+/// for the day when the mailbox takes mail again, as long as any mail waits for its server.
+pub fn passage(person: &Person, row: &OutboxRow, limits: &Limits, now: i64) -> Passage {
     let Some(refusal) = person.suppressed(&row.address, now) else { return Passage::Free };
-    let is_tried = |(mail, at): (OutboxId, i64)| mail != row.id && now - at < DAY;
-    if row.kind == MailKind::Answer && now - refusal.refused_at >= DAY && !refusal.tried.is_some_and(is_tried) {
+    let of_desk = person.is_active_agent() && !matches!(row.kind, MailKind::Answer | MailKind::Ack);
+    let tried_at = refusal.tried.filter(|(mail, _)| *mail != row.id).map_or(i64::MIN, |(_, at)| at);
+    let next = refusal.refused_at.max(tried_at).saturating_add(DAY);
+    if now >= next && (of_desk || row.kind == MailKind::Answer) {
         return Passage::Once;
     }
     let day = |at: i64| rfc3339(at).split('T').next().unwrap_or_default().to_owned();
-    Passage::Stopped(format!(
+    let why = format!(
         "{UNTRIED} this address refused mail on {}: {}; mail goes there again after {}, or as soon as they write from it, \
          or `ombud queue suppressed --lift {}`",
         day(refusal.refused_at),
         refusal.reply,
         day(refusal.until),
         person.address,
-    ))
+    );
+    let is_fresh = now.saturating_sub(row.created_at) < millis(limits.give_up_after);
+    if of_desk && is_fresh { Passage::Later(why, next.min(now.saturating_add(LOOK))) } else { Passage::Stopped(why) }
 }
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ pub enum Cmd {
     /// Gives a waiting mail up, with what follows on the desk.
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Lets mail go again to an address (folded) that has refused some.
-    LiftRefusal { key: String },
-    /// Notes the answer that is let through to an address that nothing else is sent to.
+    LiftRefusal { key: String, now: i64 },
+    /// Notes the mail that is let through to an address that nothing else is sent to; a conflict when another one was a moment ago.
     TryRefused { person: PersonId, mail: OutboxId, now: i64 },
     /// Forgets what addresses have refused long ago.
     SweepRefusals { now: i64, limit: i64 },
@@ -181,7 +181,7 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::RetryAllOutbox { now } => outbox::retry_all(conn, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
-            Self::LiftRefusal { key } => refusals::lift(conn, key).await,
+            Self::LiftRefusal { key, now } => refusals::lift(conn, key, *now).await,
             Self::TryRefused { person, mail, now } => refusals::tried(conn, *person, *mail, *now).await,
             Self::SweepRefusals { now, limit } => refusals::sweep(conn, *now, *limit).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
@@ -285,8 +285,8 @@ impl Cmd {
     /// Whether it may give the sender something to do.
     pub(super) fn fills_outbox(&self) -> bool {
         match self {
-            Self::Commit(changes) => !changes.outbox.is_empty(),
-            Self::Settle(_) | Self::RetryOutbox { .. } | Self::RetryAllOutbox { .. } => true,
+            Self::Commit(changes) => !changes.outbox.is_empty() || !changes.alive.is_empty(),
+            Self::Settle(_) | Self::RetryOutbox { .. } | Self::RetryAllOutbox { .. } | Self::LiftRefusal { .. } => true,
             _ => false,
         }
     }

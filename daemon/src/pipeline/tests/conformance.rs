@@ -188,7 +188,7 @@ async fn refusals(w: &World) {
     let page = store.suppressed(now, None, 10).await.unwrap();
     assert_eq!(page.items[0].refusal, Refusal { version: 3, tried: Some((OutboxId(1), now)), ..refusal.clone() });
     assert_eq!(store.suppressed(now + DAY, None, 10).await.unwrap().items.len(), 0, "it is over");
-    store.run(Cmd::LiftRefusal { key: "ann@customer.test".into() }).await.unwrap();
+    store.run(Cmd::LiftRefusal { key: "ann@customer.test".into(), now }).await.unwrap();
     refused(0).await.unwrap();
     store.run(Cmd::Commit(Box::new(Changes { at: now, alive: vec![ann], ..Changes::default() }))).await.unwrap();
     refused(0).await.unwrap();

@@ -160,19 +160,78 @@ async fn an_answer_goes_once_a_day_and_all_else_not_at_all() {
     let s = Story::new().await;
     let now = s.w.opened.clock.now();
     s.refuse(MailKind::Answer, UNKNOWN, now).await;
+    let limits = crate::config::Limits::default();
     let (ann, mut answer) = (s.person(s.ann).await, s.row(MailKind::Answer).await);
     let ack = OutboxRow { kind: MailKind::Ack, ..answer.clone() };
-    let Passage::Stopped(why) = passage(&ann, &answer, now + DAY - 1) else { panic!("it goes") };
+    let Passage::Stopped(why) = passage(&ann, &answer, &limits, now + DAY - 1) else { panic!("it goes") };
     assert!(why.starts_with(UNTRIED) && why.contains(UNKNOWN) && why.contains("--lift ann@customer.test"), "{why}");
-    assert_eq!(passage(&ann, &answer, now + DAY), Passage::Once);
-    assert!(matches!(passage(&ann, &ack, now + DAY), Passage::Stopped(_)));
-    assert_eq!(passage(&ann, &ack, now + 7 * DAY), Passage::Free, "it is over");
+    assert_eq!(passage(&ann, &answer, &limits, now + DAY), Passage::Once);
+    assert!(matches!(passage(&ann, &ack, &limits, now + DAY), Passage::Stopped(_)));
+    assert_eq!(passage(&ann, &ack, &limits, now + 7 * DAY), Passage::Free, "it is over");
     s.w.opened.store.run(Cmd::TryRefused { person: s.ann, mail: answer.id, now: now + DAY }).await.unwrap();
     let ann = s.person(s.ann).await;
-    assert_eq!(passage(&ann, &answer, now + DAY + 1), Passage::Once, "its own next try");
+    assert_eq!(passage(&ann, &answer, &limits, now + DAY + 1), Passage::Once, "its own next try");
     answer.id = OutboxId(answer.id.0 + 1);
-    assert!(matches!(passage(&ann, &answer, now + DAY + 1), Passage::Stopped(_)), "another one");
-    assert_eq!(passage(&ann, &answer, now + 2 * DAY), Passage::Once);
+    assert!(matches!(passage(&ann, &answer, &limits, now + DAY + 1), Passage::Stopped(_)), "another one");
+    assert_eq!(passage(&ann, &answer, &limits, now + 2 * DAY), Passage::Once);
+}
+
+#[tokio::test]
+async fn mail_to_a_colleague_waits_for_one_try_a_day() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let limits = crate::config::Limits::default();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    s.w.mail(ANN, SUPPORT, "", "It burns again.").await;
+    s.refuse_of(bob, MailKind::Notify, "550 5.1.1 <bob@agents.test> no such user", now).await;
+    for n in 0..2 {
+        s.w.mail(ANN, SUPPORT, "", &format!("It smokes {n}.")).await;
+    }
+    let rows = s.w.rows().await;
+    let mut rows = rows.into_iter().rev().filter(|row| row.recipient == bob && row.kind == MailKind::Notify);
+    let (last, first) = (rows.next().unwrap(), rows.next().unwrap());
+    let why = |passage: Passage| match passage {
+        Passage::Later(why, at) => (why.starts_with(UNTRIED), at - now),
+        other => panic!("{other:?}"),
+    };
+    let person = s.person(bob).await;
+    assert_eq!(why(passage(&person, &first, &limits, now)), (true, 3_600_000));
+    assert_eq!(why(passage(&person, &first, &limits, now + DAY - 5)), (true, DAY));
+    assert_eq!(passage(&person, &first, &limits, now + DAY), Passage::Once);
+    assert!(matches!(passage(&person, &first, &limits, now + 5 * DAY - 1), Passage::Once));
+    let run = |cmd| s.w.opened.store.run(cmd);
+    run(Cmd::TryRefused { person: bob, mail: first.id, now: now + DAY }).await.unwrap();
+    let second = run(Cmd::TryRefused { person: bob, mail: last.id, now: now + DAY }).await;
+    assert!(matches!(second, Err(StoreError::Conflict(_))), "{second:?}");
+    let person = s.person(bob).await;
+    assert_eq!(why(passage(&person, &last, &limits, now + DAY)), (true, DAY + 3_600_000));
+    let old = OutboxRow { created_at: now - 5 * DAY, ..last.clone() };
+    assert!(matches!(passage(&person, &old, &limits, now + DAY), Passage::Stopped(_)), "nothing waits for ever");
+    // The one that was tried is taken: the next one goes, and does not wait for its hour.
+    let Outcome::Outbox(claimed) = run(Cmd::ClaimOutbox { node: s.w.node, now: i64::MAX, limit: 50, away: Vec::new() }).await.unwrap()
+    else {
+        panic!("not claimed")
+    };
+    let settle = async |id, settled| {
+        let changes = crate::model::changes::Changes { at: now + DAY, ..Default::default() };
+        run(Cmd::Settle(Box::new(Settlement { node: s.w.node, id, settled, now: now + DAY, changes }))).await.unwrap();
+    };
+    assert!([first.id, last.id].iter().all(|id| claimed.iter().any(|row| row.id == *id)));
+    settle(last.id, Settled::Postponed(format!("{UNTRIED} x"), now + DAY + 3_600_000)).await;
+    settle(first.id, Settled::Sent("250 ok".into())).await;
+    let (person, waiting) = (s.person(bob).await, s.w.rows().await.into_iter().find(|row| row.id == last.id).unwrap());
+    assert_eq!((waiting.due_at, passage(&person, &last, &limits, now + DAY)), (now + DAY, Passage::Free));
+}
+
+#[tokio::test]
+async fn where_no_admin_can_be_reached_the_other_agents_are_told() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    s.w.agent("bob@agents.test", "Bob").await;
+    s.w.mail(ANN, SUPPORT, "", "It burns again.").await;
+    s.refuse_of(JANE, MailKind::Notify, "550 5.1.1 <agent@desk.localhost> no such user", now).await;
+    let told = s.w.outbox().await.into_iter().filter(|row| row.starts_with("undeliverable")).collect::<Vec<_>>();
+    assert_eq!(told, ["undeliverable bob@agents.test"], "the only admin's mailbox is the dead one");
 }
 
 #[tokio::test]
@@ -198,7 +257,7 @@ async fn who_writes_is_there() {
     assert!(s.person(s.ann).await.refusal.is_none(), "and nothing is held against her");
     refused().await;
     assert!(s.is_suppressed(s.ann).await);
-    let lift = || s.w.opened.store.run(Cmd::LiftRefusal { key: "ann@customer.test".into() });
+    let lift = || s.w.opened.store.run(Cmd::LiftRefusal { key: "ann@customer.test".into(), now });
     lift().await.unwrap();
     assert!(!s.is_suppressed(s.ann).await);
     assert!(matches!(lift().await, Err(StoreError::NotFound(_))));
