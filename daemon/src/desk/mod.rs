@@ -205,7 +205,7 @@ fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now
     if let Some(token) = to.decision {
         keys.persons.insert(token.person());
         match token.purpose() {
-            token::Purpose::Lot => keys.brakes.insert(token.person()),
+            token::Purpose::Lot | token::Purpose::LotDrop => keys.brakes.insert(token.person()),
             _ => keys.inbox.insert(InboxId(token.subject())),
         };
     }
