@@ -78,7 +78,7 @@ type Known<T> = Result<T, Box<Keys>>;
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
         Ok(mut changes) => {
-            bounce::revive(desk, mail, facts, &mut changes);
+            bounce::revive(desk, mail, facts, &mut changes, now);
             Step::Done(Box::new(changes))
         }
         Err(keys) => Step::Need(keys),

@@ -7,7 +7,7 @@ use crate::desk::token::{Grant, Purpose};
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
-use crate::model::{MailboxId, OutboxId, PersonId};
+use crate::model::{By, MailboxId, OutboxId, PersonId, Verdict};
 use crate::store::{Cmd, Outcome, Settled, Settlement, StoreError};
 
 const DAY: i64 = 86_400_000;
@@ -261,6 +261,35 @@ async fn who_writes_is_there() {
     lift().await.unwrap();
     assert!(!s.is_suppressed(s.ann).await);
     assert!(matches!(lift().await, Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn every_proof_of_who_writes_counts_and_an_old_mail_does_not() {
+    let spf = Verdict { aligned: true, by: Some(By::Spf), dmarc: Some("pass".into()), ..Verdict::default() };
+    let denied = Verdict { dmarc: Some("fail".into()), policy: Some("none".into()), ..Verdict::default() };
+    let plain = Verdict::default();
+    for (verdict, own, someone, since, is_back) in [
+        (&spf, false, false, 0, true),
+        (&plain, false, false, 0, false),
+        (&plain, true, false, 0, true),
+        (&plain, false, true, 0, false),
+        (&denied, true, false, 0, false),
+        (&spf, false, false, 3_600_000, false),
+    ] {
+        let s = Story::new().await;
+        let to = match (own, someone) {
+            (true, _) => s.w.address(Purpose::Customer, s.ann, 1).await,
+            (_, true) => s.w.address(Purpose::Customer, JANE, 1).await,
+            _ => SUPPORT.to_owned(),
+        };
+        s.refuse(MailKind::Answer, UNKNOWN, s.w.opened.clock.now() - 1_000 + since).await;
+        let mut envelope = s.w.envelope(ANN, &[&to]);
+        envelope.verdict = Some(verdict.clone());
+        let raw = format!("From: {ANN}\r\nTo: {to}\r\nSubject: I am back\r\nMessage-ID: <back@customer.test>\r\n\r\nHi\r\n");
+        s.w.keep(envelope, raw.as_bytes()).await;
+        s.w.decide_all().await;
+        assert_eq!(s.is_suppressed(s.ann).await, !is_back, "{verdict:?} {own} {someone} {since}");
+    }
 }
 
 #[tokio::test]
