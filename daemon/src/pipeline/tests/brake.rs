@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::Desk;
+use crate::desk::act::{self, Said};
 use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::MailKind;
-use crate::model::{By, InboxId, MailboxId, PersonId, Verdict};
+use crate::model::{By, InboxId, MailboxId, PersonId, TicketId, Verdict};
 use crate::store::read::InboxItem;
 use crate::store::{AgentChange, Cmd, Outcome, StoreError};
 
@@ -276,6 +277,22 @@ async fn a_new_conversation_is_an_answer_and_so_is_what_is_submitted() {
     let new = w.mail(JANES, &desk, "", "@new dan@customer.test\nHello.").await;
     assert_eq!((new.fate, new.reason.as_str()), (Fate::Held, "rate"));
     assert_eq!(braked_mails(&w.outbox().await).len(), 1);
+}
+
+#[tokio::test]
+async fn answers_over_the_api_do_not_count() {
+    let w = world().await;
+    let desk = w.opened.desk.clone();
+    for n in 0..3 {
+        let text = format!("By the API {n}");
+        let said = Said { agent: JANE, text: &text, public: true, key: None };
+        let now = w.opened.clock.now();
+        w.opened.store.try_settle(|facts| act::say(&desk, TicketId(1), &said, facts, now)).await.unwrap().unwrap();
+    }
+    for text in ["One", "Two"] {
+        assert_eq!(answer(&w, 2, text).await.reason, "answer");
+    }
+    assert_eq!(answer(&w, 2, "Three").await.reason, "rate");
 }
 
 #[tokio::test]
