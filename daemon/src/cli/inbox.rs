@@ -1,9 +1,9 @@
 //! `ombud inbox`: every mail that was ever accepted, and what became of it.
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::input::{Paging, words};
+use super::input::{Paging, address, words};
 use super::json::List;
 use super::out::{Answer, Done};
 use super::table::{Table, time};
@@ -11,6 +11,7 @@ use super::ticket::more;
 use crate::app::Opened;
 use crate::desk::who::Decision;
 use crate::http::views::InboxView;
+use crate::model::address::fold;
 use crate::model::changes::Fate;
 use crate::model::{InboxId, Understood};
 use crate::store::read::{InboxFilter, InboxItem};
@@ -35,16 +36,26 @@ pub(super) enum Command {
         /// Its number in the list
         id: i64,
     },
-    /// Let a held mail through
-    Release {
-        /// Its number in the list
-        id: i64,
-    },
+    /// Let held mails through
+    Release(Which),
+    /// Drop held mails: nothing of them happens
+    Drop(Which),
     /// Look at a mail once more: a held one is decided anew; of another the words of its message are read anew
     Replay {
         /// Its number in the list
         id: i64,
     },
+}
+
+/// Held mails.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Their numbers in the list
+    #[arg(required_unless_present = "braked", value_name = "ID")]
+    ids: Vec<i64>,
+    /// All answers of this agent that are held because there are too many of them
+    #[arg(long, value_name = "EMAIL", conflicts_with = "ids")]
+    braked: Option<String>,
 }
 
 pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
@@ -58,12 +69,42 @@ pub(super) async fn run(command: Command, opened: &Opened, json: bool) -> Done {
             let mail = mail(opened, InboxId(id)).await?;
             Answer::of(json, &InboxView::from(&mail), || facts(&mail))
         }
-        Command::Release { id } => {
-            opened.store.run(Cmd::ReleaseInbox { id: InboxId(id), by: None, door: "cli", now: opened.clock.now() }).await?;
-            let mail = mail(opened, InboxId(id)).await?;
-            Answer::of(json, &InboxView::from(&mail), || format!("mail {id} is let through"))
-        }
+        Command::Release(which) => end(opened, which, true, json).await,
+        Command::Drop(which) => end(opened, which, false, json).await,
         Command::Replay { id } => replay(opened, InboxId(id), json).await,
+    }
+}
+
+/// What becomes of held mails; the first that is not held ends it.
+async fn end(opened: &Opened, which: Which, pass: bool, json: bool) -> Done {
+    let (now, done) = (opened.clock.now(), if pass { "let through" } else { "dropped" });
+    if let Some(agent) = which.braked {
+        let address = fold(&address(&agent)?);
+        let count = match opened.store.run(Cmd::EndBrake { address, pass, now }).await? {
+            Outcome::Id(count) => count,
+            _ => 0,
+        };
+        let lifted = if pass { "; nothing more of theirs is held for an hour" } else { "" };
+        return Answer::of(json, &serde_json::json!({ "answers": count }), || format!("{count} answers of {agent} are {done}{lifted}"));
+    }
+    let mut ended = Vec::new();
+    for id in which.ids.into_iter().map(InboxId) {
+        opened
+            .store
+            .run(if pass {
+                Cmd::ReleaseInbox { id, by: None, door: "cli", now }
+            } else {
+                Cmd::DropInbox { id, by: None, door: "cli", now }
+            })
+            .await?;
+        ended.push(mail(opened, id).await?);
+    }
+    let line = |mail: &InboxItem| format!("mail {} is {done}", mail.id);
+    match ended.as_slice() {
+        [one] => Answer::of(json, &InboxView::from(one), || line(one)),
+        many => Answer::of(json, &List::all(many.iter().map(InboxView::from).collect()), || {
+            many.iter().map(line).collect::<Vec<_>>().join("\n")
+        }),
     }
 }
 

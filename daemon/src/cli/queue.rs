@@ -138,7 +138,7 @@ async fn suppressed(opened: &Opened, json: bool, paging: &Paging, now: i64) -> D
 async fn lifted(opened: &Opened, json: bool, addresses: &[String]) -> Done {
     let keys = addresses.iter().map(|text| address(text).map(|address| fold(&address))).collect::<Result<Vec<_>, _>>()?;
     for key in &keys {
-        opened.store.run(Cmd::LiftRefusal { key: key.clone() }).await?;
+        opened.store.run(Cmd::LiftRefusal { key: key.clone(), now: opened.clock.now() }).await?;
     }
     Answer::of(json, &List::all(keys.clone()), || keys.iter().map(|key| format!("mail goes to {key} again\n")).collect())
 }

@@ -12,7 +12,7 @@ use super::author::Author;
 use super::commands::{Block, Command, Wrong, parse, says_note};
 use super::draft::Draft;
 use super::execute::{self, assign};
-use super::inside::{self, Inside};
+use super::inside::{self, Inside, OfNotes};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
@@ -141,8 +141,11 @@ fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) ->
     need(draft.facts, Keys { notes: [id].into(), ..Keys::default() })?;
     let theirs = draft.facts.last_words.get(&(id, place.turn)).map_or("", |words| words.whole.as_str());
     let notes = draft.facts.notes.get(&id).map_or("", String::as_str);
-    let line = inside::note_line(text, notes, theirs);
-    Ok(line.map(|line| ("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))))
+    Ok(match inside::note_line(text, notes, theirs) {
+        OfNotes::Nothing => None,
+        OfNotes::Line(line) => Some(("leak", format!("a line of an internal note is in it: {}", one_line(line, 80)))),
+        OfNotes::TooLarge => Some(("leak", "it and the notes of the ticket are too large to be looked through for lines of a note".into())),
+    })
 }
 
 fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {

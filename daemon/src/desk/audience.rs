@@ -22,11 +22,17 @@ fn everything(facts: &Facts) -> impl Iterator<Item = &Person> {
     facts.staff().iter().filter(|p| p.is_active_agent() && p.settings.notify == Notify::All)
 }
 
-/// Admins, else all agents: whoever looks after what needs a person.
-pub(super) fn admins(facts: &Facts) -> Vec<&Person> {
-    let active = || facts.staff().iter().filter(|p| p.is_active_agent());
+/// Whoever looks after what needs a person: the admins. Where none of them can be reached at `now` (ms), all agents.
+pub(super) fn admins(facts: &Facts, now: i64) -> Vec<&Person> {
+    admins_but(None, facts, now)
+}
+
+/// The same without whom it is about.
+pub(super) fn admins_but(but: Option<PersonId>, facts: &Facts, now: i64) -> Vec<&Person> {
+    let active = || facts.staff().iter().filter(|p| p.is_active_agent() && Some(p.id) != but);
     let admins: Vec<_> = active().filter(|p| p.role == Role::Admin).collect();
-    if admins.is_empty() { active().collect() } else { admins }
+    let is_reached = |p: &&Person| p.suppressed(&p.address, now).is_none();
+    if admins.iter().any(is_reached) { admins } else { active().collect() }
 }
 
 /// Who hears of a new message: the assignee and followers; the whole team while nobody has the ticket.

@@ -12,8 +12,8 @@ use super::author::Author;
 use super::draft::Draft;
 use super::message_id::OwnId;
 use super::recipients::Addressed;
-use super::who::Proof;
-use super::{Desk, Known, Mail, delivery, need, refusal};
+use super::who::{Kind, Proof};
+use super::{Desk, Known, Mail, delivery, need, refusal, thread};
 
 /// Outgoing mails that this one may report about.
 pub(super) fn reported(desk: &Desk, mail: &Mail<'_>, to: &Addressed) -> Vec<OutboxId> {
@@ -59,17 +59,28 @@ pub(super) fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, to: &Addressed
     Ok(Some(draft.fate(fate, id, "bounce", "a mail of ours could not be delivered")))
 }
 
-/// Whoever writes from an address, provably, reads mail there: what it has refused is forgotten.
-pub(super) fn revive(desk: &Desk, mail: &Mail<'_>, facts: &Facts, changes: &mut Changes) {
+/// Whoever writes from an address, provably, reads mail there: what it had refused when the mail came in is forgotten. An address of
+/// theirs on a ticket proves it, too, unless their domain denies the mail.
+pub(super) fn revive(desk: &Desk, mail: &Mail<'_>, facts: &Facts, changes: &mut Changes, now: i64) {
     let is_report = matches!(mail.understood.automatic, Some(Automatic::Bounce | Automatic::DeliveryReport));
     let is_copy = changes.inbox.as_ref().is_none_or(|inbox| inbox.fate == Fate::Duplicate);
     if is_report || is_copy || mail.envelope.transport == Transport::Import {
         return;
     }
     let author = Author::read(desk, mail);
-    let Some(person) = author.person(facts).filter(|person| person.refusal.is_some()) else { return };
+    let Some(person) = author.person(facts) else { return };
+    let is_later = person.refusal.as_ref().is_some_and(|refusal| mail.received_at > refusal.refused_at);
     let wrote = author.address.as_ref().is_some_and(|address| address.key() == fold(&person.address));
-    if wrote && mail.proof(&author) == Proof::Aligned {
+    if !is_later || !wrote {
+        return;
+    }
+    let has_token = || {
+        let place = thread::by_token(facts, &Addressed::read(desk, mail, now), now).ok().flatten();
+        place.is_some_and(|place| place.kind == Kind::Customer && place.owner == Some(person.id))
+    };
+    let proof = mail.proof(&author);
+    let is_denied = author.unproven || author.contradictory || matches!(proof, Proof::Fail | Proof::FailPolicy | Proof::Permanent);
+    if proof.is_proof() || !is_denied && has_token() {
         changes.alive.push(person.id);
     }
 }

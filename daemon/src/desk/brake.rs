@@ -11,13 +11,15 @@ use crate::model::{InboxId, PersonId, TicketId};
 use super::agent::Objection;
 use super::draft::Draft;
 use super::ledger::actor;
-use super::token::Token;
+use super::token::{Purpose, Token};
 use super::{Known, audience, need};
 
 /// The reason of RULES for what it holds.
 pub(super) const REASON: &str = "rate";
 /// What is counted, and for how long a word of the agent's lifts it, in ms.
 const HOUR: i64 = 3_600_000;
+/// While something is held, and more comes, the question comes again after this, in ms.
+const AGAIN: i64 = 24 * HOUR;
 
 /// Why a public answer to a ticket, or to nobody's ticket yet, must wait. While something is held everything is: an answer
 /// must not overtake an older one.
@@ -48,8 +50,8 @@ pub(super) fn objection(draft: &mut Draft<'_>, agent: &Person, ticket: Option<Ti
     Ok(Some((REASON, why)))
 }
 
-/// Holds an answer that [`objection`] has objected to. The first of a lot makes the question, and one that comes when the
-/// address in that question does not work any more.
+/// Holds an answer that [`objection`] has objected to. The first of a lot makes the question, and one that comes a day later, or
+/// when the address in that question does not work any more.
 pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRef>, detail: &str) -> Changes {
     let (id, brake) = (draft.mail.id, known(&draft, agent.id));
     draft.changes.braked = Some(agent.id);
@@ -62,11 +64,13 @@ pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRe
     }
     draft.changes.told.push(id);
     let life = millis(draft.desk.config.limits.confirm_token_life);
-    if !brake.holds || draft.now - brake.told_at > life {
-        draft.changes.brake = Some(Braking::Asked(agent.id));
-        let params = Params { actor: Some(agent.id), inbox: vec![id], lines: vec![detail.to_owned()], ..Params::default() };
+    if !brake.holds || draft.now - brake.told_at > life.min(AGAIN) {
+        // While the same answers are held, the address in an older question works, too.
+        let lot = brake.lot.filter(|_| brake.holds).unwrap_or(id);
+        draft.changes.brake = Some(Braking::Asked(agent.id, lot));
+        let params = Params { actor: Some(agent.id), inbox: vec![lot], lines: vec![detail.to_owned()], ..Params::default() };
         draft.send(MailKind::Braked, agent, None, None, params.clone());
-        for admin in audience::admins(draft.facts).into_iter().filter(|admin| admin.id != agent.id) {
+        for admin in audience::admins_but(Some(agent.id), draft.facts, draft.now) {
             draft.send(MailKind::Braked, admin, None, None, params.clone());
         }
     }
@@ -74,17 +78,37 @@ pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRe
     draft.fate(Fate::Held, ticket, REASON, detail)
 }
 
-/// Lets all go that is held, on a word to the address of the question about it; a word that comes again changes nothing.
-pub(super) fn lift(mut draft: Draft<'_>, agent: &Person, token: Token) -> Changes {
-    let brake = known(&draft, agent.id);
-    if brake.holds && brake.lot == Some(InboxId(token.subject())) {
-        draft.changes.brake = Some(Braking::Lifted(agent.id, draft.now + HOUR));
-        draft.changes.guard.brakes.push((agent.id, brake));
-        return draft.fate(Fate::Message, None, "release", "let all answers go that were too many within an hour");
+/// Lets all go that is held, or drops it, on a word to an address of the question about it; a word that comes again changes
+/// nothing. The admins hear of it: whoever holds the mailbox can say it.
+pub(super) fn end(mut draft: Draft<'_>, agent: &Person, token: Token) -> Known<Changes> {
+    let (brake, lets_go) = (known(&draft, agent.id), token.purpose() == Purpose::Lot);
+    if !brake.holds || brake.lot != Some(InboxId(token.subject())) {
+        let lines = vec!["None of your answers waits for this word any more. Nothing has changed.".to_owned()];
+        draft.send(MailKind::Receipt, agent, None, None, Params { lines, ..Params::default() });
+        return Ok(draft.fate(Fate::Message, None, "release", "no answers waited for it any more"));
     }
-    let lines = vec!["None of your answers waits for this word any more. Nothing has changed.".to_owned()];
-    draft.send(MailKind::Receipt, agent, None, None, Params { lines, ..Params::default() });
-    draft.fate(Fate::Message, None, "release", "no answers waited for it any more")
+    let key = CountKey::BrakedOf(agent.id);
+    need(draft.facts, Keys { counts: [key.clone()].into(), staff: true, ..Keys::default() })?;
+    let held = draft.facts.counts.get(&key).copied().unwrap_or(0);
+    draft.changes.guard.below.push((key, held + 1));
+    draft.changes.guard.brakes.push((agent.id, brake));
+    let answers = if held == 1 { "1 answer".to_owned() } else { format!("{held} answers") };
+    let (braking, done) = match lets_go {
+        true => (Braking::Lifted(agent.id, draft.now + HOUR), format!("{answers} let go; nothing more is held for an hour")),
+        false => (Braking::Dropped(agent.id), format!("{answers} dropped; further ones are held as before")),
+    };
+    draft.changes.brake = Some(braking);
+    draft.send(MailKind::Receipt, agent, None, None, Params { lines: vec![done.clone()], ..Params::default() });
+    let params = Params { actor: Some(agent.id), lines: vec![done], ..Params::default() };
+    for admin in audience::admins_but(Some(agent.id), draft.facts, draft.now) {
+        draft.send(MailKind::Braked, admin, None, None, params.clone());
+    }
+    let what = if lets_go {
+        "let all answers go that were too many within an hour"
+    } else {
+        "dropped all answers that were too many within an hour"
+    };
+    Ok(draft.fate(Fate::Message, None, "release", what))
 }
 
 fn known(draft: &Draft<'_>, agent: PersonId) -> Brake {

@@ -22,7 +22,7 @@ pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64
         return Step::Need(keys);
     }
     let mut ledger = Ledger::new(desk, facts, now);
-    refusal::note(&mut ledger, row, refusal::of_reply(reply), reply);
+    refusal::note(&mut ledger, row, refusal::of_reply(reply, &row.address), reply);
     // Of what nobody has tried to deliver only a person's words are missed.
     if row.kind == MailKind::Answer || !reply.starts_with(UNTRIED) {
         tell(&mut ledger, row, reply, None);
@@ -39,7 +39,7 @@ pub fn late(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) 
     let mut ledger = Ledger::new(desk, facts, now);
     ledger.changes.late.push(row.id);
     if let Some(t) = row.ticket.and_then(|id| facts.ticket(id)) {
-        for person in told(facts, row, t) {
+        for person in told(facts, row, t, now) {
             let params = Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() };
             ledger.send(MailKind::Late, person, Some(TicketRef::Id(t.ticket.id)), row.message.map(MessageRef::Id), params);
         }
@@ -71,15 +71,15 @@ pub(super) fn tell(ledger: &mut Ledger<'_>, row: &OutboxRow, reply: &str, report
     if row.kind != MailKind::Answer {
         return;
     }
-    for person in told(ledger.facts, row, t) {
+    for person in told(ledger.facts, row, t, ledger.now) {
         let params = Params { outbox: Some(row.id), lines: vec![reply.to_owned()], ..Params::default() };
         ledger.send(MailKind::Failed, person, Some(id), row.message.map(MessageRef::Id), params);
     }
 }
 
-fn told<'f>(facts: &'f Facts, row: &OutboxRow, t: &TicketFacts) -> Vec<&'f Person> {
+fn told<'f>(facts: &'f Facts, row: &OutboxRow, t: &TicketFacts, now: i64) -> Vec<&'f Person> {
     let author = row.params.actor.or(t.ticket.assignee).and_then(|id| facts.person(id)).filter(|p| p.is_active_agent());
-    author.map_or_else(|| audience::admins(facts), |p| vec![p])
+    author.map_or_else(|| audience::admins(facts, now), |p| vec![p])
 }
 
 fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, report: Option<(InboxId, &[u8])>) -> NewMessage {

@@ -61,13 +61,33 @@ impl Inside<'_> {
     }
 }
 
+/// What of notes is in a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OfNotes<'t> {
+    /// Nothing.
+    Nothing,
+    /// This line.
+    Line(&'t str),
+    /// There is too much of both to say so.
+    TooLarge,
+}
+
 /// The line of a note that is in a text and not in the customer's words.
-pub(super) fn note_line<'t>(text: &'t str, notes: &str, theirs: &str) -> Option<&'t str> {
+pub(super) fn note_line<'t>(text: &'t str, notes: &str, theirs: &str) -> OfNotes<'t> {
     let (mut notes, mut theirs) = (Lookup::new(notes), Lookup::new(theirs));
-    text.lines().find(|line| {
-        let line = squeeze(line);
-        line.chars().count() >= NOTE_LINE && notes.has(&line) && !theirs.has(&line)
-    })
+    for line in text.lines() {
+        let squeezed = squeeze(line);
+        if squeezed.chars().count() < NOTE_LINE {
+            continue;
+        }
+        if notes.has(&squeezed) && !theirs.has(&squeezed) {
+            return OfNotes::Line(line);
+        }
+        if notes.is_spent() {
+            return OfNotes::TooLarge;
+        }
+    }
+    OfNotes::Nothing
 }
 
 fn is_theirs(token: &Token, reader: Reader) -> bool {
@@ -148,9 +168,19 @@ mod tests {
     fn a_long_line_of_a_note_is_known_again() {
         let line = "He has not paid since March and gets no discount any more, says Bob.";
         let text = format!("Hello,\n{line}\nBye");
-        assert_eq!(note_line(&text, &format!("Beware:\n{line}"), "It burns."), Some(line));
-        assert_eq!(note_line(&text, "Beware", ""), None);
-        assert_eq!(note_line(&text, line, line), None);
-        assert_eq!(note_line("Best regards", "Best regards", ""), None);
+        assert_eq!(note_line(&text, &format!("Beware:\n{line}"), "It burns."), OfNotes::Line(line));
+        assert_eq!(note_line(&text, "Beware", ""), OfNotes::Nothing);
+        assert_eq!(note_line(&text, line, line), OfNotes::Nothing);
+        assert_eq!(note_line("Best regards", "Best regards", ""), OfNotes::Nothing);
+    }
+
+    #[test]
+    fn a_text_that_cannot_be_looked_through_is_not_let_through() {
+        let line = |kind: &str, n: usize| format!("{n} is the number of this {kind}, one of the many thousands of its kind\n");
+        let notes: String = (0..20_000).map(|n| line("note", n)).collect();
+        let text: String = (0..200).map(|n| line("answer", n)).collect();
+        assert_eq!(note_line(&text, &notes, ""), OfNotes::TooLarge);
+        let last: String = text.lines().take(20).map(|line| format!("{line}\n")).collect();
+        assert_eq!(note_line(&last, &notes, ""), OfNotes::Nothing);
     }
 }

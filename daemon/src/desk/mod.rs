@@ -78,7 +78,7 @@ type Known<T> = Result<T, Box<Keys>>;
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
         Ok(mut changes) => {
-            bounce::revive(desk, mail, facts, &mut changes);
+            bounce::revive(desk, mail, facts, &mut changes, now);
             Step::Done(Box::new(changes))
         }
         Err(keys) => Step::Need(keys),
@@ -205,7 +205,7 @@ fn first_keys(desk: &Desk, mail: &Mail<'_>, to: &Addressed, author: &Author, now
     if let Some(token) = to.decision {
         keys.persons.insert(token.person());
         match token.purpose() {
-            token::Purpose::Lot => keys.brakes.insert(token.person()),
+            token::Purpose::Lot | token::Purpose::LotDrop => keys.brakes.insert(token.person()),
             _ => keys.inbox.insert(InboxId(token.subject())),
         };
     }

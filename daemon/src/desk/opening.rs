@@ -68,7 +68,7 @@ pub(super) fn open(
     let who = name(sender);
     draft.event("ticket.created", &who, Some(id), None, serde_json::json!({}));
     draft.event("message.received", &who, Some(id), Some(message), serde_json::json!({}));
-    let heard = if to.role { audience::admins(draft.facts) } else { audience::of_team(draft.facts, team.as_deref()) };
+    let heard = if to.role { audience::admins(draft.facts, draft.now) } else { audience::of_team(draft.facts, team.as_deref()) };
     // The first ticket over the limit is told of; it stands for those that follow within the hour.
     if recent <= limit {
         draft.changes.guard.below.extend(key.map(|key| (key, limit + 1)));
@@ -146,7 +146,7 @@ fn caps(draft: &Draft<'_>) -> Vec<(CountKey, i64)> {
         CountKey::AcksToAddress(_, since) if draft.now - since <= 600_000 => Some(limits.acks_per_10min),
         CountKey::AcksToAddress(..) => Some(limits.acks_per_day),
         CountKey::AcksToDomain(..) => Some(limits.acks_per_domain_hour),
-        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::HoldsOf(..) => None,
+        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::BrakedOf(_) | CountKey::HoldsOf(..) => None,
     };
     draft.facts.counts.keys().filter_map(|key| Some((key.clone(), i64::from(cap(key)?)))).collect()
 }

@@ -35,7 +35,9 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, by: &Person) -> Known<Ch
         Err((reason, detail)) => return Ok(back(draft, by, reason, &detail)),
     };
     known(&draft, by, &orders)?;
-    let risks: Vec<_> = orders.blocks.iter().flat_map(|block| risks(&draft, block)).collect();
+    let mailbox = to.mailbox.or(draft.desk.book.first()).unwrap_or(MailboxId(0));
+    let begun = orders.new.iter().flat_map(|new| risk::of_new(&draft, &new.commands, &new.address, mailbox));
+    let risks: Vec<_> = orders.blocks.iter().flat_map(|block| risks(&draft, block)).chain(begun).collect();
     if let Some(detail) = risk::unconfirmed(&draft, by, &risks) {
         return Ok(hold::for_agent(draft, by, None, "confirm", &detail));
     }

@@ -70,7 +70,7 @@ impl Addressed {
         match token.purpose() {
             Purpose::Bounce => self.bounce = Some(token),
             Purpose::Probe => {}
-            Purpose::Release | Purpose::Drop | Purpose::Lot => self.decision = Some(token),
+            Purpose::Release | Purpose::Drop | Purpose::Lot | Purpose::LotDrop => self.decision = Some(token),
             _ if self.token.is_none_or(|held| rank(&token) > rank(&held)) => self.token = Some(token),
             _ => {}
         }

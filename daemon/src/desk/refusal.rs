@@ -2,7 +2,6 @@
 
 use crate::clock::{millis, rfc3339};
 use crate::config::Limits;
-use crate::model::OutboxId;
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
 use crate::model::refusal::Refusal;
@@ -19,6 +18,8 @@ pub const UNTRIED: &str = "not tried:";
 const DAY: i64 = 86_400_000;
 /// How long nothing is sent after too many refusals that may pass, in ms.
 const PAUSE: i64 = DAY;
+/// What waits for a mailbox looks so often whether mail goes there again, in ms.
+const LOOK: i64 = DAY / 24;
 /// Characters of a reply that are kept.
 const REPLY: usize = 500;
 
@@ -27,28 +28,33 @@ const REPLY: usize = 500;
 pub(super) enum Weight {
     /// There is nobody at it.
     Hard,
-    /// It took no mail this time: a full mailbox, a policy, a filter.
+    /// It took no mail this time: a full mailbox, a server that was never there.
     Soft,
 }
 
-/// What a server's last words say; nothing when no server has spoken of the address.
-pub(super) fn of_reply(reply: &str) -> Option<Weight> {
+/// What a server's last words say of the address; nothing when no server has spoken of it. Nobody knows here at which command it
+/// said them: that there is nobody is believed of an enhanced code that says so, or of words that name the address.
+pub(super) fn of_reply(reply: &str, address: &str) -> Option<Weight> {
     let code = reply.split([' ', '-']).next().filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()))?;
     let status = refusal_status(reply);
-    let permanent = code.starts_with('5') && status.as_deref().is_none_or(|status| status.starts_with('5'));
-    of(permanent, status.as_deref(), refusal_reason(status.as_deref(), reply))
+    let is_named = reply.to_lowercase().contains(&address.to_lowercase());
+    let permanent = match status.as_deref() {
+        Some(status) => code.starts_with('5') && status.starts_with('5') && is_nobody(status),
+        None => matches!(code, "550" | "551" | "553") && is_named,
+    };
+    of(permanent, status.as_deref(), refusal_reason(status.as_deref(), reply), reply)
 }
 
 /// What a report of a failed delivery says of the address that the mail went to. What it says of another one may be the
-/// end of a forwarding or a forgery: that counts as little as possible. `None`: it names no recipient.
+/// end of a forwarding or a forgery: that counts as little as possible. `None`: it names no recipient, so it may be about the mail.
 pub(super) fn of_report(told: Option<&BounceRecipient>, address: &str) -> Option<Weight> {
-    let Some(told) = told else { return Some(Weight::Soft) };
+    let told = told?;
     if told.action.as_deref().is_some_and(|action| !matches!(action, "failed" | "expired")) {
         return None;
     }
     let is_theirs = told.address.as_deref().is_none_or(|named| is_same(named, address));
-    let permanent = is_theirs && told.status.as_deref().is_some_and(|status| status.starts_with('5'));
-    of(permanent, told.status.as_deref(), &told.reason)
+    let permanent = is_theirs && told.status.as_deref().is_some_and(|status| status.starts_with('5') && is_nobody(status));
+    of(permanent, told.status.as_deref(), &told.reason, told.diagnostic.as_deref().unwrap_or_default())
 }
 
 /// Of the recipients of a report the one that the mail went to, else the first.
@@ -61,13 +67,28 @@ fn is_same(one: &str, other: &str) -> bool {
     crate::model::address::fold(one) == crate::model::address::fold(other)
 }
 
-fn of(permanent: bool, status: Option<&str>, reason: &str) -> Option<Weight> {
-    let by_policy = status.is_some_and(|status| status.split('.').nth(1) == Some("7"));
+/// Whether an enhanced status code says that there is no such mailbox, or no such domain (RFC 3463 §3.2, RFC 7505 §4.2).
+fn is_nobody(status: &str) -> bool {
+    matches!(status.split_once('.').map(|(_, detail)| detail), Some("1.1" | "1.2" | "1.10"))
+}
+
+/// Words about our own sender address, which the recipient cannot help.
+const OF_SENDER: [&str; 6] = ["sender verif", "sender address", "verification failed", "verify failed", "callout", "sender rejected"];
+
+/// What anybody can bring about with what they write must not silence whom it is sent on to: of a policy, a filter or a size
+/// nothing is learned about the address.
+fn of(permanent: bool, status: Option<&str>, reason: &str, said: &str) -> Option<Weight> {
+    let said = said.to_lowercase();
+    let detail = status.and_then(|status| status.split_once('.')).map_or("", |(_, detail)| detail);
+    let of_mail = ["7.", "6."].iter().any(|subject| detail.starts_with(subject));
+    let of_sender = matches!(detail, "1.7" | "1.8") || OF_SENDER.iter().any(|words| said.contains(words));
+    if of_mail || of_sender {
+        return None;
+    }
     match reason {
-        "user_unknown" | "domain_error" if permanent && !by_policy => Some(Weight::Hard),
-        // It says something of the mail.
-        "message_too_large" => None,
-        _ => Some(Weight::Soft),
+        "user_unknown" | "domain_error" if permanent => Some(Weight::Hard),
+        "user_unknown" | "domain_error" | "mailbox_full" | "expired" | "network" => Some(Weight::Soft),
+        _ => None,
     }
 }
 
@@ -109,9 +130,11 @@ pub(super) fn note(ledger: &mut Ledger<'_>, row: &OutboxRow, weight: Option<Weig
         return;
     }
     let mut refusal = after(person.refusal.as_deref(), weight, reply, &ledger.desk.config.limits, ledger.now);
+    // Each suppression is told of: the last one may have been mended, and this one be another trouble.
+    refusal.told &= person.refusal.as_ref().is_some_and(|before| before.is_suppressed(ledger.now));
     if person.is_active_agent() && refusal.is_suppressed(ledger.now) && !refusal.told {
         refusal.told = true;
-        for admin in audience::admins(ledger.facts).into_iter().filter(|admin| admin.id != person.id) {
+        for admin in audience::admins_but(Some(person.id), ledger.facts, ledger.now) {
             let params = Params { outbox: Some(row.id), actor: Some(person.id), lines: vec![refusal.reply.clone()], ..Params::default() };
             ledger.send(MailKind::Undeliverable, admin, None, None, params);
         }
@@ -126,27 +149,34 @@ pub enum Passage {
     Free,
     /// It goes, and is noted: the next one does not.
     Once,
+    /// It waits, and why, until a time in ms.
+    Later(String, i64),
     /// It does not, and why.
     Stopped(String),
 }
 
-/// Whether a mail to `person` goes at `now` (ms). An answer goes once a day: who writes one by hand may know that the
-/// mailbox is there again, and one try a day costs nobody anything.
-pub fn passage(person: &Person, row: &OutboxRow, now: i64) -> Passage {
+/// Whether a mail to `person` goes at `now` (ms). One try a day costs nobody anything: of the answers to a customer, for who
+/// writes one by hand may know that the mailbox is there again; of all mail to who works here. What of that is not tried waits
+/// for the day when the mailbox takes mail again, as long as any mail waits for its server.
+pub fn passage(person: &Person, row: &OutboxRow, limits: &Limits, now: i64) -> Passage {
     let Some(refusal) = person.suppressed(&row.address, now) else { return Passage::Free };
-    let is_tried = |(mail, at): (OutboxId, i64)| mail != row.id && now - at < DAY;
-    if row.kind == MailKind::Answer && now - refusal.refused_at >= DAY && !refusal.tried.is_some_and(is_tried) {
+    let of_desk = person.is_active_agent() && !matches!(row.kind, MailKind::Answer | MailKind::Ack);
+    let tried_at = refusal.tried.filter(|(mail, _)| *mail != row.id).map_or(i64::MIN, |(_, at)| at);
+    let next = refusal.refused_at.max(tried_at).saturating_add(DAY);
+    if now >= next && (of_desk || row.kind == MailKind::Answer) {
         return Passage::Once;
     }
     let day = |at: i64| rfc3339(at).split('T').next().unwrap_or_default().to_owned();
-    Passage::Stopped(format!(
+    let why = format!(
         "{UNTRIED} this address refused mail on {}: {}; mail goes there again after {}, or as soon as they write from it, \
          or `ombud queue suppressed --lift {}`",
         day(refusal.refused_at),
         refusal.reply,
         day(refusal.until),
         person.address,
-    ))
+    );
+    let is_fresh = now.saturating_sub(row.created_at) < millis(limits.give_up_after);
+    if of_desk && is_fresh { Passage::Later(why, next.min(now.saturating_add(LOOK))) } else { Passage::Stopped(why) }
 }
 
 #[cfg(test)]
@@ -162,22 +192,30 @@ mod tests {
     fn only_who_is_not_there_is_refused_hard() {
         for (reply, weight) in [
             ("550 5.1.1 <ann@x.test>: User unknown", Some(Weight::Hard)),
-            ("550 no such user here", Some(Weight::Hard)),
+            ("550 <Ann@x.test>: no such user here", Some(Weight::Hard)),
+            ("550 no such user here", Some(Weight::Soft)),
+            ("554 ann@x.test: user unknown", Some(Weight::Soft)),
+            ("550 5.0.0 <ann@x.test>: User unknown", Some(Weight::Soft)),
             ("550 5.1.2 the domain x.test does not exist", Some(Weight::Hard)),
             ("556 5.1.10 the domain x.test takes no mail (null MX)", Some(Weight::Hard)),
             ("552 5.2.2 mailbox full", Some(Weight::Soft)),
             ("450 4.2.1 try again later", Some(Weight::Soft)),
             ("450 4.1.1 user unknown", Some(Weight::Soft)),
-            ("554 5.7.1 looks like spam", Some(Weight::Soft)),
-            ("550 5.7.1 user unknown to our policy", Some(Weight::Soft)),
-            ("550 5.1.8 Sender address rejected: user unknown", Some(Weight::Soft)),
+            ("554 5.7.1 looks like spam", None),
+            ("554 this looks like spam", None),
+            ("554 message rejected", None),
+            ("550 5.6.0 malformed MIME", None),
+            ("550 5.7.1 user unknown to our policy", None),
+            ("550 5.1.8 Sender address rejected: user unknown", None),
+            ("550 5.1.1 Sender verify failed: user unknown", None),
+            ("550 Verification failed for <desk@y.test>, callout said: no such user ann@x.test", None),
             ("552 5.3.4 message too large", None),
             ("connection refused", None),
             ("dropped by an admin", None),
             ("stopped by the desk: user unknown", None),
             ("not tried: this address refused mail on 2026-11-21: 550 5.1.1 User unknown", None),
         ] {
-            assert_eq!(of_reply(reply), weight, "{reply}");
+            assert_eq!(of_reply(reply, "ann@x.test"), weight, "{reply}");
         }
     }
 
@@ -189,7 +227,9 @@ mod tests {
             (told("bob@x.test", "5.1.1", "user_unknown", "failed"), Some(Weight::Soft)),
             (told("ann@x.test", "4.4.7", "expired", "failed"), Some(Weight::Soft)),
             (told("ann@x.test", "4.1.1", "user_unknown", "failed"), Some(Weight::Soft)),
-            (told("ann@x.test", "5.7.1", "spam", "failed"), Some(Weight::Soft)),
+            (told("ann@x.test", "5.7.1", "spam", "failed"), None),
+            (told("ann@x.test", "5.0.0", "policy", "failed"), None),
+            (told("ann@x.test", "5.0.0", "user_unknown", "failed"), Some(Weight::Soft)),
             (told("ann@x.test", "5.3.4", "message_too_large", "failed"), None),
             (told("ann@x.test", "5.1.1", "user_unknown", "delayed"), None),
             (told("ann@x.test", "5.1.1", "user_unknown", "delivered"), None),
@@ -197,6 +237,7 @@ mod tests {
         ] {
             assert_eq!(of_report(Some(&recipient), "ann@x.test"), weight, "{recipient:?}");
         }
+        assert_eq!(of_report(None, "ann@x.test"), None);
         let all = [told("bob@x.test", "5.1.1", "user_unknown", "failed"), told("Ann@x.test", "4.4.1", "network", "delayed")];
         assert_eq!(about(&all, "ann@x.test"), Some(&all[1]));
         assert_eq!(about(&all, "eve@x.test"), Some(&all[0]));

@@ -20,8 +20,8 @@ pub(super) fn decide(mut draft: Draft<'_>, facts: &Facts, author: &Author, token
     let Some(person) = person.filter(|_| theirs && valid && draft.mail.understood.automatic.is_none()) else {
         return Ok(hold::for_admins(draft, "author", "it was sent to a release address by somebody else, or the address has expired"));
     };
-    if token.purpose() == Purpose::Lot {
-        return Ok(brake::lift(draft, person, token));
+    if matches!(token.purpose(), Purpose::Lot | Purpose::LotDrop) {
+        return brake::end(draft, person, token);
     }
     let inbox = InboxId(token.subject());
     let pass = token.purpose() == Purpose::Release;

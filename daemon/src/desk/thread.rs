@@ -89,7 +89,8 @@ pub(super) fn place<'f>(desk: &Desk, mail: &Mail<'_>, facts: &'f Facts, to: &Add
     by_reference(desk, mail, facts, to, author, plain).and_then(|place| with_people(facts, place))
 }
 
-fn by_token<'f>(facts: &'f Facts, to: &Addressed, now: i64) -> Known<Option<Place<'f>>> {
+/// What the signed address says that a mail was sent to.
+pub(super) fn by_token<'f>(facts: &'f Facts, to: &Addressed, now: i64) -> Known<Option<Place<'f>>> {
     let Some(token) = to.token else { return Ok(None) };
     let person = facts.person(token.person());
     let found = facts.ticket(token.ticket());

@@ -73,7 +73,7 @@ fn wake(ledger: &mut Ledger<'_>, ticket: TicketId, key: &str) {
 fn digest(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
     let due_at = ledger.now + millis(ledger.desk.config.desk.digest_every);
     ledger.changes.timers.push(NewTimer { kind: DIGEST, ticket: None, key: String::new(), due_at, if_untold: true });
-    let admins = audience::admins(ledger.facts);
+    let admins = audience::admins(ledger.facts, ledger.now);
     if untold.is_empty() || admins.is_empty() {
         return;
     }
@@ -87,14 +87,14 @@ fn digest(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
 /// One mail to each admin; what it says is read when it is composed.
 fn webhook(ledger: &mut Ledger<'_>, key: &str) {
     let endpoint = key.parse().ok().map(EndpointId);
-    for admin in audience::admins(ledger.facts) {
+    for admin in audience::admins(ledger.facts, ledger.now) {
         ledger.send(MailKind::Webhook, admin, None, None, Params { endpoint, ..Params::default() });
     }
 }
 
 /// The same; `mailbox` is the address of the one that can't be fetched.
 fn login_refused(ledger: &mut Ledger<'_>, mailbox: &str) {
-    for admin in audience::admins(ledger.facts) {
+    for admin in audience::admins(ledger.facts, ledger.now) {
         ledger.send(MailKind::Imap, admin, None, None, Params { mailbox: Some(mailbox.to_owned()), ..Params::default() });
     }
 }

@@ -41,6 +41,8 @@ crate::model::ticket::words!(
         Probe = "probe",
         /// Lets all answers go that the brake has held; `ticket` is the inbox row about which the agent was asked.
         Lot = "lot",
+        /// Drops them all; `ticket` is the same.
+        LotDrop = "lot_drop",
     }
 );
 
@@ -56,6 +58,7 @@ impl Purpose {
             Self::Drop => 7,
             Self::Probe => 8,
             Self::Lot => 9,
+            Self::LotDrop => 10,
         }
     }
 

@@ -1,4 +1,4 @@
-//! The fate of every mail that was ever accepted, and letting a held one through.
+//! The fate of every mail that was ever accepted, and what becomes of a held one.
 
 use axum::extract::State as Shared;
 use axum::http::Uri;
@@ -33,6 +33,19 @@ pub(super) async fn release(Shared(app): Shared<App>, Extension(caller): Extensi
     let id = InboxId(id);
     app.state.store.run(Cmd::ReleaseInbox { id, by: caller.agent, door: "api", now: app.now() }).await?;
     tracing::info!(%id, token = caller.token, "a held mail was let through over HTTP");
+    shown(&app, id).await
+}
+
+/// Drops a held mail: nothing of it happens.
+pub(super) async fn discard(Shared(app): Shared<App>, Extension(caller): Extension<Caller>, Id(id): Id, uri: Uri) -> Answer {
+    Params::of(&uri, &[])?;
+    let id = InboxId(id);
+    app.state.store.run(Cmd::DropInbox { id, by: caller.agent, door: "api", now: app.now() }).await?;
+    tracing::info!(%id, token = caller.token, "a held mail was dropped over HTTP");
+    shown(&app, id).await
+}
+
+async fn shown(app: &App, id: InboxId) -> Answer {
     let item = app.state.store.inbox_item(id).await?.ok_or_else(|| Problem::missing("The mail is gone."))?;
     Ok(Json(InboxView::from(&item)).into_response())
 }

@@ -61,6 +61,7 @@ pub(super) fn table() -> Vec<Route> {
         route(GET, INBOX, READ, inbox::list),
         route(POST, INBOX, WRITE, intake::take),
         route(POST, "/api/v1/inbox/{id}/release", ADMIN, inbox::release),
+        route(POST, "/api/v1/inbox/{id}/drop", ADMIN, inbox::discard),
         route(GET, "/api/v1/outbox", READ, outbox::list),
         route(GET, "/api/v1/suppressed", READ, suppressed::list),
         route(DELETE, "/api/v1/suppressed/{address}", ADMIN, suppressed::lift),

@@ -31,7 +31,7 @@ pub(super) async fn lift(
     Params::of(&uri, &[])?;
     let key = address.ok().map(|Path(address)| fold(&address)).filter(|key| is_plain(key));
     let key = key.ok_or_else(|| Problem::missing("This is no address that mail is sent to."))?;
-    app.state.store.run(Cmd::LiftRefusal { key }).await?;
+    app.state.store.run(Cmd::LiftRefusal { key, now: app.now() }).await?;
     tracing::info!(token = caller.token, "an address that had refused mail was let through over HTTP");
     Ok(StatusCode::NO_CONTENT.into_response())
 }

@@ -121,10 +121,12 @@ pub struct Guard {
 /// What becomes of the brake on an agent's answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Braking {
-    /// They are asked about the lot of which the mail that was decided is one.
-    Asked(PersonId),
+    /// They are asked about the lot that a mail has begun.
+    Asked(PersonId, InboxId),
     /// All that it holds goes, and nothing more is held until a time in ms.
     Lifted(PersonId, i64),
+    /// All that it holds is dropped.
+    Dropped(PersonId),
 }
 
 words!(

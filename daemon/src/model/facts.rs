@@ -73,8 +73,10 @@ pub enum CountKey {
     AcksToDomain(String, i64),
     /// Tickets that a person opened since a time in ms.
     TicketsOf(PersonId, i64),
-    /// Answers that a person published since a time in ms.
+    /// Answers that a person published by mail since a time in ms.
     AnswersOf(PersonId, i64),
+    /// Answers of a person that the brake holds now.
+    BrakedOf(PersonId),
     /// Hold notices to a person since a time in ms.
     HoldsOf(PersonId, i64),
 }
@@ -87,6 +89,7 @@ impl CountKey {
             Self::AcksToDomain(domain, _) => Self::AcksToDomain(domain, 0),
             Self::TicketsOf(person, _) => Self::TicketsOf(person, 0),
             Self::AnswersOf(person, _) => Self::AnswersOf(person, 0),
+            Self::BrakedOf(person) => Self::BrakedOf(person),
             Self::HoldsOf(person, _) => Self::HoldsOf(person, 0),
         }
     }

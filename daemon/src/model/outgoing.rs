@@ -46,10 +46,10 @@ words!(
 );
 
 impl MailKind {
-    /// Whether a second copy is better than none: only a person's words are. The rest becomes `unknown` when nobody
+    /// Whether a second copy is better than none: a person's words are, and the one question about all that is held. The rest becomes `unknown` when nobody
     /// can say whether it left.
     pub fn is_repeated(self) -> bool {
-        self == Self::Answer
+        matches!(self, Self::Answer | Self::Braked)
     }
 }
 

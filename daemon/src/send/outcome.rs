@@ -145,6 +145,7 @@ mod tests {
     #[test]
     fn only_a_persons_answer_is_sent_twice_rather_than_not_at_all() {
         let unknown = || Outcome::Unknown { reply: "lost".into() };
+        assert!(matches!(of(MailKind::Braked, 1, unknown(), 0), Settled::Retry(..)), "nobody else asks about what is held");
         assert!(matches!(of(MailKind::Answer, 1, unknown(), 0), Settled::Retry(..)));
         for kind in [MailKind::Ack, MailKind::Notify, MailKind::Held, MailKind::Digest, MailKind::Receipt] {
             assert_eq!(of(kind, 1, unknown(), 0), Settled::Unknown("lost".into()));

@@ -223,6 +223,7 @@ impl Sender {
                 Settled::Failed(stopped.to_string())
             }
             Err(ComposeError::Refused(why)) => Settled::Failed(why),
+            Err(ComposeError::Later(why, at)) => Settled::Postponed(why, at),
             Err(ComposeError::Gone) => {
                 tracing::info!(id = %row.id, kind = %row.kind, "a notice is dropped, for its agent was disabled meanwhile");
                 Settled::Dropped

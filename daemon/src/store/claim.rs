@@ -101,8 +101,15 @@ pub(super) async fn defer(
     }
 }
 
-/// Lets a held mail through. A person's word resets the count of its tries.
-pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonId>, door: &str, now: i64) -> Result<Outcome, StoreError> {
+/// Lets a held mail through, or drops it. A person's word resets the count of its tries.
+pub(super) async fn release(
+    conn: &mut Conn<'_>,
+    id: InboxId,
+    pass: bool,
+    by: Option<PersonId>,
+    door: &str,
+    now: i64,
+) -> Result<Outcome, StoreError> {
     let held = conn.lock("SELECT state, passed, ticket FROM inbox WHERE id = $1", vec![id.into()]).await?;
     let held = held.first().ok_or_else(|| StoreError::NotFound(format!("there is no mail {id} in the inbox")))?;
     if held.text(0)? != "held" {
@@ -110,13 +117,23 @@ pub(super) async fn release(conn: &mut Conn<'_>, id: InboxId, by: Option<PersonI
         let ticket = held.opt_int(2)?.map_or_else(String::new, |ticket| format!(" and is on ticket #{ticket}"));
         return Err(StoreError::Refused(format!("mail {id} is not held{before}{ticket}")));
     }
-    let sql =
-        "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3, passed = TRIM(passed || ' ' || reason)
-        WHERE id = $4";
-    conn.exec(sql, vec![Fate::Waiting.word().into(), now.into(), by.map_or(0, |p| p.0).into(), id.into()]).await?;
+    let by_id = by.map_or(0, |p| p.0).into();
+    if pass {
+        let sql = "UPDATE inbox SET state = 'waiting', fate = $1, due_at = $2, attempts = 0, released_by = $3,
+            passed = TRIM(passed || ' ' || reason) WHERE id = $4";
+        conn.exec(sql, vec![Fate::Waiting.word().into(), now.into(), by_id, id.into()]).await?;
+    } else {
+        let sql = "UPDATE inbox SET state = 'done', fate = $1, reason = 'dropped', released_by = $2 WHERE id = $3";
+        conn.exec(sql, vec![Fate::Automatic.word().into(), by_id, id.into()]).await?;
+    }
     let actor = by.map_or(door.into(), |p| format!("person:{p}"));
-    let data = serde_json::Map::from_iter([("inbox".into(), id.0.into()), ("passed".into(), true.into())]);
-    let event = NewEvent { kind: "message.released", actor, ticket: None, message: None, data };
-    insert::events(conn, &Changes { at: now, events: vec![event], ..Changes::default() }, &Made::default()).await?;
+    let changes = Changes { at: now, events: vec![ended(&actor, id.0, pass)], ..Changes::default() };
+    insert::events(conn, &changes, &Made::default()).await?;
     Ok(Outcome::Done)
+}
+
+/// The fact that a held mail was let through or dropped.
+pub(super) fn ended(actor: &str, id: i64, pass: bool) -> NewEvent {
+    let data = serde_json::Map::from_iter([("inbox".into(), id.into()), ("passed".into(), pass.into())]);
+    NewEvent { kind: "message.released", actor: actor.to_owned(), ticket: None, message: None, data }
 }

@@ -20,8 +20,8 @@ use super::replay::{self, Replay};
 use super::tokens::NewToken;
 use super::webhooks::{EndpointChange, NewEndpoint};
 use super::{
-    StoreError, accept, articles, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, refusals, sequencer,
-    tokens, webhooks,
+    StoreError, accept, articles, brake, claim, commit, deliveries, desk_rows, forget, nodes, outbox, passwords, people, refusals,
+    sequencer, tokens, webhooks,
 };
 
 /// A change. It checks all it depends on before its first write.
@@ -43,6 +43,10 @@ pub enum Cmd {
     Import(Vec<Imported>),
     /// Lets a held mail through, for the command line and the API; `door` says which, where no agent does.
     ReleaseInbox { id: InboxId, by: Option<PersonId>, door: &'static str, now: i64 },
+    /// Drops a held mail: nothing of it happens, and its bytes are kept.
+    DropInbox { id: InboxId, by: Option<PersonId>, door: &'static str, now: i64 },
+    /// Lets all answers go that the brake holds of an agent (folded address), and lifts it; or drops them.
+    EndBrake { address: String, pass: bool, now: i64 },
     /// Decides a held mail anew, or gives the message of a decided one its words of today; answers with how many changed.
     Replay(Box<Replay>),
     /// Takes mails to send.
@@ -58,8 +62,8 @@ pub enum Cmd {
     /// Gives a waiting mail up, with what follows on the desk.
     DropOutbox { id: OutboxId, now: i64, changes: Box<Changes> },
     /// Lets mail go again to an address (folded) that has refused some.
-    LiftRefusal { key: String },
-    /// Notes the answer that is let through to an address that nothing else is sent to.
+    LiftRefusal { key: String, now: i64 },
+    /// Notes the mail that is let through to an address that nothing else is sent to; a conflict when another one was a moment ago.
     TryRefused { person: PersonId, mail: OutboxId, now: i64 },
     /// Forgets what addresses have refused long ago.
     SweepRefusals { now: i64, limit: i64 },
@@ -173,7 +177,9 @@ impl Cmd {
             Self::DeferInbox { node, id, due_at, reason, charge } => claim::defer(conn, *node, *id, *due_at, reason, *charge).await,
             Self::Commit(changes) => commit::run(conn, changes).await,
             Self::Import(mails) => import::run(conn, mails).await,
-            Self::ReleaseInbox { id, by, door, now } => claim::release(conn, *id, *by, door, *now).await,
+            Self::ReleaseInbox { id, by, door, now } => claim::release(conn, *id, true, *by, door, *now).await,
+            Self::DropInbox { id, by, door, now } => claim::release(conn, *id, false, *by, door, *now).await,
+            Self::EndBrake { address, pass, now } => brake::by_hand(conn, address, *pass, *now).await,
             Self::Replay(replay) => replay::run(conn, replay).await,
             Self::ClaimOutbox { node, now, limit, away } => outbox::claim(conn, *node, *now, *limit, away).await,
             Self::Composed { node, id, blob } => outbox::composed(conn, *node, *id, blob).await,
@@ -181,7 +187,7 @@ impl Cmd {
             Self::RetryOutbox { id, now } => outbox::retry(conn, *id, *now).await,
             Self::RetryAllOutbox { now } => outbox::retry_all(conn, *now).await,
             Self::DropOutbox { id, now, changes } => outbox::drop_row(conn, *id, *now, changes).await,
-            Self::LiftRefusal { key } => refusals::lift(conn, key).await,
+            Self::LiftRefusal { key, now } => refusals::lift(conn, key, *now).await,
             Self::TryRefused { person, mail, now } => refusals::tried(conn, *person, *mail, *now).await,
             Self::SweepRefusals { now, limit } => refusals::sweep(conn, *now, *limit).await,
             Self::SweepOutbox { before, limit } => outbox::sweep(conn, *before, *limit).await,
@@ -257,7 +263,7 @@ impl Cmd {
     /// Whether it may give the pipeline something to do.
     pub(super) fn fills_inbox(&self) -> bool {
         match self {
-            Self::Accept(_) | Self::Haul(_) | Self::ReleaseInbox { .. } | Self::Replay(_) => true,
+            Self::Accept(_) | Self::Haul(_) | Self::ReleaseInbox { .. } | Self::EndBrake { .. } | Self::Replay(_) => true,
             Self::Commit(changes) => !changes.released.is_empty() || matches!(changes.brake, Some(Braking::Lifted(..))),
             _ => false,
         }
@@ -268,7 +274,8 @@ impl Cmd {
         match self {
             Self::Commit(changes) | Self::DropOutbox { changes, .. } => !changes.events.is_empty() || changes.brake.is_some(),
             Self::Settle(settlement) => !settlement.changes.events.is_empty(),
-            Self::ReleaseInbox { .. } | Self::Import(_) | Self::Replay(_) | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
+            Self::ReleaseInbox { .. } | Self::DropInbox { .. } | Self::EndBrake { .. } => true,
+            Self::Import(_) | Self::Replay(_) | Self::WriteArticles(_) | Self::RemoveArticle(_) => true,
             _ => false,
         }
     }
@@ -285,8 +292,8 @@ impl Cmd {
     /// Whether it may give the sender something to do.
     pub(super) fn fills_outbox(&self) -> bool {
         match self {
-            Self::Commit(changes) => !changes.outbox.is_empty(),
-            Self::Settle(_) | Self::RetryOutbox { .. } | Self::RetryAllOutbox { .. } => true,
+            Self::Commit(changes) => !changes.outbox.is_empty() || !changes.alive.is_empty(),
+            Self::Settle(_) | Self::RetryOutbox { .. } | Self::RetryAllOutbox { .. } | Self::LiftRefusal { .. } => true,
             _ => false,
         }
     }

@@ -286,7 +286,15 @@ pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<
             CountKey::AcksToAddress(address, since) => ("outbox WHERE kind = 'ack' AND address_key =", address.into(), *since),
             CountKey::AcksToDomain(domain, since) => ("outbox WHERE kind = 'ack' AND domain =", domain.into(), *since),
             CountKey::TicketsOf(person, since) => ("ticket WHERE requester =", (*person).into(), *since),
-            CountKey::AnswersOf(person, since) => ("message WHERE kind = 'agent' AND author =", (*person).into(), *since),
+            CountKey::AnswersOf(person, since) => {
+                ("message WHERE kind = 'agent' AND inbox IS NOT NULL AND author =", (*person).into(), *since)
+            }
+            CountKey::BrakedOf(person) => (
+                "(SELECT braked, received_at AS created_at FROM inbox WHERE braked IS NOT NULL AND state IN ('waiting', 'claimed', 'held')
+                AND state = 'held' AND reason = 'rate') AS held WHERE braked =",
+                (*person).into(),
+                -1,
+            ),
             CountKey::HoldsOf(person, since) => ("outbox WHERE kind = 'held' AND recipient =", (*person).into(), *since),
         };
         args.extend([of, since.into()]);

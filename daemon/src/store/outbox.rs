@@ -9,7 +9,7 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::nodes::{self, NodeId};
 use super::value::{Row, Value};
-use super::{StoreError, commit};
+use super::{StoreError, commit, refusals};
 
 /// What became of one claimed mail.
 #[derive(Debug)]
@@ -144,6 +144,9 @@ pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcom
         ),
     };
     conn.exec(sql, args).await?;
+    if let Settled::Sent(_) = &s.settled {
+        refusals::taken(conn, s.id, s.now).await?;
+    }
     if let Settled::Retry(_, due_at) = &s.settled {
         // The followers of the lane wait with it, or every poll would look at them in vain.
         let sql = "UPDATE outbox SET due_at = $1 WHERE lane = $2 AND state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at < $1";

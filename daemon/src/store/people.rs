@@ -102,6 +102,10 @@ pub(super) async fn change(conn: &mut Conn<'_>, address: &str, change: &AgentCha
     };
     args.insert(0, id.into());
     conn.exec(sql, args).await?;
+    if matches!(change, AgentChange::Disable | AgentChange::RevokeAddresses) {
+        // The address of the question about what is held is dead, too: it is asked anew.
+        conn.exec("UPDATE brake SET told_at = 0 WHERE agent = $1", vec![id.into()]).await?;
+    }
     raise(conn).await?;
     Ok(Outcome::Id(id))
 }

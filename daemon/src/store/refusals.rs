@@ -1,5 +1,6 @@
 //! Addresses that refuse mail: counted where they refuse, forgotten where they write, or a person says so, or it was long ago.
 
+use crate::desk::refusal::UNTRIED;
 use crate::model::changes::Changes;
 use crate::model::refusal::Refusal;
 use crate::model::{OutboxId, PersonId};
@@ -9,8 +10,9 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
 
+const DAY: i64 = 86_400_000;
 /// How long after the end of a suppression it still counts for the length of the next one, in ms.
-const REMEMBERED: i64 = 180 * 86_400_000;
+const REMEMBERED: i64 = 180 * DAY;
 
 /// Reads what is known of an address from column `i` on: version, hard, soft, soft_since, refused_at, reply, until, tried, tried_at, told.
 pub(super) fn refusal(row: &Row, i: usize) -> Result<Option<Refusal>, StoreError> {
@@ -65,23 +67,49 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
     if !changes.alive.is_empty() {
         let sql = Sql::list("DELETE FROM refusal WHERE person IN", 1, changes.alive.len(), "");
         conn.exec(sql, changes.alive.iter().map(|person| Value::from(*person)).collect()).await?;
+        for person in &changes.alive {
+            wake(conn, *person, changes.at).await?;
+        }
     }
     Ok(())
 }
 
 /// A person's word: mail goes there again. `key` is the folded address.
-pub(super) async fn lift(conn: &mut Conn<'_>, key: &str) -> Result<Outcome, StoreError> {
-    let sql = "DELETE FROM refusal WHERE person IN (SELECT id FROM person WHERE key = $1)";
-    match conn.exec(sql, vec![key.into()]).await? {
-        0 => Err(StoreError::NotFound(format!("{key} has refused nothing: see `ombud queue suppressed`"))),
+pub(super) async fn lift(conn: &mut Conn<'_>, key: &str, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "DELETE FROM refusal WHERE person IN (SELECT id FROM person WHERE key = $1) RETURNING person";
+    let Some(row) = conn.opt(sql, vec![key.into()]).await? else {
+        return Err(StoreError::NotFound(format!("{key} has refused nothing: see `ombud queue suppressed`")));
+    };
+    wake(conn, PersonId(row.int(0)?), now).await?;
+    Ok(Outcome::Done)
+}
+
+/// What waits for an address to take mail again goes now.
+async fn wake(conn: &mut Conn<'_>, person: PersonId, now: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE outbox SET due_at = $1 WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND recipient = $2
+        AND due_at > $1 AND last_reply LIKE $3";
+    conn.exec(sql, vec![now.into(), person.into(), format!("{UNTRIED}%").into()]).await.map(|_| ())
+}
+
+/// Notes the mail that is let through to an address that nothing else is sent to; none when another one was a moment ago.
+pub(super) async fn tried(conn: &mut Conn<'_>, person: PersonId, mail: OutboxId, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE refusal SET tried = $2, tried_at = $3, version = version + 1
+        WHERE person = $1 AND (tried IS NULL OR tried = $2 OR tried_at <= $4)";
+    match conn.exec(sql, vec![person.into(), mail.into(), now.into(), (now - DAY).into()]).await? {
+        0 => Err(StoreError::Conflict("what an address has refused")),
         _ => Ok(Outcome::Done),
     }
 }
 
-/// Notes the answer that is let through to an address that nothing else is sent to.
-pub(super) async fn tried(conn: &mut Conn<'_>, person: PersonId, mail: OutboxId, now: i64) -> Result<Outcome, StoreError> {
-    let sql = "UPDATE refusal SET tried = $2, tried_at = $3, version = version + 1 WHERE person = $1";
-    conn.exec(sql, vec![person.into(), mail.into(), now.into()]).await.map(|_| Outcome::Done)
+/// A mail has left. When it was the one that was tried at the address of somebody who works here, mail goes there again: what
+/// waits for them is not tried one a day. What was refused before still counts for the length of a next time.
+pub(super) async fn taken(conn: &mut Conn<'_>, mail: OutboxId, now: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE refusal SET until = $2, version = version + 1 WHERE tried = $1 AND until > $2
+        AND person = (SELECT p.id FROM outbox o JOIN person p ON p.id = o.recipient WHERE o.id = $1 AND p.role <> 'customer') RETURNING person";
+    if let Some(row) = conn.opt(sql, vec![mail.into(), now.into()]).await? {
+        wake(conn, PersonId(row.int(0)?), now).await?;
+    }
+    Ok(())
 }
 
 /// Forgets what was refused long ago.

@@ -65,6 +65,11 @@ fn what_is_delivered_is_in_the_inbox() {
     assert!(folder.text(&["inbox", "show", "1"]).contains("bounce@x.test to Support@example.com"));
     assert_eq!(folder.fails(&["inbox", "release", "1"]), (65, "mail 1 is not held".to_owned()));
     assert_eq!(folder.fails(&["inbox", "release", "9"]).0, 66);
+    assert_eq!(folder.fails(&["inbox", "drop", "1"]), (65, "mail 1 is not held".to_owned()));
+    for word in ["release", "drop"] {
+        assert_eq!(folder.fails(&["inbox", word, "--braked", "agent@desk.localhost"]).0, 66);
+        assert_eq!(folder.fails(&["inbox", word]).0, 64);
+    }
     assert_eq!(folder.fails(&["inbox", "show", "9"]).0, 66);
 }
 

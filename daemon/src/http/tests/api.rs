@@ -164,6 +164,12 @@ async fn a_held_mail_is_let_through_once() {
     served.call("POST", "/api/v1/inbox/9/release", served.admin()).await.problem(404);
     served.decide_all().await;
     assert_eq!(served.items("/api/v1/inbox").await[0]["fate"]["kind"], "ticket");
+    assert_eq!(served.hand_in("to=support@desk.localhost", b"From: ann@example.org\r\nSubject: t\r\n\r\nmore\r\n").await.status, 201);
+    served.decide_all().await;
+    let dropped = served.call("POST", "/api/v1/inbox/3/drop", served.admin()).await;
+    let fate = &dropped.json()["fate"];
+    assert_eq!((dropped.status, &fate["kind"], &fate["reason"]), (200, &"automatic".into(), &"dropped".into()));
+    served.call("POST", "/api/v1/inbox/3/drop", served.admin()).await.problem(409);
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! More answers than one person writes: held, asked about once, and let go by one word.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::desk::Desk;
+use crate::desk::act::{self, Said};
 use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::MailKind;
-use crate::model::{By, InboxId, MailboxId, PersonId, Verdict};
-use crate::store::Cmd;
+use crate::model::{By, InboxId, MailboxId, PersonId, TicketId, Verdict};
 use crate::store::read::InboxItem;
+use crate::store::{AgentChange, Cmd, Outcome, StoreError};
 
 /// A desk on which one agent may publish two answers within an hour, with two tickets.
 async fn world() -> World {
@@ -164,12 +167,94 @@ async fn a_restart_and_a_quiet_hour_let_nothing_go_and_an_admin_can() {
 
 #[tokio::test]
 async fn after_the_address_of_the_question_has_expired_it_is_asked_again() {
-    let (mut w, _) = braked().await;
+    let (mut w, held) = braked().await;
     w.opened.clock = crate::clock::Clock::ahead(4 * 3_600_000);
     let late = answer(&w, 1, "Six").await;
     assert_eq!(braked_mails(&w.outbox().await).len(), 2);
-    w.mail(JANES, &lot(&w, JANE, late.id).await, "", "").await;
+    assert_eq!((late.fate, late.reason.as_str()), (Fate::Held, "rate"));
+    // It is the same lot: the address in the older question would do, too, had it not expired.
+    w.mail(JANES, &lot(&w, JANE, held[0].id).await, "", "").await;
     assert_eq!(sent(&w).await.len(), 6);
+}
+
+#[tokio::test]
+async fn after_the_address_of_the_question_was_revoked_it_is_asked_again() {
+    for revoked in [AgentChange::RevokeAddresses, AgentChange::Disable] {
+        let (w, held) = braked().await;
+        let old = lot(&w, JANE, held[0].id).await;
+        let change = async |change| {
+            w.opened.store.run(Cmd::ChangeAgent { address: "agent@desk.localhost".into(), change }).await.unwrap();
+        };
+        change(revoked).await;
+        change(AgentChange::Enable).await;
+        w.mail(JANES, &old, "", "").await;
+        assert_eq!(sent(&w).await.len(), 2, "the old address is dead");
+        for n in 0..2 {
+            assert_eq!(answer(&w, 1, &format!("Again {n}")).await.reason, "rate");
+        }
+        assert_eq!(braked_mails(&w.outbox().await).len(), 2, "asked anew, once");
+        w.mail(JANES, &lot(&w, JANE, held[0].id).await, "", "").await;
+        assert_eq!(sent(&w).await.len(), 4, "what came to a revoked address stays held");
+    }
+}
+
+#[tokio::test]
+async fn a_day_later_the_question_comes_again() {
+    let mut w = world().await;
+    let mut config = (*w.opened.desk.config).clone();
+    config.limits.confirm_token_life = Duration::from_hours(14 * 24);
+    w.opened.desk = Arc::new(Desk { config: Arc::new(config), book: w.opened.desk.book.clone() });
+    for text in ["One", "Two", "Three"] {
+        answer(&w, 1, text).await;
+    }
+    w.opened.clock = crate::clock::Clock::ahead(25 * 3_600_000);
+    answer(&w, 1, "Four").await;
+    assert_eq!(braked_mails(&w.outbox().await).len(), 2);
+}
+
+#[tokio::test]
+async fn one_word_drops_the_lot_and_the_admins_hear_of_it() {
+    for purpose in [Purpose::LotDrop, Purpose::Lot] {
+        let w = world().await;
+        let bob = w.agent("bob@agents.test", "Bob").await;
+        let mut held = Vec::new();
+        for n in 0..4 {
+            let to = w.address(Purpose::Answer, bob, 2).await;
+            held.push(w.mail("Bob <bob@agents.test>", &to, "", &format!("Answer {n}")).await);
+        }
+        let word = w.address(purpose, bob, held[2].id.0).await;
+        assert_eq!(w.mail("Bob <bob@agents.test>", &word, "", "").await.reason, "release");
+        let (fate, count, line) = match purpose {
+            Purpose::Lot => (Fate::Message, 4, "2 answers let go; nothing more is held for an hour"),
+            _ => (Fate::Automatic, 2, "2 answers dropped; further ones are held as before"),
+        };
+        assert_eq!(sent(&w).await.len(), count);
+        assert_eq!(w.opened.store.inbox_item(held[3].id).await.unwrap().unwrap().fate, fate);
+        let rows = w.rows().await;
+        let told: Vec<_> = rows.iter().filter(|row| row.params.lines == [line]).map(|row| (row.kind, row.address.as_str())).collect();
+        assert_eq!(told, [(MailKind::Receipt, "bob@agents.test"), (MailKind::Braked, "agent@desk.localhost")]);
+        // It works once, and a later answer is held and asked about anew after a drop.
+        w.mail("Bob <bob@agents.test>", &word, "", "again").await;
+        let to = w.address(Purpose::Answer, bob, 2).await;
+        let later = w.mail("Bob <bob@agents.test>", &to, "", "Later").await;
+        assert_eq!(later.reason == "rate", purpose == Purpose::LotDrop);
+    }
+}
+
+#[tokio::test]
+async fn an_admin_ends_a_lot_at_the_command_line() {
+    for pass in [true, false] {
+        let (w, held) = braked().await;
+        let end = || w.opened.store.run(Cmd::EndBrake { address: "agent@desk.localhost".into(), pass, now: w.opened.clock.now() });
+        assert!(matches!(end().await, Ok(Outcome::Id(3))));
+        w.decide_all().await;
+        assert_eq!(sent(&w).await.len(), if pass { 5 } else { 2 });
+        assert!(matches!(end().await, Err(StoreError::NotFound(_))));
+        let word = lot(&w, JANE, held[0].id).await;
+        w.mail(JANES, &word, "", "").await;
+        assert_eq!(sent(&w).await.len(), if pass { 5 } else { 2 }, "the word comes too late");
+        assert_eq!(answer(&w, 1, "Next").await.reason, if pass { "answer" } else { "rate" });
+    }
 }
 
 #[tokio::test]
@@ -192,6 +277,22 @@ async fn a_new_conversation_is_an_answer_and_so_is_what_is_submitted() {
     let new = w.mail(JANES, &desk, "", "@new dan@customer.test\nHello.").await;
     assert_eq!((new.fate, new.reason.as_str()), (Fate::Held, "rate"));
     assert_eq!(braked_mails(&w.outbox().await).len(), 1);
+}
+
+#[tokio::test]
+async fn answers_over_the_api_do_not_count() {
+    let w = world().await;
+    let desk = w.opened.desk.clone();
+    for n in 0..3 {
+        let text = format!("By the API {n}");
+        let said = Said { agent: JANE, text: &text, public: true, key: None };
+        let now = w.opened.clock.now();
+        w.opened.store.try_settle(|facts| act::say(&desk, TicketId(1), &said, facts, now)).await.unwrap().unwrap();
+    }
+    for text in ["One", "Two"] {
+        assert_eq!(answer(&w, 2, text).await.reason, "answer");
+    }
+    assert_eq!(answer(&w, 2, "Three").await.reason, "rate");
 }
 
 #[tokio::test]

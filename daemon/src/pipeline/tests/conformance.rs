@@ -188,7 +188,7 @@ async fn refusals(w: &World) {
     let page = store.suppressed(now, None, 10).await.unwrap();
     assert_eq!(page.items[0].refusal, Refusal { version: 3, tried: Some((OutboxId(1), now)), ..refusal.clone() });
     assert_eq!(store.suppressed(now + DAY, None, 10).await.unwrap().items.len(), 0, "it is over");
-    store.run(Cmd::LiftRefusal { key: "ann@customer.test".into() }).await.unwrap();
+    store.run(Cmd::LiftRefusal { key: "ann@customer.test".into(), now }).await.unwrap();
     refused(0).await.unwrap();
     store.run(Cmd::Commit(Box::new(Changes { at: now, alive: vec![ann], ..Changes::default() }))).await.unwrap();
     refused(0).await.unwrap();
@@ -293,6 +293,10 @@ async fn held(w: &World) {
     }
     store.untold(10).await.unwrap();
     store.run(Cmd::ReleaseInbox { id: held[0], by: None, door: "cli", now: 1 }).await.unwrap();
+    let answer = w.address(Purpose::Answer, JANE, 2).await;
+    let fourth = w.mail(JANES, &answer, "", "@nonsense 4\nHello.").await.id;
+    store.run(Cmd::DropInbox { id: fourth, by: None, door: "cli", now: 1 }).await.unwrap();
+    assert_eq!(store.inbox_item(fourth).await.unwrap().unwrap().reason, "dropped");
     for (id, pass) in [(held[1], true), (held[2], false)] {
         let release = crate::model::changes::Release { inbox: id, pass, by: Some(JANE) };
         let told = vec![id];
@@ -312,6 +316,11 @@ async fn braked(w: &mut World) {
     let mut config = (*before.config).clone();
     config.limits.answers_per_agent_hour = 1;
     w.opened.desk = Arc::new(Desk { config: Arc::new(config), book: before.book.clone() });
+    let dropped = w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "Is it out at all?").await;
+    let end = || w.opened.store.run(Cmd::EndBrake { address: "agent@desk.localhost".into(), pass: false, now: 1 });
+    assert!(matches!(end().await, Ok(Outcome::Id(1))));
+    assert!(matches!(end().await, Err(StoreError::NotFound(_))));
+    assert_eq!(w.opened.store.inbox_item(dropped.id).await.unwrap().unwrap().reason, "dropped");
     let held = w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "Is it really out?").await;
     assert_eq!(held.reason, "rate");
     w.mail(JANES, &w.address(Purpose::Lot, JANE, held.id.0).await, "", "").await;

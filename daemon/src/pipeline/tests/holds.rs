@@ -224,3 +224,17 @@ async fn a_suspect_is_claimed_alone() {
         assert_eq!(w.pipeline().claim(&mut false, Vec::new()).await.len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_new_conversation_with_a_stranger_in_cc_waits_for_a_word() {
+    let w = World::new().await;
+    let desk = w.address(Purpose::Desk, JANE, 0).await;
+    for (requester, cc, reason) in [
+        ("cleo@customer.test", "bob@customer.test", "ticket"),
+        ("cleo@customer.test", "eve@evil.test", "confirm"),
+        ("cleo@gmail.com", "eve@gmail.com", "confirm"),
+    ] {
+        let item = w.mail(JANES, &desk, "", &format!("@new {requester}\n@cc add {cc}\nHello.")).await;
+        assert_eq!(item.reason, reason, "{requester} {cc}: {}", item.detail);
+    }
+}

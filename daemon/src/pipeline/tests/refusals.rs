@@ -7,7 +7,7 @@ use crate::desk::token::{Grant, Purpose};
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
-use crate::model::{MailboxId, OutboxId, PersonId};
+use crate::model::{By, MailboxId, OutboxId, PersonId, Verdict};
 use crate::store::{Cmd, Outcome, Settled, Settlement, StoreError};
 
 const DAY: i64 = 86_400_000;
@@ -59,12 +59,21 @@ impl Story {
 
     /// The relay refuses every mail of a kind that waits, at a time.
     async fn refuse(&self, kind: MailKind, reply: &str, now: i64) {
+        self.refuse_those(|row| row.kind == kind, reply, now).await;
+    }
+
+    /// The same of mail to one person.
+    async fn refuse_of(&self, person: PersonId, kind: MailKind, reply: &str, now: i64) {
+        self.refuse_those(|row| row.kind == kind && row.recipient == person, reply, now).await;
+    }
+
+    async fn refuse_those(&self, is_one: impl Fn(&OutboxRow) -> bool, reply: &str, now: i64) {
         let (store, desk) = (&self.w.opened.store, self.w.opened.desk.clone());
         while let Outcome::Outbox(rows) =
             store.run(Cmd::ClaimOutbox { node: self.w.node, now: i64::MAX, limit: 1, away: Vec::new() }).await.unwrap()
             && let Some(row) = rows.first()
         {
-            let settled = if row.kind == kind { Settled::Failed(reply.into()) } else { Settled::Sent("250 ok".into()) };
+            let settled = if is_one(row) { Settled::Failed(reply.into()) } else { Settled::Sent("250 ok".into()) };
             let mut changes = crate::model::changes::Changes { at: now, ..Default::default() };
             if let Settled::Failed(reply) = &settled {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
@@ -142,7 +151,7 @@ async fn a_delay_a_delivery_and_a_policy_suppress_nobody() {
         let answer = s.row(MailKind::Answer).await;
         s.bounce(&answer, &report("ann@customer.test", action, status, said)).await;
         assert!(!s.is_suppressed(s.ann).await, "{action} {status}");
-        assert_eq!(s.person(s.ann).await.refusal.is_some(), action == "failed", "{action} {status}");
+        assert_eq!(s.person(s.ann).await.refusal.is_some(), status == "5.2.2", "{action} {status}");
     }
 }
 
@@ -151,19 +160,78 @@ async fn an_answer_goes_once_a_day_and_all_else_not_at_all() {
     let s = Story::new().await;
     let now = s.w.opened.clock.now();
     s.refuse(MailKind::Answer, UNKNOWN, now).await;
+    let limits = crate::config::Limits::default();
     let (ann, mut answer) = (s.person(s.ann).await, s.row(MailKind::Answer).await);
     let ack = OutboxRow { kind: MailKind::Ack, ..answer.clone() };
-    let Passage::Stopped(why) = passage(&ann, &answer, now + DAY - 1) else { panic!("it goes") };
+    let Passage::Stopped(why) = passage(&ann, &answer, &limits, now + DAY - 1) else { panic!("it goes") };
     assert!(why.starts_with(UNTRIED) && why.contains(UNKNOWN) && why.contains("--lift ann@customer.test"), "{why}");
-    assert_eq!(passage(&ann, &answer, now + DAY), Passage::Once);
-    assert!(matches!(passage(&ann, &ack, now + DAY), Passage::Stopped(_)));
-    assert_eq!(passage(&ann, &ack, now + 7 * DAY), Passage::Free, "it is over");
+    assert_eq!(passage(&ann, &answer, &limits, now + DAY), Passage::Once);
+    assert!(matches!(passage(&ann, &ack, &limits, now + DAY), Passage::Stopped(_)));
+    assert_eq!(passage(&ann, &ack, &limits, now + 7 * DAY), Passage::Free, "it is over");
     s.w.opened.store.run(Cmd::TryRefused { person: s.ann, mail: answer.id, now: now + DAY }).await.unwrap();
     let ann = s.person(s.ann).await;
-    assert_eq!(passage(&ann, &answer, now + DAY + 1), Passage::Once, "its own next try");
+    assert_eq!(passage(&ann, &answer, &limits, now + DAY + 1), Passage::Once, "its own next try");
     answer.id = OutboxId(answer.id.0 + 1);
-    assert!(matches!(passage(&ann, &answer, now + DAY + 1), Passage::Stopped(_)), "another one");
-    assert_eq!(passage(&ann, &answer, now + 2 * DAY), Passage::Once);
+    assert!(matches!(passage(&ann, &answer, &limits, now + DAY + 1), Passage::Stopped(_)), "another one");
+    assert_eq!(passage(&ann, &answer, &limits, now + 2 * DAY), Passage::Once);
+}
+
+#[tokio::test]
+async fn mail_to_a_colleague_waits_for_one_try_a_day() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let limits = crate::config::Limits::default();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    s.w.mail(ANN, SUPPORT, "", "It burns again.").await;
+    s.refuse_of(bob, MailKind::Notify, "550 5.1.1 <bob@agents.test> no such user", now).await;
+    for n in 0..2 {
+        s.w.mail(ANN, SUPPORT, "", &format!("It smokes {n}.")).await;
+    }
+    let rows = s.w.rows().await;
+    let mut rows = rows.into_iter().rev().filter(|row| row.recipient == bob && row.kind == MailKind::Notify);
+    let (last, first) = (rows.next().unwrap(), rows.next().unwrap());
+    let why = |passage: Passage| match passage {
+        Passage::Later(why, at) => (why.starts_with(UNTRIED), at - now),
+        other => panic!("{other:?}"),
+    };
+    let person = s.person(bob).await;
+    assert_eq!(why(passage(&person, &first, &limits, now)), (true, 3_600_000));
+    assert_eq!(why(passage(&person, &first, &limits, now + DAY - 5)), (true, DAY));
+    assert_eq!(passage(&person, &first, &limits, now + DAY), Passage::Once);
+    assert!(matches!(passage(&person, &first, &limits, now + 5 * DAY - 1), Passage::Once));
+    let run = |cmd| s.w.opened.store.run(cmd);
+    run(Cmd::TryRefused { person: bob, mail: first.id, now: now + DAY }).await.unwrap();
+    let second = run(Cmd::TryRefused { person: bob, mail: last.id, now: now + DAY }).await;
+    assert!(matches!(second, Err(StoreError::Conflict(_))), "{second:?}");
+    let person = s.person(bob).await;
+    assert_eq!(why(passage(&person, &last, &limits, now + DAY)), (true, DAY + 3_600_000));
+    let old = OutboxRow { created_at: now - 5 * DAY, ..last.clone() };
+    assert!(matches!(passage(&person, &old, &limits, now + DAY), Passage::Stopped(_)), "nothing waits for ever");
+    // The one that was tried is taken: the next one goes, and does not wait for its hour.
+    let Outcome::Outbox(claimed) = run(Cmd::ClaimOutbox { node: s.w.node, now: i64::MAX, limit: 50, away: Vec::new() }).await.unwrap()
+    else {
+        panic!("not claimed")
+    };
+    let settle = async |id, settled| {
+        let changes = crate::model::changes::Changes { at: now + DAY, ..Default::default() };
+        run(Cmd::Settle(Box::new(Settlement { node: s.w.node, id, settled, now: now + DAY, changes }))).await.unwrap();
+    };
+    assert!([first.id, last.id].iter().all(|id| claimed.iter().any(|row| row.id == *id)));
+    settle(last.id, Settled::Postponed(format!("{UNTRIED} x"), now + DAY + 3_600_000)).await;
+    settle(first.id, Settled::Sent("250 ok".into())).await;
+    let (person, waiting) = (s.person(bob).await, s.w.rows().await.into_iter().find(|row| row.id == last.id).unwrap());
+    assert_eq!((waiting.due_at, passage(&person, &last, &limits, now + DAY)), (now + DAY, Passage::Free));
+}
+
+#[tokio::test]
+async fn where_no_admin_can_be_reached_the_other_agents_are_told() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    s.w.agent("bob@agents.test", "Bob").await;
+    s.w.mail(ANN, SUPPORT, "", "It burns again.").await;
+    s.refuse_of(JANE, MailKind::Notify, "550 5.1.1 <agent@desk.localhost> no such user", now).await;
+    let told = s.w.outbox().await.into_iter().filter(|row| row.starts_with("undeliverable")).collect::<Vec<_>>();
+    assert_eq!(told, ["undeliverable bob@agents.test"], "the only admin's mailbox is the dead one");
 }
 
 #[tokio::test]
@@ -189,10 +257,39 @@ async fn who_writes_is_there() {
     assert!(s.person(s.ann).await.refusal.is_none(), "and nothing is held against her");
     refused().await;
     assert!(s.is_suppressed(s.ann).await);
-    let lift = || s.w.opened.store.run(Cmd::LiftRefusal { key: "ann@customer.test".into() });
+    let lift = || s.w.opened.store.run(Cmd::LiftRefusal { key: "ann@customer.test".into(), now });
     lift().await.unwrap();
     assert!(!s.is_suppressed(s.ann).await);
     assert!(matches!(lift().await, Err(StoreError::NotFound(_))));
+}
+
+#[tokio::test]
+async fn every_proof_of_who_writes_counts_and_an_old_mail_does_not() {
+    let spf = Verdict { aligned: true, by: Some(By::Spf), dmarc: Some("pass".into()), ..Verdict::default() };
+    let denied = Verdict { dmarc: Some("fail".into()), policy: Some("none".into()), ..Verdict::default() };
+    let plain = Verdict::default();
+    for (verdict, own, someone, since, is_back) in [
+        (&spf, false, false, 0, true),
+        (&plain, false, false, 0, false),
+        (&plain, true, false, 0, true),
+        (&plain, false, true, 0, false),
+        (&denied, true, false, 0, false),
+        (&spf, false, false, 3_600_000, false),
+    ] {
+        let s = Story::new().await;
+        let to = match (own, someone) {
+            (true, _) => s.w.address(Purpose::Customer, s.ann, 1).await,
+            (_, true) => s.w.address(Purpose::Customer, JANE, 1).await,
+            _ => SUPPORT.to_owned(),
+        };
+        s.refuse(MailKind::Answer, UNKNOWN, s.w.opened.clock.now() - 1_000 + since).await;
+        let mut envelope = s.w.envelope(ANN, &[&to]);
+        envelope.verdict = Some(verdict.clone());
+        let raw = format!("From: {ANN}\r\nTo: {to}\r\nSubject: I am back\r\nMessage-ID: <back@customer.test>\r\n\r\nHi\r\n");
+        s.w.keep(envelope, raw.as_bytes()).await;
+        s.w.decide_all().await;
+        assert_eq!(s.is_suppressed(s.ann).await, !is_back, "{verdict:?} {own} {someone} {since}");
+    }
 }
 
 #[tokio::test]
@@ -214,6 +311,32 @@ async fn admins_hear_once_that_a_colleague_gets_no_mail() {
     // Bob writes: his mailbox is there.
     s.w.mail("Bob <bob@agents.test>", SUPPORT, "", "Hello?").await;
     assert!(!s.is_suppressed(bob).await);
+}
+
+#[tokio::test]
+async fn a_mail_that_is_refused_for_what_is_in_it_silences_nobody() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    for n in 0..6 {
+        s.w.mail(ANN, SUPPORT, "", &format!("Buy {n}.")).await;
+        let reply = ["554 5.7.1 looks like spam", "554 message rejected", "552 5.3.4 too big"][n % 3];
+        s.refuse(MailKind::Notify, reply, now).await;
+    }
+    assert!(!s.is_suppressed(bob).await && !s.is_suppressed(JANE).await);
+}
+
+#[tokio::test]
+async fn admins_hear_of_the_next_suppression_too() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let bob = s.w.agent("bob@agents.test", "Bob").await;
+    let told = async || s.w.outbox().await.into_iter().filter(|row| row == "undeliverable agent@desk.localhost").count();
+    for (n, at) in [now, now + 8 * DAY].into_iter().enumerate() {
+        s.w.mail(ANN, SUPPORT, "", &format!("It burns {n}.")).await;
+        s.refuse_of(bob, MailKind::Notify, "550 5.1.1 <bob@agents.test> no such user", at).await;
+        assert_eq!(told().await, n + 1);
+    }
 }
 
 #[tokio::test]

@@ -56,6 +56,9 @@ pub(super) enum ComposeError {
     /// The address has refused mail.
     #[error("{0}")]
     Refused(String),
+    /// The same, and it waits until a time in ms.
+    #[error("{0}")]
+    Later(String, i64),
     /// It is for somebody who does not work here any more.
     #[error("its recipient does not work here any more")]
     Gone,

@@ -11,13 +11,20 @@ use super::{ComposeError, Composer, Matter};
 impl Composer<'_> {
     /// Whether the mail may go to its address now.
     pub(super) async fn pass(&self, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
-        match passage(&matter.recipient, row, self.now) {
-            Passage::Free => Ok(()),
-            Passage::Stopped(why) => Err(ComposeError::Refused(why)),
-            Passage::Once => {
-                self.store.run(Cmd::TryRefused { person: row.recipient, mail: row.id, now: self.now }).await?;
-                Ok(())
+        let mut recipient = matter.recipient.clone();
+        loop {
+            match passage(&recipient, row, &self.desk.config.limits, self.now) {
+                Passage::Free => return Ok(()),
+                Passage::Later(why, at) => return Err(ComposeError::Later(why, at)),
+                Passage::Stopped(why) => return Err(ComposeError::Refused(why)),
+                Passage::Once => match self.store.run(Cmd::TryRefused { person: row.recipient, mail: row.id, now: self.now }).await {
+                    Err(StoreError::Conflict(_)) => {}
+                    tried => return tried.map(|_| ()).map_err(ComposeError::from),
+                },
             }
+            // Another mail was let through at the same moment, or all go there again.
+            let again = self.store.persons(&[row.recipient]).await?.pop();
+            recipient = again.ok_or_else(|| StoreError::NotFound("the recipient is gone".into()))?;
         }
     }
 
