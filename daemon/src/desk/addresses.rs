@@ -106,6 +106,11 @@ impl Book {
         self.entries.iter().find(|e| e.id == id).map(|e| &e.mailbox)
     }
 
+    /// All mailboxes.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (MailboxId, &Mailbox)> {
+        self.entries.iter().map(|e| (e.id, &e.mailbox))
+    }
+
     /// The mailbox that stands in where none is named.
     pub fn first(&self) -> Option<MailboxId> {
         self.entries.first().map(|e| e.id)

@@ -216,6 +216,11 @@ impl Exit {
         }
     }
 
+    /// What it is called among others; the main one has no name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Whether there is no relay between us and the recipients' servers.
     pub fn is_straight(&self) -> bool {
         matches!(self.way, Way::Mx(_))
