@@ -29,6 +29,9 @@ pub(super) struct Plan<'a> {
 /// Mails that one connection carries: more are refused by servers that count.
 const MAILS: u32 = 50;
 
+/// The last write of a mail.
+const DOT: &str = "final dot";
+
 /// Where exactly an MX is.
 #[derive(Clone, Copy)]
 pub(super) struct At {
@@ -94,6 +97,8 @@ pub(super) struct Session {
     mails: u32,
     /// Whether every command has its reply, so that another mail can follow.
     clean: bool,
+    /// Whether the server waits for the rest of a mail: whatever is written now, also what waits in a buffer, would be part of it.
+    in_data: bool,
 }
 
 impl Session {
@@ -123,7 +128,7 @@ impl Session {
             return Err(Fault::refused("greeting", &greeting));
         }
         let offers = hello(&mut wire, plan.hostname).await?;
-        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true };
+        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true, in_data: false };
         if security != Security::Implicit && plan.at.is_none_or(|at| at.cover != Cover::Clear) {
             session = session.start_tls(plan, security).await?;
         }
@@ -185,6 +190,7 @@ impl Session {
         if answer.code != 354 {
             return Err(self.answered(&answer, recipient_refused("DATA", &answer)));
         }
+        self.in_data = true;
         // What else it has said would be read as its answer to the final dot.
         if let Err(fault) = self.wire.in_turn("DATA") {
             return Err(self.said_early(fault).await);
@@ -192,6 +198,7 @@ impl Session {
         if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
+        self.in_data = false;
         self.after_dot().await
     }
 
@@ -222,6 +229,7 @@ impl Session {
             }
             if answer.code == 354 {
                 if taken {
+                    self.in_data = true;
                     return Ok(false);
                 }
                 answer = self.wire.command_within(when, ".", limit).await?;
@@ -231,12 +239,13 @@ impl Session {
         Ok(true)
     }
 
-    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
+    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail. When it
+    /// takes too long nobody knows.
     async fn write_mail(&mut self, stuffed: &[u8], fence: &Fence) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
         failpoint::reached("send.before_dot");
         fence.pass();
-        self.wire.write("final dot", dot::FINAL_DOT).await?;
+        self.wire.write(DOT, dot::FINAL_DOT).await?;
         failpoint::reached("send.after_dot");
         Ok(())
     }
@@ -260,9 +269,12 @@ impl Session {
     /// would look like a relay that is down, for ever.
     async fn said_early(&mut self, fault: Fault) -> Outcome {
         let limit = self.wire.timeouts().quit;
+        let unsure = matches!(fault, Fault::Timeout { when: DOT, .. });
         match self.wire.answer("mail", limit).await {
+            Ok(answer) if unsure && answer.is_ok() => Outcome::Sent { reply: answer.to_string() },
             Ok(answer) if answer.is_temporary() || answer.is_permanent() => refused(&answer),
             Err(told @ Fault::Refused { .. }) => told.into(),
+            _ if unsure => Outcome::Unknown { reply: fault.to_string() },
             _ => fault.in_mail(),
         }
     }
@@ -284,9 +296,11 @@ impl Session {
         matches!(self.wire.command_within("RSET", "RSET", limit).await, Ok(answer) if answer.is_ok())
     }
 
-    /// Ends the session.
+    /// Ends the session; in the middle of a mail without a word, so that none of it leaves any more.
     pub(super) async fn quit(self) {
-        self.wire.quit().await;
+        if !self.in_data {
+            self.wire.quit().await;
+        }
     }
 }
 
