@@ -27,19 +27,19 @@ impl Exits {
     /// # Errors
     /// One cannot be used at all.
     pub fn of(config: &Config, clock: Clock) -> Result<Self, RelayError> {
-        Self::with(config, |exit| exit.with_clock(clock))
+        Self::with(config, Exit::of(config)?, |exit| exit.with_clock(clock))
     }
 
-    /// The same with other timeouts.
+    /// The same with other timeouts, for one look: it leaves nothing in the data folder, which may be another user's.
     ///
     /// # Errors
     /// One cannot be used at all.
     pub fn hurried(config: &Config, timeouts: Timeouts) -> Result<Self, RelayError> {
-        Self::with(config, |exit| exit.with_timeouts(timeouts))
+        Self::with(config, Exit::main(config, None)?, |exit| exit.with_timeouts(timeouts))
     }
 
-    fn with(config: &Config, finished: impl Fn(Exit) -> Exit) -> Result<Self, RelayError> {
-        let main = Arc::new(finished(Exit::of(config)?));
+    fn with(config: &Config, main: Exit, finished: impl Fn(Exit) -> Exit) -> Result<Self, RelayError> {
+        let main = Arc::new(finished(main));
         let mut made: Vec<(&Relay, Arc<Exit>)> = vec![(&config.outbound.relay, main.clone())];
         let mut own = HashMap::new();
         for mailbox in &config.mailboxes {
