@@ -1,5 +1,6 @@
 //! One story that executes every statement of the store, on both databases: what one of them does not understand shows here.
 
+mod lanes;
 mod readers;
 
 use std::collections::BTreeSet;
@@ -10,9 +11,9 @@ use crate::config::Database;
 use crate::desk::token::Purpose;
 use crate::desk::{Desk, delivery, timers};
 use crate::model::article::Article;
-use crate::model::changes::{Changes, Fate, NewOutbox, NewParticipant, NewTimer, PersonRef, TicketRef};
+use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, TicketRef};
 use crate::model::facts::{CountKey, Facts, Keys};
-use crate::model::outgoing::{MailKind, OutboxState, Params};
+use crate::model::outgoing::{MailKind, OutboxState};
 use crate::model::people::Settings;
 use crate::model::refusal::Refusal;
 use crate::model::ticket::Standing;
@@ -160,7 +161,7 @@ async fn outbox(w: &World) {
     refusals(w).await;
     let failed = store.outbox(Some(OutboxState::Failed), None, 10).await.unwrap().items;
     let id = failed.first().unwrap().id;
-    followers(w).await;
+    lanes::followers(w).await;
     store.run(Cmd::RetryOutbox { id, now }).await.unwrap();
     store.run(Cmd::RetryAllOutbox { now: now - 1 }).await.unwrap();
     assert_eq!(store.outbox_open(None, 10).await.unwrap().items.len(), 1);
@@ -176,48 +177,6 @@ async fn outbox(w: &World) {
     std::fs::write(&stray, "no mail").unwrap();
     let gone = store.remove_strays(now + DAY).await.unwrap();
     assert_eq!(gone, usize::from(!store.is_shared()), "bodies are files where one process has them");
-}
-
-/// Who waits behind a mail that was refused is due when that one is, unless it waits for a time of its own.
-async fn followers(w: &World) {
-    let (store, now, ann) = (&w.opened.store, w.opened.clock.now(), w.person("ann@customer.test").await);
-    let (refused_until, own_time) = (now + 2 * DAY, now + 3 * DAY);
-    let mail = |due_at| NewOutbox {
-        ticket: None,
-        recipient: PersonRef::Id(ann),
-        address: "ann@customer.test".into(),
-        kind: MailKind::Help,
-        message: None,
-        params: Params::default(),
-        due_at,
-        created_at: now,
-    };
-    let outbox = vec![mail(0), mail(0), mail(own_time)];
-    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox, ..Changes::default() }))).await.unwrap();
-    let times = async || {
-        let rows = store.outbox(Some(OutboxState::Waiting), None, 100).await.unwrap().items;
-        let mut rows: Vec<_> = rows.into_iter().filter(|row| row.created_at == now && row.kind == MailKind::Help).collect();
-        rows.sort_by_key(|row| row.id);
-        rows.iter().map(|row| (row.id, row.due_at)).collect::<Vec<_>>()
-    };
-    let refuse = async || {
-        let claim = Cmd::ClaimOutbox { node: w.node, now: refused_until, limit: 1, away: Vec::new() };
-        let Outcome::Outbox(rows) = store.run(claim).await.unwrap() else { panic!("no mail") };
-        let settled = Settled::Retry("451 later".into(), refused_until);
-        let settlement = Settlement { node: w.node, id: rows[0].id, settled, now, changes: Changes { at: now, ..Changes::default() } };
-        store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
-    };
-    for by_all in [true, false] {
-        refuse().await;
-        let [(first, a), (_, b), (_, c)] = times().await[..] else { panic!("{:?}", times().await) };
-        assert_eq!([a, b, c], [refused_until, refused_until, own_time]);
-        let retry = if by_all { Cmd::RetryAllOutbox { now } } else { Cmd::RetryOutbox { id: first, now } };
-        store.run(retry).await.unwrap();
-        assert_eq!(times().await.iter().map(|(_, at)| *at).collect::<Vec<_>>(), [now, now, own_time], "all: {by_all}");
-    }
-    for (id, _) in times().await {
-        store.run(Cmd::DropOutbox { id, now, changes: Box::new(Changes { at: now, ..Changes::default() }) }).await.unwrap();
-    }
 }
 
 /// An address that refuses mail, tried again, let through, forgotten.
