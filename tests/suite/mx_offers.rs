@@ -90,7 +90,7 @@ fn an_address_beyond_ascii_needs_a_server_that_says_so() {
 }
 
 #[test]
-fn a_domain_beyond_ascii_is_written_in_ascii_for_a_server_of_old() {
+fn a_domain_beyond_ascii_is_written_in_ascii() {
     let net = Internet::start();
     let _old = net.peer("xn--bcher-kva.test", 1, |talk, _| {
         talk.up_to("MAIL")?;

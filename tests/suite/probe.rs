@@ -59,6 +59,18 @@ fn a_way_that_changes_nothing_is_fine_and_opens_no_ticket() {
 }
 
 #[test]
+fn a_mailbox_is_tried_by_its_own_relay() {
+    let (main, own) = (Sink::start(|_, _| Say::Yes), Sink::start(|_, _| Say::Yes));
+    let mailbox = format!("relay = \"{}\"", own.url());
+    let desk = Desk::prepare(Options { relay: Some(main.url()), mailbox: Box::leak(mailbox.into_boxed_str()), ..Options::default() });
+    desk.agent("jane@agents.test", "Jane Doe", "admin");
+    let desk = desk.running();
+    let ran = probed(&desk, &own, |letter| letter);
+    says(&ran, "signed address", "ok", "kept");
+    assert_eq!((ran.code, own.letters().len(), main.letters().len()), (0, 2, 0), "{}", ran.out);
+}
+
+#[test]
 fn a_relay_that_cuts_addresses_is_found_out() {
     let sink = Sink::start(|_, _| Say::Yes);
     let desk = desk(&sink);

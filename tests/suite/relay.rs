@@ -221,10 +221,32 @@ fn a_relay_of_one_mailbox_that_is_down_holds_no_other() {
     answered(&desk, &main);
     main.expect(ANN, "the answer", is_answer);
     assert_eq!(main.letters().len(), 2, "nothing of the other mailbox");
+    let said = |row: &Value| row["last_reply"].as_str().is_none_or(|reply| reply.contains("refused"));
+    assert!(desk.list("/api/v1/outbox?state=waiting").iter().all(said), "nothing says less than the server");
     let own = Sink::on(port, |_, _| Say::Yes);
     wait_until("every notification", || own.to(JANE).len() == 30);
     desk.settle();
     assert_eq!((own.letters().len(), own.connections().most <= 5), (30, true));
+}
+
+#[test]
+fn mail_of_a_mailbox_that_is_gone_waits_and_says_why() {
+    let (main, own) = (Sink::start(|_, _| Say::Yes), Sink::start(|_, _| Say::Yes));
+    let desk = two_relays(&main, &own.url());
+    drop(own);
+    desk.deliver(&Draft::new(ANN, "sales@desk.test", "Offer", "How much?"));
+    let says = |word: &str| {
+        let waiting = desk.list("/api/v1/outbox?state=waiting");
+        waiting.iter().any(|row| row["last_reply"].as_str().is_some_and(|reply| reply.contains(word)))
+    };
+    wait_until("the first try", || says("refused"));
+    let configuration = desk.configuration();
+    let start = configuration.find("[[mailboxes]]\naddress = \"sales@desk.test\"").expect("its section");
+    let end = configuration[start + 1..].find("\n[").map_or(configuration.len(), |at| start + at + 2);
+    desk.configure(&format!("{}{}", &configuration[..start], &configuration[end..]));
+    desk.signal("HUP");
+    wait_until("the reason", || says("not in the configuration any more"));
+    assert!(main.letters().is_empty(), "it leaves by no other relay");
 }
 
 #[test]
@@ -240,6 +262,8 @@ fn a_slow_relay_of_one_mailbox_takes_no_place_of_another() {
     answered(&desk, &main);
     main.expect(ANN, "the answer", is_answer);
     assert!(own.letters().is_empty());
+    let waiting = desk.list("/api/v1/outbox?state=waiting");
+    assert!(waiting.iter().all(|row| row["last_reply"] == Value::Null), "what finds no place is left where it is");
     gate.open();
     wait_until("every notification", || own.to(JANE).len() == 30);
     desk.settle();

@@ -1,7 +1,7 @@
 //! Our own addresses: which mailbox, which token, or none of ours.
 
 use crate::config::{Config, Mailbox};
-use crate::model::address::{fold, split};
+use crate::model::address::{fold, split, with_a_labels};
 use crate::model::{MailboxId, changes::MailboxRow};
 
 use super::token::{Grant, KeyRing, LETTERS, Token, looks_like_token};
@@ -34,7 +34,27 @@ struct Entry {
     mailbox: Mailbox,
     before: String,
     after: String,
+    /// Of signed addresses, as configured and as it is compared.
     domain: String,
+    domain_key: String,
+    /// The mailbox's addresses as they are compared: its own first, then the aliases.
+    keys: Vec<String>,
+}
+
+impl Entry {
+    fn is_called(&self, key: &str) -> bool {
+        self.keys.iter().any(|own| own == key)
+    }
+
+    /// Whether the mailbox's own address is in a domain.
+    fn is_in(&self, domain: &str) -> bool {
+        self.keys.first().and_then(|own| split(own)).is_some_and(|(_, own)| own == domain)
+    }
+}
+
+/// An address as it is compared: in one case, and its domain as A-labels, for whoever has a mail of ours writes either form.
+fn key(address: &str) -> String {
+    with_a_labels(&fold(address)).into_owned()
 }
 
 impl Book {
@@ -44,14 +64,17 @@ impl Book {
             let id = rows.iter().find(|r| r.address == mailbox.address)?.id;
             let (local, domain) = split(&mailbox.reply)?;
             let (before, after) = local.split_once("{token}")?;
-            Some(Entry { id, mailbox: mailbox.clone(), before: fold(before), after: fold(after), domain: fold(domain) })
+            let domain_key = split(&key(&mailbox.reply)).map(|(_, domain)| domain.to_owned())?;
+            let keys = std::iter::once(&mailbox.address).chain(&mailbox.aliases).map(|address| key(address)).collect();
+            let (before, after, domain) = (fold(before), fold(after), fold(domain));
+            Some(Entry { id, mailbox: mailbox.clone(), before, after, domain, domain_key, keys })
         };
         Self { entries: config.mailboxes.iter().filter_map(entry).collect(), keys }
     }
 
     /// What this recipient is.
     pub fn classify(&self, recipient: &str) -> Recipient {
-        let address = fold(recipient);
+        let address = key(recipient);
         if let ("postmaster", Some(entry)) = (address.as_str(), self.entries.first()) {
             // RFC 5321 §4.5.1: without a domain, too.
             return Recipient::Role(entry.id);
@@ -61,13 +84,13 @@ impl Book {
             return found;
         }
         for entry in &self.entries {
-            if entry.mailbox.address == address || entry.mailbox.aliases.contains(&address) {
+            if entry.is_called(&address) {
                 return Recipient::Mailbox(entry.id, None);
             }
         }
         if let Some((base, suffix)) = local.split_once('+') {
             let base = format!("{base}@{domain}");
-            let found = self.entries.iter().find(|e| e.mailbox.address == base || e.mailbox.aliases.contains(&base));
+            let found = self.entries.iter().find(|e| e.is_called(&base));
             if let Some(entry) = found {
                 return match looks_like_token(suffix) {
                     true => Recipient::BadToken,
@@ -75,7 +98,7 @@ impl Book {
                 };
             }
         }
-        let ours = self.entries.iter().find(|e| split(&e.mailbox.address).is_some_and(|(_, d)| d == domain));
+        let ours = self.entries.iter().find(|e| e.is_in(domain));
         match (local, ours) {
             ("postmaster" | "abuse", Some(entry)) => Recipient::Role(entry.id),
             _ => Recipient::Foreign,
@@ -84,7 +107,7 @@ impl Book {
 
     fn signed(&self, local: &str, domain: &str) -> Option<Recipient> {
         let mut looks = false;
-        for entry in self.entries.iter().filter(|e| e.domain == domain) {
+        for entry in self.entries.iter().filter(|e| e.domain_key == domain) {
             let Some(text) = local.strip_prefix(entry.before.as_str()).and_then(|l| l.strip_suffix(entry.after.as_str())) else { continue };
             if let Some(token) = self.keys.verify(text) {
                 return Some(Recipient::Token(entry.id, token));
@@ -106,6 +129,11 @@ impl Book {
         self.entries.iter().find(|e| e.id == id).map(|e| &e.mailbox)
     }
 
+    /// All mailboxes.
+    pub fn mailboxes(&self) -> impl Iterator<Item = (MailboxId, &Mailbox)> {
+        self.entries.iter().map(|e| (e.id, &e.mailbox))
+    }
+
     /// The mailbox that stands in where none is named.
     pub fn first(&self) -> Option<MailboxId> {
         self.entries.first().map(|e| e.id)
@@ -118,9 +146,8 @@ impl Book {
 
     /// Whether an address is in a domain of ours.
     pub fn is_own_domain(&self, address: &str) -> bool {
-        let domain = |a: &str| split(&fold(a)).map(|(_, d)| d.to_owned());
-        let asked = domain(address);
-        asked.is_some() && self.entries.iter().any(|e| asked.as_deref() == Some(e.domain.as_str()) || asked == domain(&e.mailbox.address))
+        let key = key(address);
+        split(&key).is_some_and(|(_, domain)| self.entries.iter().any(|e| e.domain_key == domain || e.is_in(domain)))
     }
 
     /// The keys.
@@ -137,8 +164,8 @@ impl Book {
         let signed =
             folded.split(|c: char| !c.is_ascii_alphanumeric()).filter_map(tail).any(|t| self.keys.verify(&t).is_some_and(|t| !may(&t)));
         signed
-            || self.entries.iter().any(|e| {
-                let ours = format!("@{}", e.domain);
+            || self.entries.iter().flat_map(|e| [&e.domain, &e.domain_key]).any(|domain| {
+                let ours = format!("@{domain}");
                 folded.match_indices(&ours).any(|(at, _)| {
                     let before = folded.get(..at).unwrap_or("");
                     let word = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
@@ -176,6 +203,36 @@ pub(super) mod tests {
         for foreign in ["nobody@desk.localhost", "support@elsewhere.example", "postmaster@elsewhere.example", "", "@", "x"] {
             assert_eq!(book.classify(foreign), Recipient::Foreign, "{foreign}");
         }
+    }
+
+    #[test]
+    fn a_domain_beyond_ascii_is_ours_in_either_form() {
+        let mut config = Config::local(std::path::Path::new("/nowhere")).unwrap();
+        let mailbox = config.mailboxes.first_mut().unwrap();
+        mailbox.address = "support@bücher.test".into();
+        mailbox.aliases = vec!["hilfe@bücher.test".into()];
+        mailbox.reply = "support+{token}@bücher.test".into();
+        let rows = [MailboxRow { id: MailboxId(1), address: "support@bücher.test".into() }];
+        let book = Book::new(&config, &rows, KeyRing::new(&[(1, [7; 32])]).unwrap());
+        let grant = Grant { purpose: Purpose::Bounce, subject: 1, person: PersonId(2), epoch: 0, expires_at: i64::MAX / 2, turn: 0 };
+        let signed = book.sign(MailboxId(1), grant);
+        let ascii = |address: &str| address.replace("bücher", "xn--bcher-kva");
+        for signed in [signed.clone(), ascii(&signed), ascii(&signed).to_uppercase()] {
+            assert!(matches!(book.classify(&signed), Recipient::Token(MailboxId(1), t) if t.purpose() == Purpose::Bounce), "{signed}");
+            assert!(book.is_own_domain(&signed));
+        }
+        for (address, recipient) in [
+            ("support@bücher.test", Recipient::Mailbox(MailboxId(1), None)),
+            ("Support@BÜCHER.test", Recipient::Mailbox(MailboxId(1), None)),
+            ("hilfe@bücher.test", Recipient::Mailbox(MailboxId(1), None)),
+            ("support+shop@bücher.test", Recipient::Mailbox(MailboxId(1), Some("shop".into()))),
+            ("abuse@bücher.test", Recipient::Role(MailboxId(1))),
+            ("nobody@bücher.test", Recipient::Foreign),
+        ] {
+            assert_eq!((book.classify(address), book.classify(&ascii(address))), (recipient.clone(), recipient), "{address}");
+        }
+        let forged = format!("support+{}@xn--bcher-kva.test", "a".repeat(LETTERS));
+        assert!(book.has_trace(&forged, |_| false));
     }
 
     #[test]

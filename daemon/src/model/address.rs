@@ -1,5 +1,7 @@
 //! Mail addresses as shown, compared and put into RCPT TO: the same bytes everywhere.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// A display name and an addr-spec (RFC 5322 §3.4).
@@ -35,6 +37,23 @@ pub fn split(address: &str) -> Option<(&str, &str)> {
     (!local.is_empty() && !domain.is_empty()).then_some((local, domain))
 }
 
+/// An addr-spec with its domain as A-labels (RFC 5890 §2.3.2.1): two that are equal but for this are one address.
+pub fn with_a_labels(address: &str) -> Cow<'_, str> {
+    match split(address) {
+        Some((local, domain)) if !domain.is_ascii() => Cow::Owned(format!("{local}@{}", mail_auth::common::to_a_label(domain))),
+        _ => Cow::Borrowed(address),
+    }
+}
+
+/// An addr-spec as it leaves: what ASCII can say is said in ASCII, which every server and every reader takes. A local part that is
+/// not ASCII has no other form, so such an address stays as it is (RFC 6531 §3.2).
+pub fn written(address: &str) -> Cow<'_, str> {
+    match split(address) {
+        Some((local, _)) if local.is_ascii() => with_a_labels(address),
+        _ => Cow::Borrowed(address),
+    }
+}
+
 /// Whether this is an addr-spec that we would put into RCPT TO: a dot-atom (ASCII or UTF-8) and a domain, at most
 /// 254 octets with at most 64 before the `@` (RFC 5321 §4.5.3.1). Quoted local parts, comments, groups and address
 /// literals are refused: they are how one parser is told one address and the next another.
@@ -62,6 +81,18 @@ fn is_domain(domain: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_domain_is_written_in_ascii_where_the_whole_address_can_be() {
+        for (address, as_written, as_compared) in [
+            ("Ann@Bücher.test", "Ann@xn--bcher-kva.test", "Ann@xn--bcher-kva.test"),
+            ("jörg@bücher.test", "jörg@bücher.test", "jörg@xn--bcher-kva.test"),
+            ("Ann@X.test", "Ann@X.test", "Ann@X.test"),
+            ("nobody", "nobody", "nobody"),
+        ] {
+            assert_eq!((written(address), with_a_labels(address)), (as_written.into(), as_compared.into()));
+        }
+    }
 
     #[test]
     fn plain_addresses_are_dot_atoms() {

@@ -19,6 +19,8 @@ const fn s(seconds: u64) -> Duration {
 const RELAY: [Duration; 5] = [s(5), s(10), s(20), s(40), s(60)];
 /// The same for servers of strangers.
 const DOMAIN: [Duration; 7] = [s(60), s(300), s(900), s(1_800), s(3_600), s(7_200), s(14_400)];
+/// How long a mail waits while another one finds out.
+const PROBED: Duration = s(5);
 /// What is known of one that is down is forgotten so long after its probe was due: it has no mail any more.
 const FORGOTTEN: Duration = s(3_600);
 /// MiB of mails that may be held at once while they leave; what is smaller than one is not counted.
@@ -35,6 +37,8 @@ pub(super) struct Room {
     pub(super) limit: usize,
     /// None to these domains.
     pub(super) away: Vec<String>,
+    /// None by these relays, where there are several.
+    pub(super) shut: Vec<String>,
 }
 
 /// The states of all that is down or in use, by name; the relay has the empty one, and that of a mailbox one with a colon.
@@ -106,11 +110,15 @@ impl Destinations {
             // be given up.
             let domains = || known.iter().filter(|(name, _)| is_domain(name));
             let full = domains().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
-            // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold. What is for a relay that has
-            // enough is put back.
-            let open = domains().filter(|(_, state)| state.in_hand < connections && !state.probed);
+            let relays = known.iter().filter(|(name, _)| !is_domain(name));
+            let shut = relays.filter(|(_, state)| state.is_shut(connections, now)).map(|(name, _)| name.clone());
+            // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold.
+            let open = known.iter().filter(|(name, state)| match is_domain(name) {
+                true => state.in_hand < connections && !state.probed,
+                false => !state.is_shut(connections, now),
+            });
             let fits = open.map(|(_, state)| connections - state.in_hand).min().unwrap_or(connections);
-            return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect() };
+            return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect(), shut: shut.collect() };
         }
         let limit = match known.get("") {
             None => free.min(connections),
@@ -118,7 +126,7 @@ impl Destinations {
             Some(relay) if relay.backoff.until().is_some() => free.min(1),
             Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
         };
-        Room { limit, away: Vec::new() }
+        Room { limit, away: Vec::new(), shut: Vec::new() }
     }
 
     /// Room for a mail of so many octets until the answer is dropped; `None` while other large ones are on their way.
@@ -138,11 +146,6 @@ impl Destinations {
     pub(super) fn is_crowded(&self, id: OutboxId) -> bool {
         let crowded = self.crowded.lock().unwrap_or_else(PoisonError::into_inner);
         crowded.get(&id).is_some_and(|mebibytes| self.large.available_permits() < *mebibytes as usize)
-    }
-
-    /// Whether so many mails to it are in hand as it may have connections.
-    pub(super) fn is_full(&self, name: &str, connections: usize) -> bool {
-        self.lock().get(name).is_some_and(|state| state.in_hand >= connections)
     }
 
     /// When the next probe will be due.
@@ -179,7 +182,7 @@ impl Destinations {
         match self.lock().get_mut(name) {
             Some(state) => match state.backoff.until() {
                 Some(until) if until > now => Err(Down { reply: state.reply.clone(), wait: until - now }),
-                Some(_) if state.probed => Err(Down { reply: state.reply.clone(), wait: s(1) }),
+                Some(_) if state.probed => Err(Down { reply: state.reply.clone(), wait: PROBED }),
                 Some(_) => {
                     state.probed = true;
                     Ok(permit)
@@ -308,7 +311,7 @@ mod tests {
         drop(dead);
         let busy = several(&all, "busy.test", 5);
         let room = all.room(20, 5, true, now);
-        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()] }, "what is down is put off one by one");
+        assert_eq!(room, Room { limit: 5, away: vec!["busy.test".into()], shut: Vec::new() }, "what is down is put off one by one");
         let half = several(&all, "half.test", 3);
         assert_eq!(all.room(20, 5, true, now).limit, 2, "all that is claimed may be for one of them");
         drop((busy, half));
@@ -318,13 +321,24 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_beside_others_is_full_by_itself() {
+    fn a_relay_beside_others_is_shut_by_itself() {
         let (all, now, own) = (Arc::new(Destinations::default()), Instant::now(), "smtp://relay.test:25");
-        let five = several(&all, own, 5);
-        assert!(all.is_full(own, 5) && !all.is_full("", 5));
-        assert_eq!(all.room(20, 5, true, now), Room { limit: 5, away: Vec::new() }, "no domain is called so");
+        let room = |now| all.room(20, 5, true, now);
+        let shut = |limit, names: &[&str]| Room { limit, away: Vec::new(), shut: names.iter().map(|name| (*name).to_owned()).collect() };
+        let four = several(&all, own, 4);
+        assert_eq!(room(now), shut(1, &[]), "all that is claimed may be for it");
+        let fifth = all.claimed(own, 5);
+        assert_eq!(room(now), shut(5, &[own]), "it is full, and the others are not");
         assert_eq!(all.is_down(own, "421", now), s(5), "a relay is asked again sooner than a stranger");
-        drop(five);
+        drop((four, fifth));
+        assert_eq!(room(now), shut(5, &[own]), "it is down");
+        let later = now + s(5);
+        assert_eq!(room(later), shut(5, &[]));
+        let (probe, main) = (all.claimed(own, 5), several(&all, "", 5));
+        let mut probed = room(later);
+        probed.shut.sort();
+        assert_eq!(probed, shut(5, &["", own]), "one is probed, and the main one is full as it is without others");
+        drop((probe, main));
     }
 
     #[tokio::test]

@@ -9,6 +9,7 @@ use mail_builder::headers::raw::Raw;
 use mail_builder::headers::text::Text;
 use mail_builder::mime::MimePart;
 
+use crate::model::address::written;
 use crate::model::text::{clean, one_line};
 use crate::model::{Address, TicketId};
 use crate::understand::Part;
@@ -69,7 +70,7 @@ impl Letter {
             .date(self.date)
             .message_id(self.message_id.clone());
         if let Some(reply_to) = &self.reply_to {
-            mail = mail.reply_to(reply_to.clone());
+            mail = mail.reply_to(written(reply_to).into_owned());
         }
         if let Some(last) = self.references.last() {
             mail = mail.in_reply_to(last.clone());
@@ -81,7 +82,7 @@ impl Letter {
         if let Some(value) = self.suppress {
             mail = mail.header("X-Auto-Response-Suppress", Text::new(value));
         }
-        if let Some(desk) = &self.desk_address {
+        if let Some(desk) = self.desk_address.as_deref().map(written) {
             mail = mail.header("List-Post", Raw::new(format!("<mailto:{desk}>")));
             if let Some(ticket) = self.unfollow {
                 let body = format!("body=%40ticket%20{ticket}%0D%0A%40unfollow");
@@ -136,7 +137,7 @@ fn body(content_type: &'static str, text: &str) -> MimePart<'static> {
 
 fn mailbox(address: &Address) -> Mailbox<'static> {
     let name = address.name.as_deref().map(|n| one_line(n, 128)).filter(|n| !n.is_empty());
-    Mailbox::new_address(name, address.address.clone())
+    Mailbox::new_address(name, written(&address.address).into_owned())
 }
 
 /// Text of ours and of others, with nothing in it that a mail can't carry.
@@ -173,6 +174,26 @@ mod tests {
             ..plain.clone()
         };
         assert_eq!(headers(&letter), headers(&plain));
+    }
+
+    #[test]
+    fn domains_beyond_ascii_stand_as_a_labels_in_every_header() {
+        let ours = || "desk+t@bücher.test".to_owned();
+        let letter = Letter {
+            from: Address { name: Some("Bücher".into()), address: "desk@bücher.test".into() },
+            to: Address::bare("ann@kunde-ö.test"),
+            reply_to: Some(ours()),
+            desk_address: Some(ours()),
+            unfollow: Some(TicketId(1)),
+            subject: "x".into(),
+            message_id: "a@b".into(),
+            ..Letter::default()
+        };
+        let text = String::from_utf8(letter.bytes().unwrap()).unwrap();
+        assert!(text.is_ascii() && !text.contains("=?utf-8?B?ZGVza"), "{text}");
+        assert!(text.contains("To: <ann@xn--kunde-") || text.contains("ann@xn--kunde-"), "{text}");
+        assert_eq!(text.matches("desk+t@xn--bcher-kva.test").count(), 3, "Reply-To, List-Post and List-Unsubscribe: {text}");
+        assert_eq!(text.matches("<desk@xn--bcher-kva.test>").count(), 1, "{text}");
     }
 
     #[test]

@@ -17,13 +17,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, millis};
+use crate::config::Mailbox;
 use crate::desk::{Desk, Step, delivery};
 use crate::failpoint;
 use crate::model::OutboxId;
 use crate::model::changes::Changes;
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
-use crate::store::{Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
+use crate::store::{Away, Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{ComposeError, Composed, Composer};
 use super::destination::{Destinations, Down, Room};
@@ -39,6 +40,11 @@ const IN_HAND_STRAIGHT: usize = 200;
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take, and until there may be room for a large one.
 const SLOW_POLL: Duration = Duration::from_secs(5);
+
+/// Until a mail without a mailbox is looked at again.
+const NOWHERE: Duration = Duration::from_secs(60);
+/// Why it waits.
+const GONE: &str = "its mailbox is not in the configuration any more: bring it back, or drop the mail";
 
 /// What sending needs.
 #[derive(Clone)]
@@ -80,15 +86,21 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
     // What was tried and whose end could not be written stays in here: it may have left, and nobody may put it back.
     let mut in_hand = BTreeSet::new();
     let mut unsure = false;
+    let mut last = sender.exits.borrow().clone();
     loop {
         let exits = sender.exits.borrow().clone();
+        if !Arc::ptr_eq(&exits, &last) {
+            // What is known of the last ones says nothing about these.
+            sender.destinations.try_now();
+            last = exits.clone();
+        }
         let connections = sender.desk.borrow().config.outbound.connections;
         let most = if exits.are_many() { IN_HAND_STRAIGHT } else { IN_HAND };
         let free = most.max(connections).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
         let room = sender.destinations.room(free, connections, exits.are_many(), Instant::now());
         let wanted = room.limit;
-        let claimed = sender.claim(room, strays).await;
+        let claimed = sender.claim(&exits, room, strays).await;
         unsure = claimed.is_none();
         let claimed = claimed.unwrap_or_default();
         // There may be more, for others than these.
@@ -97,7 +109,11 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
             let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
             in_hand.insert(id);
             let exit = match sender.exit_of(&exits, &row).await {
-                Ok(exit) => exit,
+                Ok(Some(exit)) => exit,
+                Ok(None) => {
+                    work.spawn(async move { sender.stays(&row).await.then_some(id) });
+                    continue;
+                }
                 Err(error) => {
                     work.spawn(async move {
                         sender.put_back(&row, format!("the desk could not look for its relay: {error}")).await.then_some(id)
@@ -106,12 +122,6 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
                 }
             };
             let name = exit.destination(&row.address);
-            if exits.has_own() && sender.destinations.is_full(&name, connections) {
-                work.spawn(
-                    async move { sender.put_back(&row, "it waits for other mail that leaves the same way".into()).await.then_some(id) },
-                );
-                continue;
-            }
             let destination = sender.destinations.claimed(&name, connections);
             work.spawn(async move { Box::pin(sender.one(row, &exit, destination.name(), cancel)).await.then_some(id) });
         }
@@ -156,11 +166,11 @@ impl Sender {
 
     /// Takes mails to send; `None` when nobody knows whether some were claimed. Then `strays` comes next time: what is in
     /// hand, so that all else of ours is put back.
-    async fn claim(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
+    async fn claim(&self, exits: &Exits, room: Room, strays: Option<Vec<OutboxId>>) -> Option<Vec<OutboxRow>> {
         if room.limit == 0 || !self.is_alive() {
             return strays.is_none().then(Vec::new);
         }
-        match self.claimed(room, strays).await {
+        match self.claimed(room.limit, self.away(exits, room), strays).await {
             Ok(rows) => Some(rows),
             Err(error) => {
                 tracing::warn!(%error, "could not look for mail to send");
@@ -169,11 +179,22 @@ impl Sender {
         }
     }
 
-    async fn claimed(&self, room: Room, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
+    /// What a claim leaves where it is: mail for a domain or by a relay that would be given nothing more.
+    fn away(&self, exits: &Exits, room: Room) -> Vec<Away> {
+        let desk = self.desk.borrow().clone();
+        let is_shut = |mailbox: &Mailbox| {
+            let exit = exits.of_mailbox(&mailbox.address);
+            !exit.is_straight() && room.shut.iter().any(|name| name == exit.name())
+        };
+        let shut: Vec<_> = desk.book.mailboxes().filter(|(_, mailbox)| is_shut(mailbox)).map(|(id, _)| id).collect();
+        let rest = desk.book.first().filter(|first| shut.contains(first)).map(|_| Away::NoTicket);
+        room.away.into_iter().map(Away::Domain).chain(shut.into_iter().map(Away::Mailbox)).chain(rest).collect()
+    }
+
+    async fn claimed(&self, limit: usize, away: Vec<Away>, strays: Option<Vec<OutboxId>>) -> Result<Vec<OutboxRow>, StoreError> {
         if let Some(in_hand) = strays {
             self.store.run(Cmd::FreeStrays { node: self.node, in_hand: Queue::Outbox(in_hand) }).await?;
         }
-        let Room { limit, away } = room;
         match self.store.run(Cmd::ClaimOutbox { node: self.node, now: self.clock.now(), limit, away }).await? {
             Done::Outbox(rows) => {
                 rows.iter().for_each(|_| failpoint::reached("send.claimed"));
@@ -183,23 +204,28 @@ impl Sender {
         }
     }
 
-    /// Where a mail leaves: what its mailbox says, which is looked up only where it matters.
-    async fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Result<Arc<Exit>, StoreError> {
-        if !exits.has_own() {
-            return Ok(exits.main().clone());
-        }
+    /// Where a mail leaves: what its mailbox says; nowhere, when that is gone from the configuration.
+    async fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Result<Option<Arc<Exit>>, StoreError> {
         let desk = self.desk.borrow().clone();
         let composer = Composer { store: &self.store, desk: &desk, searcher: &self.searcher, now: self.clock.now() };
         let mailbox = composer.mailbox(row).await?;
-        let address = desk.book.mailbox(mailbox).map_or("", |mailbox| mailbox.address.as_str());
-        Ok(exits.of_mailbox(address).clone())
+        Ok(desk.book.mailbox(mailbox).map(|mailbox| exits.of_mailbox(&mailbox.address).clone()))
     }
 
-    /// Nothing was tried, and the mail comes again soon; says whether it is no longer ours.
+    /// Nothing was tried, and the mail comes again soon; what a server has said of it is worth more than why. Says whether it is
+    /// no longer ours.
     async fn put_back(&self, row: &OutboxRow, why: String) -> bool {
         let at = self.clock.now() + spread(millis(SLOW_POLL), row.id.0);
         let desk = self.desk.borrow().clone();
-        self.end(&desk, row, Settled::Postponed(why, at)).await
+        self.end(&desk, row, Settled::Postponed(row.last_reply.clone().unwrap_or(why), at)).await
+    }
+
+    /// The mail waits until its mailbox is configured again, or it is too old; says whether it is no longer ours.
+    async fn stays(&self, row: &OutboxRow) -> bool {
+        let desk = self.desk.borrow().clone();
+        let outcome = Outcome::Destination { reply: GONE.to_owned() };
+        let settled = settled(row, outcome, Pause { length: NOWHERE, charged: false }, &desk.config.limits, self.clock.now());
+        self.end(&desk, row, settled).await
     }
 
     /// Tries a mail and settles it; says whether it is no longer ours.

@@ -13,7 +13,7 @@ use super::deliveries::{ClaimedDelivery, DeliveryEnd, FanOut, TestDelivery};
 use super::imap::{self, Comparison, CursorMove, FolderCursor, FolderName, FolderReport};
 use super::import::{self, Imported};
 use super::nodes::{NewNode, NodeId, Queue};
-use super::outbox::Settlement;
+use super::outbox::{Away, Settlement};
 use super::passwords::NewPassword;
 use super::people::{AgentChange, NewAgent};
 use super::replay::{self, Replay};
@@ -49,8 +49,8 @@ pub enum Cmd {
     EndBrake { address: String, pass: bool, now: i64 },
     /// Decides a held mail anew, or gives the message of a decided one its words of today; answers with how many changed.
     Replay(Box<Replay>),
-    /// Takes mails to send.
-    ClaimOutbox { node: NodeId, now: i64, limit: usize, away: Vec<String> },
+    /// Takes mails to send: `now` in ms, at most `limit`, none that is `away`.
+    ClaimOutbox { node: NodeId, now: i64, limit: usize, away: Vec<Away> },
     /// Keeps the composed bytes of a claimed mail.
     Composed { node: NodeId, id: OutboxId, blob: Box<Prepared> },
     /// Says what became of a claimed mail.

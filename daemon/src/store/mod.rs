@@ -74,7 +74,7 @@ pub use error::StoreError;
 pub use imap::{Comparison, CursorMove, FolderCursor, FolderName, FolderReport, LeftBehind};
 pub use import::Imported;
 pub use nodes::{NewNode, NodeId, Queue};
-pub use outbox::{Settled, Settlement};
+pub use outbox::{Away, Settled, Settlement};
 pub use passwords::{AppPassword, NewPassword};
 pub use people::{AgentChange, NewAgent};
 pub use replay::{Replay, Words};

@@ -2,7 +2,7 @@
 
 use crate::model::changes::Changes;
 use crate::model::outgoing::{MailKind, OutboxRow, OutboxState};
-use crate::model::{MessageId, OutboxId, PersonId, TicketId};
+use crate::model::{MailboxId, MessageId, OutboxId, PersonId, TicketId};
 
 use super::blobs::{self, Prepared};
 use super::cmd::Outcome;
@@ -26,6 +26,28 @@ pub struct Settlement {
     pub changes: Changes,
 }
 
+/// Mail that a claim leaves where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Away {
+    /// To recipients of this domain (folded).
+    Domain(String),
+    /// About tickets of this mailbox.
+    Mailbox(MailboxId),
+    /// About no ticket.
+    NoTicket,
+}
+
+impl Away {
+    /// As the claim compares it: no domain begins with a `#`.
+    fn key(&self) -> String {
+        match self {
+            Self::Domain(domain) => domain.clone(),
+            Self::Mailbox(mailbox) => format!("#{}", mailbox.0),
+            Self::NoTicket => "#".to_owned(),
+        }
+    }
+}
+
 /// The end of a mail, or of one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Settled {
@@ -43,22 +65,22 @@ pub enum Settled {
     Dropped,
 }
 
-/// Takes mails that are due, whose lane is free, and whose recipients are at none of the domains `away`.
-pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize, away: &[String]) -> Result<Outcome, StoreError> {
+/// Takes mails that are due, whose lane is free, and which are not `away`.
+pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize, away: &[Away]) -> Result<Outcome, StoreError> {
     if !nodes::is_alive(conn, node).await? {
         return Ok(Outcome::Outbox(Vec::new()));
     }
-    // One that no domain is called keeps the list from being empty.
-    let away = || away.iter().map(String::as_str).chain(std::iter::once("@"));
-    let sql = Sql::list(
+    // One that nothing is called keeps the list from being empty.
+    let away: Vec<String> = away.iter().map(Away::key).chain(std::iter::once("@".to_owned())).collect();
+    let parts = [
         "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1 AND o.domain NOT IN",
-        3,
-        away().count(),
+        "AND '#' || COALESCE((SELECT CAST(t.mailbox AS TEXT) FROM ticket t WHERE t.id = o.ticket), '') NOT IN",
         "AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
         ORDER BY o.due_at, o.id LIMIT $2",
-    );
+    ];
+    let sql = Sql::lists(&parts, 3, away.len());
     let limit = i64::try_from(limit).unwrap_or(1);
-    let args = [now.into(), limit.into()].into_iter().chain(away().map(Value::from)).collect();
+    let args = [now.into(), limit.into()].into_iter().chain(away.into_iter().map(Value::from)).collect();
     let ids = conn.take("o", sql, args).await?;
     let ids = ids.iter().map(|r| r.int(0)).collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {
@@ -155,8 +177,12 @@ pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcom
     Ok(Outcome::Done)
 }
 
-/// A person's word: try again now, with the same bytes as long as they are kept.
+/// A person's word: try again now, with the same bytes as long as they are kept. What was put off with it comes along.
 pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result<Outcome, StoreError> {
+    let sql = "UPDATE outbox SET due_at = $1 WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at > $1
+        AND EXISTS (SELECT 1 FROM outbox p WHERE p.id = $2 AND p.state = 'waiting' AND p.last_reply IS NOT NULL
+        AND p.lane = outbox.lane AND p.id < outbox.id AND p.due_at = outbox.due_at)";
+    conn.exec(sql, vec![now.into(), id.into()]).await?;
     let sql = "UPDATE outbox SET state = 'waiting', due_at = $1, created_at = CASE WHEN state = 'waiting' THEN created_at ELSE $1 END, settled_at = NULL
         WHERE id = $2 AND state IN ('waiting', 'failed', 'unknown')";
     match conn.exec(sql, vec![now.into(), id.into()]).await? {
@@ -166,10 +192,12 @@ pub(super) async fn retry(conn: &mut Conn<'_>, id: OutboxId, now: i64) -> Result
     }
 }
 
-/// The way out is another one, so what the last one has said means nothing: whatever was tried and put off is due now. What waits for
-/// another reason, say so that it can be taken back, was never tried.
+/// The way out is another one, so what the last one has said means nothing: whatever was tried and put off is due now, with what was
+/// put off behind it until the same moment. What waits for another reason, say so that it can be taken back, was never tried.
 pub(super) async fn retry_all(conn: &mut Conn<'_>, now: i64) -> Result<Outcome, StoreError> {
-    let sql = "UPDATE outbox SET due_at = $1 WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at > $1 AND last_reply IS NOT NULL";
+    let sql = "UPDATE outbox SET due_at = $1 WHERE state IN ('waiting', 'claimed') AND state = 'waiting' AND due_at > $1
+        AND (last_reply IS NOT NULL OR EXISTS (SELECT 1 FROM outbox p WHERE p.lane = outbox.lane AND p.id < outbox.id
+        AND p.state IN ('waiting', 'claimed') AND p.last_reply IS NOT NULL AND p.due_at = outbox.due_at))";
     conn.exec(sql, vec![now.into()]).await?;
     conn.exec("UPDATE counter SET v = v + 1 WHERE k = 'by_hand'", vec![]).await.map(|_| Outcome::Done)
 }

@@ -14,7 +14,7 @@ use crate::desk::probe::{Leg, Marks, marks, of_subject};
 use crate::model::address::{fold, split};
 use crate::model::changes::Fate;
 use crate::model::{By, InboxId, MailboxId, Understood};
-use crate::send::relay::{Exit, Timeouts};
+use crate::send::relay::{Exit, Exits, Timeouts};
 use crate::send::{dkim, probe};
 use crate::store::read::{InboxFilter, InboxItem};
 use crate::understand::{Limits, understand};
@@ -38,23 +38,23 @@ pub(super) async fn run(config: &Config, address: &str, wait: i64, report: &mut 
 }
 
 async fn tried(opened: &Opened, address: &str, wait: Duration, report: &mut Report) -> Result<(), Failure> {
-    let exit = match Exit::of(&opened.config) {
-        Ok(exit) => {
-            exit.with_timeouts(Timeouts { connect: PATIENCE, reply: PATIENCE, data: PATIENCE, dot: PATIENCE, ..Timeouts::default() })
-        }
+    let timeouts = Timeouts { connect: PATIENCE, reply: PATIENCE, data: PATIENCE, dot: PATIENCE, ..Timeouts::default() };
+    let exits = match Exits::hurried(&opened.config, timeouts) {
+        Ok(exits) => exits,
         Err(error) => {
             report.add("probe", State::Bad, error.to_string());
             return Ok(());
         }
     };
+    let exit_of = |id| exits.of_mailbox(opened.desk.book.mailbox(id).map_or("", |mailbox| &mailbox.address));
     let mailbox = match opened.desk.book.classify(address) {
         Recipient::Mailbox(id, None) => {
-            round(opened, &exit, id, address, wait, report).await?;
+            round(opened, exit_of(id), id, address, wait, report).await?;
             id
         }
         Recipient::Foreign => {
             let Some(id) = opened.desk.book.first() else { return Err(Failure::data("no mailbox is configured")) };
-            outside(opened, &exit, id, address, report).await;
+            outside(opened, exit_of(id), id, address, report).await;
             id
         }
         _ => {

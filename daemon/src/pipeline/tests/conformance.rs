@@ -1,5 +1,6 @@
 //! One story that executes every statement of the store, on both databases: what one of them does not understand shows here.
 
+mod lanes;
 mod readers;
 
 use std::collections::BTreeSet;
@@ -19,9 +20,9 @@ use crate::model::ticket::Standing;
 use crate::model::{Envelope, InboxId, OutboxId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    Accepted, AgentChange, AppPassword, BackupError, Cmd, Comparison, CursorMove, Expected, FolderCursor, FolderName, FolderReport, Haul,
-    NewNode, NewPassword, NewToken, Outcome, Queue, RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError, Words,
-    WriteArticles, not_run, postgres_for_tests, restore, walks,
+    Accepted, AgentChange, AppPassword, Away, BackupError, Cmd, Comparison, CursorMove, Expected, FolderCursor, FolderName, FolderReport,
+    Haul, NewNode, NewPassword, NewToken, Outcome, Queue, RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError,
+    Words, WriteArticles, not_run, postgres_for_tests, restore, walks,
 };
 use crate::verify;
 
@@ -133,6 +134,10 @@ async fn outbox(w: &World) {
         Settled::Unknown("gone".into()),
         Settled::Failed("550 no".into()),
     ];
+    // All mail is of the one mailbox, or of none.
+    let away = vec![Away::Domain("nowhere.test".into()), Away::Mailbox(desk.book.first().unwrap()), Away::NoTicket];
+    let left = store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1, away }).await.unwrap();
+    assert!(matches!(&left, Outcome::Outbox(rows) if rows.is_empty()), "{left:?}");
     let mut n = 0;
     while let Outcome::Outbox(rows) =
         store.run(Cmd::ClaimOutbox { node: w.node, now: now + DAY, limit: 1, away: Vec::new() }).await.unwrap()
@@ -156,6 +161,7 @@ async fn outbox(w: &World) {
     refusals(w).await;
     let failed = store.outbox(Some(OutboxState::Failed), None, 10).await.unwrap().items;
     let id = failed.first().unwrap().id;
+    lanes::followers(w).await;
     store.run(Cmd::RetryOutbox { id, now }).await.unwrap();
     store.run(Cmd::RetryAllOutbox { now: now - 1 }).await.unwrap();
     assert_eq!(store.outbox_open(None, 10).await.unwrap().items.len(), 1);

@@ -1,7 +1,6 @@
 //! The dialogue with an SMTP server as a client (RFC 5321 §3, RFC 3207): one connection, one mail after the other, each to one
 //! recipient.
 
-use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -28,6 +27,9 @@ pub(super) struct Plan<'a> {
 
 /// Mails that one connection carries: more are refused by servers that count.
 const MAILS: u32 = 50;
+
+/// The last write of a mail.
+const DOT: &str = "final dot";
 
 /// Where exactly an MX is.
 #[derive(Clone, Copy)]
@@ -94,6 +96,8 @@ pub(super) struct Session {
     mails: u32,
     /// Whether every command has its reply, so that another mail can follow.
     clean: bool,
+    /// Whether the server waits for the rest of a mail: whatever is written now, also what waits in a buffer, would be part of it.
+    in_data: bool,
 }
 
 impl Session {
@@ -123,7 +127,7 @@ impl Session {
             return Err(Fault::refused("greeting", &greeting));
         }
         let offers = hello(&mut wire, plan.hostname).await?;
-        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true };
+        let mut session = Self { wire, offers, straight: plan.at.is_some(), mails: 0, clean: true, in_data: false };
         if security != Security::Implicit && plan.at.is_none_or(|at| at.cover != Cover::Clear) {
             session = session.start_tls(plan, security).await?;
         }
@@ -166,7 +170,7 @@ impl Session {
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
         let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
-        let to = format!("RCPT TO:<{}>", written(&self.offers, recipient));
+        let to = format!("RCPT TO:<{}>", address::written(recipient));
         if self.offers.pipelining {
             self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
         }
@@ -185,6 +189,7 @@ impl Session {
         if answer.code != 354 {
             return Err(self.answered(&answer, recipient_refused("DATA", &answer)));
         }
+        self.in_data = true;
         // What else it has said would be read as its answer to the final dot.
         if let Err(fault) = self.wire.in_turn("DATA") {
             return Err(self.said_early(fault).await);
@@ -192,6 +197,7 @@ impl Session {
         if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
+        self.in_data = false;
         self.after_dot().await
     }
 
@@ -222,6 +228,7 @@ impl Session {
             }
             if answer.code == 354 {
                 if taken {
+                    self.in_data = true;
                     return Ok(false);
                 }
                 answer = self.wire.command_within(when, ".", limit).await?;
@@ -231,12 +238,13 @@ impl Session {
         Ok(true)
     }
 
-    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail.
+    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail. When it
+    /// takes too long nobody knows.
     async fn write_mail(&mut self, stuffed: &[u8], fence: &Fence) -> Result<(), Fault> {
         self.wire.write("mail", stuffed).await?;
         failpoint::reached("send.before_dot");
         fence.pass();
-        self.wire.write("final dot", dot::FINAL_DOT).await?;
+        self.wire.write(DOT, dot::FINAL_DOT).await?;
         failpoint::reached("send.after_dot");
         Ok(())
     }
@@ -260,9 +268,12 @@ impl Session {
     /// would look like a relay that is down, for ever.
     async fn said_early(&mut self, fault: Fault) -> Outcome {
         let limit = self.wire.timeouts().quit;
+        let unsure = matches!(fault, Fault::Timeout { when: DOT, .. });
         match self.wire.answer("mail", limit).await {
+            Ok(answer) if unsure && answer.is_ok() => Outcome::Sent { reply: answer.to_string() },
             Ok(answer) if answer.is_temporary() || answer.is_permanent() => refused(&answer),
             Err(told @ Fault::Refused { .. }) => told.into(),
+            _ if unsure => Outcome::Unknown { reply: fault.to_string() },
             _ => fault.in_mail(),
         }
     }
@@ -284,9 +295,11 @@ impl Session {
         matches!(self.wire.command_within("RSET", "RSET", limit).await, Ok(answer) if answer.is_ok())
     }
 
-    /// Ends the session.
+    /// Ends the session; in the middle of a mail without a word, so that none of it leaves any more.
     pub(super) async fn quit(self) {
-        self.wire.quit().await;
+        if !self.in_data {
+            self.wire.quit().await;
+        }
     }
 }
 
@@ -325,7 +338,7 @@ async fn hello(wire: &mut Wire, hostname: &str) -> Result<Offers, Fault> {
 fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
     let refuse = |reply: String| Err(Outcome::Recipient { temporary: false, reply });
     let size = mail.len() as u64;
-    let (sender, recipient) = (written(offers, sender), written(offers, recipient));
+    let (sender, recipient) = (address::written(sender), address::written(recipient));
     let mut line = format!("MAIL FROM:<{sender}>");
     if let Some(limit) = offers.size {
         if limit > 0 && size > limit {
@@ -343,17 +356,6 @@ fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Res
         line.push_str(" SMTPUTF8");
     }
     Ok(line)
-}
-
-/// An address as this server can read it: without SMTPUTF8 the domain goes as A-labels (RFC 6531 §3.2). A local part that is not
-/// ASCII has no other form.
-fn written<'a>(offers: &Offers, address: &'a str) -> Cow<'a, str> {
-    match address::split(address) {
-        Some((local, domain)) if !offers.utf8 && !domain.is_ascii() && local.is_ascii() => {
-            Cow::Owned(format!("{local}@{}", mail_auth::common::to_a_label(domain)))
-        }
-        _ => Cow::Borrowed(address),
-    }
 }
 
 /// MAIL: a refused size is about this mail for good. Any other lasting refusal of a relay may be about our sender or its
@@ -406,11 +408,9 @@ mod tests {
         assert_eq!(line(&all, "ü@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5 SMTPUTF8".into()));
         assert_eq!(line(&none, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test>".into()));
         assert_eq!(mail_from(&none, "", "b@x.test", b""), Ok("MAIL FROM:<>".into()));
-        assert_eq!(line(&all, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test> SIZE=1 SMTPUTF8".into()));
+        assert_eq!(line(&all, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test> SIZE=1".into()), "what ASCII can say needs no SMTPUTF8");
         assert_eq!(line(&none, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test>".into()));
         assert_eq!(mail_from(&none, "desk+t@Bücher.test", "b@x.test", b""), Ok("MAIL FROM:<desk+t@xn--bcher-kva.test>".into()));
-        assert_eq!(written(&none, "b@ü.test"), "b@xn--tda.test");
-        assert_eq!((written(&all, "b@ü.test"), written(&none, "ü@ü.test")), ("b@ü.test".into(), "ü@ü.test".into()));
         let why = line(&none, "ü@ü.test", "a");
         assert!(matches!(&why, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains("ü@ü.test")), "{why:?}");
         for (refused, status) in [(line(&none, "ü@x.test", "a"), "5.6.7"), (line(&all, "b@x.test", "0123456789\r\n"), "5.3.4")] {

@@ -27,19 +27,19 @@ impl Exits {
     /// # Errors
     /// One cannot be used at all.
     pub fn of(config: &Config, clock: Clock) -> Result<Self, RelayError> {
-        Self::with(config, |exit| exit.with_clock(clock))
+        Self::with(config, Exit::of(config)?, |exit| exit.with_clock(clock))
     }
 
-    /// The same with other timeouts.
+    /// The same with other timeouts, for one look: it leaves nothing in the data folder, which may be another user's.
     ///
     /// # Errors
     /// One cannot be used at all.
     pub fn hurried(config: &Config, timeouts: Timeouts) -> Result<Self, RelayError> {
-        Self::with(config, |exit| exit.with_timeouts(timeouts))
+        Self::with(config, Exit::main(config, None)?, |exit| exit.with_timeouts(timeouts))
     }
 
-    fn with(config: &Config, finished: impl Fn(Exit) -> Exit) -> Result<Self, RelayError> {
-        let main = Arc::new(finished(Exit::of(config)?));
+    fn with(config: &Config, main: Exit, finished: impl Fn(Exit) -> Exit) -> Result<Self, RelayError> {
+        let main = Arc::new(finished(main));
         let mut made: Vec<(&Relay, Arc<Exit>)> = vec![(&config.outbound.relay, main.clone())];
         let mut own = HashMap::new();
         for mailbox in &config.mailboxes {
@@ -48,7 +48,7 @@ impl Exits {
                 Some((_, exit)) => exit.clone(),
                 None => {
                     let exit = Exit::new(relay, &config.desk.hostname)?;
-                    let exit = Arc::new(finished(Exit { name: name(relay), ..exit }));
+                    let exit = Arc::new(finished(Exit { name: unique(name(relay), &made), ..exit }));
                     made.push((relay, exit.clone()));
                     exit
                 }
@@ -95,6 +95,13 @@ impl Exits {
     }
 }
 
+/// Two relays may differ in what no name should show, like a password: each still has a fate of its own.
+fn unique(name: String, made: &[(&Relay, Arc<Exit>)]) -> String {
+    let is_taken = |name: &str| made.iter().any(|(_, exit)| exit.name == name);
+    let others = (2..).map(|n| format!("{name} #{n}"));
+    std::iter::once(name.clone()).chain(others).find(|name| !is_taken(name)).unwrap_or(name)
+}
+
 /// What no domain is called.
 fn name(relay: &Relay) -> String {
     match relay {
@@ -105,5 +112,32 @@ fn name(relay: &Relay) -> String {
         }
         Relay::Maildir(folder) => format!("maildir:{}", folder.display()),
         Relay::Mx(_) => String::new(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::config::Secret;
+    use crate::config::types::SmtpRelay;
+
+    fn relay(password: &str) -> Relay {
+        let (host, user, password) = ("127.0.0.1".into(), Some("desk".into()), Some(Secret::new(password)));
+        Relay::Smtp(SmtpRelay { host, port: 25, implicit_tls: false, user, password, ca: None })
+    }
+
+    #[test]
+    fn relays_that_differ_in_a_password_alone_have_fates_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::local(folder.path()).unwrap();
+        let first = config.mailboxes.remove(0);
+        for (address, password) in [("a@desk.test", "one"), ("b@desk.test", "two"), ("c@desk.test", "one")] {
+            config.mailboxes.push(crate::config::Mailbox { address: address.into(), relay: Some(relay(password)), ..first.clone() });
+        }
+        let exits = Exits::hurried(&config, Timeouts::default()).unwrap();
+        let name = |address| exits.of_mailbox(address).name();
+        assert_eq!((name("a@desk.test"), name("b@desk.test")), ("smtp://desk@127.0.0.1:25", "smtp://desk@127.0.0.1:25 #2"));
+        assert!(Arc::ptr_eq(exits.of_mailbox("a@desk.test"), exits.of_mailbox("c@desk.test")));
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 
 use super::dot;
+use crate::model::address;
 
 /// Longest part of the caller's id that stands in a file name.
 const ID: usize = 64;
@@ -84,7 +85,7 @@ fn write(draft: &Path, letter: &Letter<'_>) -> io::Result<()> {
     remove(draft)?;
     let mut file = create(draft)?;
     // RFC 5321 §4.4: who makes the final delivery writes the envelope sender down; Delivered-To is the custom for the recipient.
-    write!(file, "Return-Path: <{}>\r\nDelivered-To: {}\r\n", letter.sender, letter.recipient)?;
+    write!(file, "Return-Path: <{}>\r\nDelivered-To: {}\r\n", address::written(letter.sender), address::written(letter.recipient))?;
     file.write_all(&dot::normalise(letter.mail))?;
     file.sync_all()
 }

@@ -138,7 +138,12 @@ impl Exit {
     /// # Errors
     /// It cannot be used at all.
     pub fn of(config: &Config) -> Result<Self, RelayError> {
-        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver, Some(&config.desk.data))
+        Self::main(config, Some(&config.desk.data))
+    }
+
+    /// The same, with what other domains ask for kept in the folder `data`, or only as long as this lives.
+    fn main(config: &Config, data: Option<&Path>) -> Result<Self, RelayError> {
+        Self::asking(&config.outbound.relay, &config.desk.hostname, config.authentication.resolver, data)
     }
 
     /// The same for one that asks the system's resolver. `hostname` is the EHLO name.
@@ -214,6 +219,11 @@ impl Exit {
         } else {
             self.name.clone()
         }
+    }
+
+    /// What it is called among others; the main one has no name.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Whether there is no relay between us and the recipients' servers.

@@ -80,18 +80,21 @@ impl Policies {
         let place = self.place(domain);
         let mut known = place.lock().await;
         if !known.read {
-            known.read = true;
-            known.kept = self.read(domain).await;
+            match self.read(domain).await {
+                Ok(kept) => (known.read, known.kept) = (true, kept.map(|kept| kept.by_this_clock(now))),
+                Err(error) => tracing::warn!(domain, %error, "a kept MTA-STS policy can't be read; the next mail looks again"),
+            }
         }
         known.kept.take_if(|kept| kept.is_over(now));
         if known.wants(id.as_deref(), now) {
             match self.fetch(domain).await {
                 Ok(policy) => {
-                    let id = id.or_else(|| known.kept.take().map(|kept| kept.id)).unwrap_or_default();
+                    let id = id.or_else(|| known.kept.as_ref().map(|kept| kept.id.clone())).unwrap_or_default();
                     tracing::info!(domain, mode = ?policy.mode, "the domain's MTA-STS policy was read");
                     let kept = Kept { domain: domain.to_owned(), id, fetched: now, policy };
-                    self.write(kept.clone()).await;
-                    (known.kept, known.failed) = (Some(kept), None);
+                    // Before anything that a cancelled try would not come back from.
+                    (known.read, known.kept, known.failed) = (true, Some(kept.clone()), None);
+                    self.write(kept).await;
                 }
                 Err(why) => {
                     let instead = if known.kept.is_some() { "the last one counts" } else { "mail leaves as if there were none" };
@@ -161,9 +164,10 @@ impl Policies {
         self.client.get_or_try_init(|| made).await
     }
 
-    async fn read(&self, domain: &str) -> Option<Kept> {
-        let (folder, domain) = (self.folder.clone()?, domain.to_owned());
-        spawn_blocking(move || folder.read(&domain)).await.ok().flatten()
+    async fn read(&self, domain: &str) -> io::Result<Option<Kept>> {
+        let Some(folder) = self.folder.clone() else { return Ok(None) };
+        let domain = domain.to_owned();
+        spawn_blocking(move || folder.read(&domain)).await.map_err(io::Error::other).flatten()
     }
 
     async fn write(&self, kept: Kept) {

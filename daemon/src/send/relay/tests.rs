@@ -237,6 +237,54 @@ async fn a_server_that_drips_is_timed_as_a_whole() {
 }
 
 #[tokio::test]
+async fn a_final_dot_that_hangs_in_a_buffer_never_leaves_later() {
+    const ROOM: usize = 16;
+    let (client, mut server) = tokio::io::duplex(ROOM);
+    let mail = b"Subject: x\r\n\r\n0123456789abcdefghijklmnopqrstuvwxyz\r\n";
+    let (go_on, gone) = tokio::sync::oneshot::channel::<()>();
+    let peer = tokio::spawn(async move {
+        let mut heard = Vec::new();
+        server.write_all(b"220 mx\r\n").await.unwrap();
+        let mut from = 0;
+        for reply in ["250 mx", "250 ok", "250 ok", "354 go"] {
+            loop {
+                if let Some(at) = heard[from..].windows(2).position(|two| two == b"\r\n") {
+                    from += at + 2;
+                    break;
+                }
+                assert_ne!(server.read_buf(&mut heard).await.unwrap(), 0);
+            }
+            server.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
+        }
+        // What is left of the mail fills the way, so that the dot finds no room.
+        let mut most = vec![0; mail.len() - ROOM];
+        server.read_exact(&mut most).await.unwrap();
+        gone.await.unwrap();
+        server.read_to_end(&mut most).await.unwrap();
+        most
+    });
+    let tls = Tls::new("127.0.0.1", false, None).unwrap();
+    let short = Duration::from_millis(50);
+    let timeouts = Timeouts { block: short, quit: short, ..Timeouts::default() };
+    let plan =
+        Plan { host: "127.0.0.1", port: 1, at: None, implicit_tls: false, login: None, tls: &tls, hostname: "desk.example", timeouts };
+    // As TLS does: what was written once leaves with whatever is flushed next.
+    let stream = tokio::io::BufWriter::new(client);
+    let mut session = Session::begin(&plan, Box::new(stream), true).await.unwrap_or_else(|fault| panic!("{fault}"));
+    let outcome = session.deliver(SENDER, ANN, mail, &Fence::default()).await;
+    assert!(matches!(&outcome, Outcome::Unknown { reply } if reply.contains("final dot")), "{outcome:?}");
+    let end = async {
+        session.quit().await;
+    };
+    let read = async {
+        go_on.send(()).unwrap();
+        peer.await.unwrap()
+    };
+    let ((), heard) = tokio::join!(end, read);
+    assert_eq!(String::from_utf8_lossy(&heard), String::from_utf8_lossy(mail), "neither a dot nor a word follows");
+}
+
+#[tokio::test]
 async fn what_comes_with_the_starttls_reply_ends_it() {
     let (outcome, heard) = deliver(
         vec![Say("220 mx"), Hear("EHLO"), Say("250-mx\r\n250 STARTTLS"), Hear("STARTTLS"), Say("220 go\r\n250 injected"), Stay],

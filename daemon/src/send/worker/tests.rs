@@ -44,6 +44,22 @@ fn sender(opened: &Opened, node: NodeId, folder: &Path, exit: Exit, beat: watch:
     }
 }
 
+/// Who is there in every new desk.
+const AGENT: &str = "agent@desk.localhost";
+
+fn help(now: i64) -> NewOutbox {
+    NewOutbox {
+        ticket: None,
+        recipient: PersonRef::Id(PersonId(1)),
+        address: AGENT.to_owned(),
+        kind: MailKind::Help,
+        message: None,
+        params: Params::default(),
+        due_at: 0,
+        created_at: now,
+    }
+}
+
 #[tokio::test]
 async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
@@ -52,19 +68,8 @@ async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
     let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
     let store = &opened.store;
     let Done::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
-    let (agent, now) = (PersonId(1), opened.clock.now());
-    let address = "agent@desk.localhost".to_owned();
-    let notice = NewOutbox {
-        ticket: None,
-        recipient: PersonRef::Id(agent),
-        address: address.clone(),
-        kind: MailKind::Help,
-        message: None,
-        params: Params::default(),
-        due_at: 0,
-        created_at: now,
-    };
-    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![notice], ..Changes::default() }))).await.unwrap();
+    let (address, now) = (AGENT.to_owned(), opened.clock.now());
+    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![help(now)], ..Changes::default() }))).await.unwrap();
     store.run(Cmd::ChangeAgent { address, change: AgentChange::Disable }).await.unwrap();
     let exit = Exit::new(&Relay::Maildir(folder.path().join("out")), "desk.example").unwrap();
     let beat = watch::Sender::new(Instant::now());
@@ -73,6 +78,42 @@ async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
     let exit = Arc::clone(sender.exits.borrow().main());
     assert!(sender.one(rows[0].clone(), &exit, "", CancellationToken::new()).await);
     assert_eq!(store.outbox(None, None, 9).await.unwrap().items, Vec::new(), "neither sent nor failed");
+    opened.store.close().await;
+}
+
+#[tokio::test]
+async fn another_way_out_is_not_left_alone_for_what_the_last_one_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::local(folder.path()).unwrap();
+    config.database = database_for_tests(folder.path().join("ombud.db")).await;
+    let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
+    let store = &opened.store;
+    let Done::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
+    let now = opened.clock.now();
+    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![help(now)], ..Changes::default() }))).await.unwrap();
+    let exit = |name: &str| Arc::new(Exits::from(Exit::new(&Relay::Maildir(folder.path().join(name)), "desk.example").unwrap()));
+    let (exits, beat) = (watch::Sender::new(exit("old")), watch::Sender::new(Instant::now()));
+    let unused = Exit::new(&Relay::Maildir(folder.path().join("unused")), "desk.example").unwrap();
+    let sender = Sender { exits: exits.subscribe(), ..sender(&opened, node, folder.path(), unused, beat.subscribe()) };
+    let (all, mut at) = (sender.destinations.clone(), Instant::now());
+    let held = all.claimed("", 5);
+    for _ in 0..6 {
+        at += all.is_down("", "421 no", at);
+    }
+    drop(held);
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(run(sender, cancel.clone()));
+    // It has seen the old one.
+    tokio::task::yield_now().await;
+    exits.send_replace(exit("new"));
+    let limit = Instant::now() + Duration::from_secs(60);
+    while store.outbox(Some(OutboxState::Sent), None, 9).await.unwrap().items.is_empty() {
+        assert!(Instant::now() < limit, "it still waits");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    cancel.cancel();
+    running.await.unwrap();
+    assert!(!folder.path().join("old").exists() && folder.path().join("new").exists());
     opened.store.close().await;
 }
 
