@@ -6,10 +6,10 @@ use crate::model::changes::{Changes, MessageRef, NewEvent, NewMessage, TicketRef
 use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
+use crate::model::refusal::UNTRIED;
 use crate::model::ticket::MessageKind;
 
 use super::ledger::Ledger;
-use super::refusal::UNTRIED;
 use super::{Desk, Step, audience, need, refusal};
 
 /// Begins the reason of a mail that the desk itself has stopped, where else a server's reply stands.

@@ -2,18 +2,16 @@
 
 use crate::clock::{millis, rfc3339};
 use crate::config::Limits;
+use crate::model::address::{fold, written};
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, UNTRIED};
 use crate::model::text::one_line;
 use crate::model::understood::BounceRecipient;
 use crate::understand::{refusal_reason, refusal_status};
 
 use super::audience;
 use super::ledger::Ledger;
-
-/// Begins the reason of a mail that was not tried, where else a server's reply stands.
-pub const UNTRIED: &str = "not tried:";
 
 const DAY: i64 = 86_400_000;
 /// How long nothing is sent after too many refusals that may pass, in ms.
@@ -37,7 +35,9 @@ pub(super) enum Weight {
 pub(super) fn of_reply(reply: &str, address: &str) -> Option<Weight> {
     let code = reply.split([' ', '-']).next().filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()))?;
     let status = refusal_status(reply);
-    let is_named = reply.to_lowercase().contains(&address.to_lowercase());
+    // As it was written to the server, or as it stands here.
+    let (reply_folded, address) = (fold(reply), fold(address));
+    let is_named = reply_folded.contains(&address) || reply_folded.contains(&*written(&address));
     let permanent = match status.as_deref() {
         Some(status) => code.starts_with('5') && status.starts_with('5') && is_nobody(status),
         None => matches!(code, "550" | "551" | "553") && is_named,
@@ -64,7 +64,7 @@ pub(super) fn about<'b>(recipients: &'b [BounceRecipient], address: &str) -> Opt
 }
 
 fn is_same(one: &str, other: &str) -> bool {
-    crate::model::address::fold(one) == crate::model::address::fold(other)
+    written(&fold(one)) == written(&fold(other))
 }
 
 /// Whether an enhanced status code says that there is no such mailbox, or no such domain (RFC 3463 §3.2, RFC 7505 §4.2).
@@ -217,6 +217,14 @@ mod tests {
         ] {
             assert_eq!(of_reply(reply, "ann@x.test"), weight, "{reply}");
         }
+    }
+
+    #[test]
+    fn an_address_beyond_ascii_is_known_as_it_was_written_to_the_server() {
+        let reply = "550 <ann@xn--bcher-kva.test> no such user";
+        assert_eq!(of_reply(reply, "Ann@Bücher.test"), Some(Weight::Hard));
+        let recipient = told("ann@xn--bcher-kva.test", "5.1.1", "user_unknown", "failed");
+        assert_eq!(of_report(Some(&recipient), "Ann@Bücher.test"), Some(Weight::Hard));
     }
 
     #[test]

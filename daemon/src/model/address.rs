@@ -40,7 +40,11 @@ pub fn split(address: &str) -> Option<(&str, &str)> {
 /// An addr-spec with its domain as A-labels (RFC 5890 §2.3.2.1): two that are equal but for this are one address.
 pub fn with_a_labels(address: &str) -> Cow<'_, str> {
     match split(address) {
-        Some((local, domain)) if !domain.is_ascii() => Cow::Owned(format!("{local}@{}", mail_auth::common::to_a_label(domain))),
+        Some((local, domain)) if !domain.is_ascii() => {
+            let labels = mail_auth::common::to_a_label(domain);
+            // Characters that stand for brackets or commas become them.
+            if is_domain(&labels) { Cow::Owned(format!("{local}@{labels}")) } else { Cow::Borrowed(address) }
+        }
         _ => Cow::Borrowed(address),
     }
 }
@@ -89,6 +93,7 @@ mod tests {
             ("jörg@bücher.test", "jörg@bücher.test", "jörg@xn--bcher-kva.test"),
             ("Ann@X.test", "Ann@X.test", "Ann@X.test"),
             ("nobody", "nobody", "nobody"),
+            ("ann@x⑴.test", "ann@x⑴.test", "ann@x⑴.test"),
         ] {
             assert_eq!((written(address), with_a_labels(address)), (as_written.into(), as_compared.into()));
         }

@@ -2,6 +2,9 @@
 
 use super::ids::OutboxId;
 
+/// Begins the reason of a mail that was not tried, where else a server's reply stands.
+pub const UNTRIED: &str = "not tried:";
+
 /// The refusals of one address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {

@@ -91,7 +91,15 @@ impl State {
         }
     }
 
-    /// Whether a relay should be given nothing more.
+    /// Whether a relay among others has no place: what it would be given waits, and nothing is known of how long.
+    fn is_busy(&self, connections: usize, now: Instant) -> bool {
+        match self.backoff.until() {
+            None => self.in_hand >= connections,
+            Some(until) => until <= now && self.in_hand > 0,
+        }
+    }
+
+    /// Whether the only relay should be given nothing more.
     fn is_shut(&self, connections: usize, now: Instant) -> bool {
         match self.backoff.until() {
             None => self.in_hand >= connections,
@@ -111,11 +119,11 @@ impl Destinations {
             let domains = || known.iter().filter(|(name, _)| is_domain(name));
             let full = domains().filter(|(_, state)| state.in_hand >= connections || state.probed).map(|(name, _)| name.clone());
             let relays = known.iter().filter(|(name, _)| !is_domain(name));
-            let shut = relays.filter(|(_, state)| state.is_shut(connections, now)).map(|(name, _)| name.clone());
+            let shut = relays.filter(|(_, state)| state.is_busy(connections, now)).map(|(name, _)| name.clone());
             // Nobody knows whose mail will be claimed: no more than the fullest of the others can hold.
             let open = known.iter().filter(|(name, state)| match is_domain(name) {
                 true => state.in_hand < connections && !state.probed,
-                false => !state.is_shut(connections, now),
+                false => !state.is_busy(connections, now),
             });
             let fits = open.map(|(_, state)| connections - state.in_hand).min().unwrap_or(connections);
             return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect(), shut: shut.collect() };
@@ -331,7 +339,7 @@ mod tests {
         assert_eq!(room(now), shut(5, &[own]), "it is full, and the others are not");
         assert_eq!(all.is_down(own, "421", now), s(5), "a relay is asked again sooner than a stranger");
         drop((four, fifth));
-        assert_eq!(room(now), shut(5, &[own]), "it is down");
+        assert_eq!(room(now), shut(5, &[]), "what is down is put off one by one");
         let later = now + s(5);
         assert_eq!(room(later), shut(5, &[]));
         let (probe, main) = (all.claimed(own, 5), several(&all, "", 5));

@@ -6,7 +6,7 @@ pub(super) mod brake;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;
 use crate::desk::delivery::STOPPED;
-use crate::desk::refusal::UNTRIED;
+use crate::model::refusal::UNTRIED;
 use crate::understand::MARKER;
 
 /// The acknowledgement: nothing in it comes from the mail that it answers.

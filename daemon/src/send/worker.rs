@@ -217,7 +217,7 @@ impl Sender {
     async fn put_back(&self, row: &OutboxRow, why: String) -> bool {
         let at = self.clock.now() + spread(millis(SLOW_POLL), row.id.0);
         let desk = self.desk.borrow().clone();
-        self.end(&desk, row, Settled::Postponed(row.last_reply.clone().unwrap_or(why), at)).await
+        self.end(&desk, row, Settled::Postponed(row.last_reply.clone().unwrap_or(why), at), false).await
     }
 
     /// The mail waits until its mailbox is configured again, or it is too old; says whether it is no longer ours.
@@ -225,7 +225,7 @@ impl Sender {
         let desk = self.desk.borrow().clone();
         let outcome = Outcome::Destination { reply: GONE.to_owned() };
         let settled = settled(row, outcome, Pause { length: NOWHERE, charged: false }, &desk.config.limits, self.clock.now());
-        self.end(&desk, row, settled).await
+        self.end(&desk, row, settled, false).await
     }
 
     /// Tries a mail and settles it; says whether it is no longer ours.
@@ -262,13 +262,13 @@ impl Sender {
                 settled(&row, outcome, Pause { length: pause, charged: false }, &desk.config.limits, self.clock.now())
             }
         };
-        self.end(&desk, &row, settled).await
+        self.end(&desk, &row, settled, exit.is_straight()).await
     }
 
     /// Writes down what became of a mail; says whether it is no longer ours.
-    async fn end(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> bool {
+    async fn end(&self, desk: &Desk, row: &OutboxRow, settled: Settled, straight: bool) -> bool {
         tracing::debug!(id = %row.id, kind = %row.kind, ?settled, "settling a mail");
-        match self.settle(desk, row, settled).await {
+        match self.settle(desk, row, settled, straight).await {
             Ok(()) => true,
             Err(StoreError::Fenced) => {
                 tracing::warn!(id = %row.id, "another node has taken a mail over");
@@ -349,9 +349,9 @@ impl Sender {
         Ok(mail)
     }
 
-    async fn settle(&self, desk: &Desk, row: &OutboxRow, settled: Settled) -> Result<(), StoreError> {
+    async fn settle(&self, desk: &Desk, row: &OutboxRow, settled: Settled, straight: bool) -> Result<(), StoreError> {
         loop {
-            let error = match self.written(desk, row, &settled).await {
+            let error = match self.written(desk, row, &settled, straight).await {
                 Ok(()) => return Ok(()),
                 Err(StoreError::Conflict(_)) => continue,
                 Err(error) => error,
@@ -365,7 +365,7 @@ impl Sender {
         }
     }
 
-    async fn written(&self, desk: &Desk, row: &OutboxRow, settled: &Settled) -> Result<(), StoreError> {
+    async fn written(&self, desk: &Desk, row: &OutboxRow, settled: &Settled, straight: bool) -> Result<(), StoreError> {
         let now = self.clock.now();
         let told: Option<(Tells, &str)> = match settled {
             Settled::Failed(reply) => Some((delivery::failed, reply)),
@@ -383,7 +383,7 @@ impl Sender {
             None if row.kind == MailKind::Answer && matches!(settled, Settled::Sent(_)) => delivery::sent(row, now),
             None => Changes { at: now, ..Changes::default() },
         };
-        let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), now, changes };
+        let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), straight, now, changes };
         self.store.run(Cmd::Settle(Box::new(settlement))).await.map(|_| ())
     }
 }

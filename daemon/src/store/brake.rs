@@ -47,7 +47,7 @@ async fn one(conn: &mut Conn<'_>, agent: PersonId) -> Result<Brake, StoreError> 
 pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
     for (agent, read) in &changes.guard.brakes {
         let now = one(conn, *agent).await?;
-        if (now.lot, now.lifted_until, now.holds) != (read.lot, read.lifted_until, read.holds) {
+        if (now.lot, now.told_at, now.lifted_until, now.holds) != (read.lot, read.told_at, read.lifted_until, read.holds) {
             return Err(StoreError::Conflict("the brake"));
         }
     }

@@ -20,6 +20,8 @@ pub struct Settlement {
     pub id: OutboxId,
     /// What became of it.
     pub settled: Settled,
+    /// It was said by a server of the recipient's domain: a relay that takes a mail knows nothing of the mailbox.
+    pub straight: bool,
     /// In ms.
     pub now: i64,
     /// What follows on the desk: the event, the news for the author.
@@ -166,7 +168,7 @@ pub(super) async fn settle(conn: &mut Conn<'_>, s: &Settlement) -> Result<Outcom
         ),
     };
     conn.exec(sql, args).await?;
-    if let Settled::Sent(_) = &s.settled {
+    if let (Settled::Sent(_), true) = (&s.settled, s.straight) {
         refusals::taken(conn, s.id, s.now).await?;
     }
     if let Settled::Retry(_, due_at) = &s.settled {

@@ -1,8 +1,7 @@
 //! Addresses that refuse mail: counted where they refuse, forgotten where they write, or a person says so, or it was long ago.
 
-use crate::desk::refusal::UNTRIED;
 use crate::model::changes::Changes;
-use crate::model::refusal::Refusal;
+use crate::model::refusal::{Refusal, UNTRIED};
 use crate::model::{OutboxId, PersonId};
 
 use super::StoreError;

@@ -153,7 +153,7 @@ async fn outbox(w: &World) {
             }
             _ => Changes { at: now, bounced: vec![(row.id, "550 bounced".into())], late: vec![row.id], ..Changes::default() },
         };
-        let settlement = Settlement { node: w.node, id: row.id, settled, now, changes };
+        let settlement = Settlement { node: w.node, id: row.id, settled, straight: true, now, changes };
         store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
         n += 1;
     }

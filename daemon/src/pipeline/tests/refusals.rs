@@ -2,11 +2,12 @@
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::delivery;
-use crate::desk::refusal::{Passage, UNTRIED, passage};
+use crate::desk::refusal::{Passage, passage};
 use crate::desk::token::{Grant, Purpose};
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
+use crate::model::refusal::UNTRIED;
 use crate::model::{By, MailboxId, OutboxId, PersonId, Verdict};
 use crate::store::{Cmd, Outcome, Settled, Settlement, StoreError};
 
@@ -79,7 +80,10 @@ impl Story {
                 let decide = |facts: &Facts| Ok::<_, StoreError>(delivery::failed(&desk, row, reply, facts, now));
                 changes = *store.decided(&decide).await.unwrap().unwrap();
             }
-            store.run(Cmd::Settle(Box::new(Settlement { node: self.w.node, id: row.id, settled, now, changes }))).await.unwrap();
+            store
+                .run(Cmd::Settle(Box::new(Settlement { node: self.w.node, id: row.id, settled, straight: true, now, changes })))
+                .await
+                .unwrap();
         }
     }
 }
@@ -178,6 +182,15 @@ async fn an_answer_goes_once_a_day_and_all_else_not_at_all() {
 
 #[tokio::test]
 async fn mail_to_a_colleague_waits_for_one_try_a_day() {
+    tried_once_a_day(true).await;
+}
+
+#[tokio::test]
+async fn what_a_relay_takes_says_nothing_of_the_mailbox() {
+    tried_once_a_day(false).await;
+}
+
+async fn tried_once_a_day(straight: bool) {
     let s = Story::new().await;
     let now = s.w.opened.clock.now();
     let limits = crate::config::Limits::default();
@@ -207,20 +220,25 @@ async fn mail_to_a_colleague_waits_for_one_try_a_day() {
     assert_eq!(why(passage(&person, &last, &limits, now + DAY)), (true, DAY + 3_600_000));
     let old = OutboxRow { created_at: now - 5 * DAY, ..last.clone() };
     assert!(matches!(passage(&person, &old, &limits, now + DAY), Passage::Stopped(_)), "nothing waits for ever");
-    // The one that was tried is taken: the next one goes, and does not wait for its hour.
+    // The one that was tried is taken by the server of the mailbox: the next one goes, and does not wait for its hour.
     let Outcome::Outbox(claimed) = run(Cmd::ClaimOutbox { node: s.w.node, now: i64::MAX, limit: 50, away: Vec::new() }).await.unwrap()
     else {
         panic!("not claimed")
     };
-    let settle = async |id, settled| {
+    let settle = async |id, settled, straight| {
         let changes = crate::model::changes::Changes { at: now + DAY, ..Default::default() };
-        run(Cmd::Settle(Box::new(Settlement { node: s.w.node, id, settled, now: now + DAY, changes }))).await.unwrap();
+        run(Cmd::Settle(Box::new(Settlement { node: s.w.node, id, settled, straight, now: now + DAY, changes }))).await.unwrap();
     };
     assert!([first.id, last.id].iter().all(|id| claimed.iter().any(|row| row.id == *id)));
-    settle(last.id, Settled::Postponed(format!("{UNTRIED} x"), now + DAY + 3_600_000)).await;
-    settle(first.id, Settled::Sent("250 ok".into())).await;
+    settle(last.id, Settled::Postponed(format!("{UNTRIED} x"), now + DAY + 3_600_000), true).await;
+    settle(first.id, Settled::Sent("250 ok".into()), straight).await;
     let (person, waiting) = (s.person(bob).await, s.w.rows().await.into_iter().find(|row| row.id == last.id).unwrap());
-    assert_eq!((waiting.due_at, passage(&person, &last, &limits, now + DAY)), (now + DAY, Passage::Free));
+    let passes = passage(&person, &last, &limits, now + DAY);
+    if straight {
+        assert_eq!((waiting.due_at, passes), (now + DAY, Passage::Free));
+    } else {
+        assert_eq!((waiting.due_at, why(passes)), (now + DAY + 3_600_000, (true, DAY + 3_600_000)));
+    }
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn only_the_node_that_claimed_a_mail_settles_it() {
     let settle = |node| {
         let changes = crate::model::changes::Changes { at: now, ..Default::default() };
         let id = crate::model::OutboxId(1);
-        Cmd::Settle(Box::new(Settlement { node, id, settled: Settled::Sent("250 ok".into()), now, changes }))
+        Cmd::Settle(Box::new(Settlement { node, id, settled: Settled::Sent("250 ok".into()), straight: false, now, changes }))
     };
     let stranger = crate::store::NodeId(w.node.0 + 1);
     assert!(matches!(store.run(settle(stranger)).await, Err(StoreError::Fenced)));

@@ -179,7 +179,7 @@ async fn what_was_composed_of_an_answer_goes_with_it() {
     let (store, later) = (&w.opened.store, w.opened.clock.now() + DAY);
     let row = w.rows().await.into_iter().find(|row| row.kind == MailKind::Answer).unwrap();
     let settle = async |id, settled| {
-        let settlement = Settlement { node: w.node, id, settled, now: later, changes: Changes::default() };
+        let settlement = Settlement { node: w.node, id, settled, straight: false, now: later, changes: Changes::default() };
         store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
     };
     // What goes to her before it leaves first.

@@ -30,7 +30,8 @@ pub(super) async fn followers(w: &World) {
         let claim = Cmd::ClaimOutbox { node: w.node, now: refused_until, limit: 1, away: Vec::new() };
         let Outcome::Outbox(rows) = store.run(claim).await.unwrap() else { panic!("no mail") };
         let settled = Settled::Retry("451 later".into(), refused_until);
-        let settlement = Settlement { node: w.node, id: rows[0].id, settled, now, changes: Changes { at: now, ..Changes::default() } };
+        let settlement =
+            Settlement { node: w.node, id: rows[0].id, settled, straight: false, now, changes: Changes { at: now, ..Changes::default() } };
         store.run(Cmd::Settle(Box::new(settlement))).await.unwrap();
     };
     for by_all in [true, false] {
