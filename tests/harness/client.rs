@@ -47,6 +47,7 @@ pub struct Client {
     address: &'static str,
     signer: Signer,
     received: AtomicUsize,
+    opened: AtomicUsize,
 }
 
 impl Client {
@@ -57,7 +58,8 @@ impl Client {
     pub fn of(name: &'static str, address: &'static str, dns: &Dns) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let domain = address.rsplit('@').next().unwrap_or_default();
-        let client = Self { signer: Signer::of(domain, dns), folder, name, address, received: AtomicUsize::new(0) };
+        let client =
+            Self { signer: Signer::of(domain, dns), folder, name, address, received: AtomicUsize::new(0), opened: AtomicUsize::new(0) };
         for name in ["mail/new", "mail/cur", "mail/tmp", "sent"] {
             fs::create_dir_all(client.path(name)).expect("a folder");
         }
@@ -192,7 +194,8 @@ impl Client {
             self.address
         );
         fs::write(self.path("muttrc"), settings).expect("settings are written");
-        let terminal = Neomutt { client: self };
+        // A terminal that was closed may still be on its way out: the next one is another.
+        let terminal = Neomutt { client: self, socket: self.path(&format!("tmux{}", self.opened.fetch_add(1, Ordering::SeqCst))) };
         let program = format!("TERM=screen LC_ALL=C.UTF-8 HOME={0} neomutt -n -F {0}/muttrc", self.dir());
         terminal.tmux(&["-f", "/dev/null", "new-session", "-d", "-x", "130", "-y", "50", &program]);
         terminal.sees("q:Quit");
@@ -203,12 +206,13 @@ impl Client {
 /// A neomutt that somebody sits in front of. It ends with the value.
 pub struct Neomutt<'a> {
     client: &'a Client,
+    socket: PathBuf,
 }
 
 impl Neomutt<'_> {
     fn tmux(&self, arguments: &[&str]) -> String {
         let mut tmux = Command::new("tmux");
-        tmux.env_remove("TMUX").arg("-S").arg(self.client.path("tmux")).args(arguments);
+        tmux.env_remove("TMUX").arg("-S").arg(&self.socket).args(arguments);
         let ran = run(tmux, b"");
         assert_eq!(ran.code, 0, "tmux {arguments:?}: {}", ran.err);
         ran.out
@@ -257,6 +261,6 @@ impl Neomutt<'_> {
 
 impl Drop for Neomutt<'_> {
     fn drop(&mut self) {
-        let _ = Command::new("tmux").arg("-S").arg(self.client.path("tmux")).arg("kill-server").output();
+        let _ = Command::new("tmux").arg("-S").arg(&self.socket).arg("kill-server").output();
     }
 }
