@@ -202,6 +202,8 @@ fn is_for_us_alone(dir: &Path) {
 fn unsent() -> (Desk, PathBuf, usize) {
     let old = desk(Options { relay: Some(NO_RELAY.into()), mailbox: "auto_ack = \"always\"", ..Options::default() });
     old.deliver(&from_ann("Nobody is told", "Is there anybody?"));
+    // Of a mail in hand nobody could say later whether it left.
+    wait_until("both to be put off", || old.list("/api/v1/outbox").iter().all(|row| row["last_reply"].is_string()));
     let dir = old.path("backup");
     back_up(&old, &dir);
     let waiting = old.list("/api/v1/outbox?state=waiting").len();
