@@ -30,6 +30,15 @@ async fn stalls(listener: TcpListener, asked: Arc<Notify>) {
     }
 }
 
+/// A desk, and the node that sends for it.
+async fn desk(folder: &Path) -> (Opened, NodeId) {
+    let mut config = Config::local(folder).unwrap();
+    config.database = database_for_tests(folder.join("ombud.db")).await;
+    let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
+    let Done::Node(node) = opened.store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
+    (opened, node)
+}
+
 fn sender(opened: &Opened, node: NodeId, folder: &Path, exit: Exit, beat: watch::Receiver<Instant>) -> Sender {
     Sender {
         store: opened.store.clone(),
@@ -63,11 +72,8 @@ fn help(now: i64) -> NewOutbox {
 #[tokio::test]
 async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::local(folder.path()).unwrap();
-    config.database = database_for_tests(folder.path().join("ombud.db")).await;
-    let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
+    let (opened, node) = desk(folder.path()).await;
     let store = &opened.store;
-    let Done::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
     let (address, now) = (AGENT.to_owned(), opened.clock.now());
     store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![help(now)], ..Changes::default() }))).await.unwrap();
     store.run(Cmd::ChangeAgent { address, change: AgentChange::Disable }).await.unwrap();
@@ -84,11 +90,8 @@ async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
 #[tokio::test]
 async fn another_way_out_is_not_left_alone_for_what_the_last_one_said() {
     let folder = tempfile::tempdir().unwrap();
-    let mut config = Config::local(folder.path()).unwrap();
-    config.database = database_for_tests(folder.path().join("ombud.db")).await;
-    let opened = Opened::open(Arc::new(config), Clock::default()).await.unwrap();
+    let (opened, node) = desk(folder.path()).await;
     let store = &opened.store;
-    let Done::Node(node) = store.run(Cmd::StartNode(NewNode::of("test", 1))).await.unwrap() else { panic!("no node") };
     let now = opened.clock.now();
     store.run(Cmd::Commit(Box::new(Changes { at: now, outbox: vec![help(now)], ..Changes::default() }))).await.unwrap();
     let exit = |name: &str| Arc::new(Exits::from(Exit::new(&Relay::Maildir(folder.path().join(name)), "desk.example").unwrap()));
