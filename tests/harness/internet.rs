@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::ServerConfig;
+use rustls::{ServerConfig, ServerConnection};
 
 use crate::dns::Dns;
 use crate::listening::Listening;
 use crate::options::Options;
-use crate::secure::Served;
+use crate::secure::served;
 use crate::sink::{Say, Sink};
+use crate::tls::Line;
 
 /// The name server, and the port that everybody in it listens at.
 pub struct Internet {
@@ -101,7 +102,7 @@ impl Peer {
         let count = Arc::clone(&connections);
         let listening = Listening::at(address, move |stream| {
             let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-            script(&mut Talk(BufReader::new(Served::Plain(stream))), number)
+            script(&mut Talk(BufReader::new(Line::Plain(stream))), number)
         });
         Self { connections, _listening: listening }
     }
@@ -113,7 +114,17 @@ impl Peer {
 }
 
 /// One connection. Every step ends the script when the client is gone.
-pub struct Talk(BufReader<Served>);
+pub struct Talk(BufReader<Line<ServerConnection>>);
+
+impl Drop for Talk {
+    /// An end without this word is cut off, not an end.
+    fn drop(&mut self) {
+        if let Line::Tls(tls) = self.0.get_mut() {
+            tls.conn.send_close_notify();
+            let _ = tls.flush();
+        }
+    }
+}
 
 impl Talk {
     /// Sends one line.
@@ -161,9 +172,9 @@ impl Talk {
 
     /// The rest over TLS; none when the client does not go along.
     pub fn encrypt(&mut self, config: &Arc<ServerConfig>) -> Option<()> {
-        let Served::Plain(stream) = self.0.get_ref() else { return None };
+        let Line::Plain(stream) = self.0.get_ref() else { return None };
         let stream = stream.try_clone().ok()?;
-        self.0 = BufReader::new(Served::over(stream, config)?);
+        self.0 = BufReader::new(served(stream, config)?);
         Some(())
     }
 
@@ -180,7 +191,7 @@ impl Talk {
     /// Ends the connection by a reset.
     pub fn reset(&mut self) -> Option<()> {
         // What was received and not read makes a close a reset.
-        let Served::Plain(stream) = self.0.get_ref() else { return None };
+        let Line::Plain(stream) = self.0.get_ref() else { return None };
         stream.peek(&mut [0]).ok().map(|_| ())
     }
 

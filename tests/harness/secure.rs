@@ -1,6 +1,5 @@
 //! Servers with TLS, whose certificates are of an authority that only this test knows.
 
-use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,6 +10,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tempfile::TempDir;
 
 use crate::certificates;
+use crate::tls::Line;
 
 /// An authority with one certificate.
 pub struct Authority {
@@ -46,54 +46,11 @@ impl Authority {
     }
 }
 
-/// The far end of a connection, with or without TLS.
-#[derive(Debug)]
-pub(crate) enum Served {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
-}
-
-impl Served {
-    /// TLS over this connection; none when the client does not go along.
-    pub(crate) fn over(mut stream: TcpStream, config: &Arc<ServerConfig>) -> Option<Self> {
-        let mut tls = ServerConnection::new(Arc::clone(config)).ok()?;
-        while tls.is_handshaking() {
-            tls.complete_io(&mut stream).ok()?;
-        }
-        Some(Self::Tls(Box::new(StreamOwned::new(tls, stream))))
+/// The far end of TLS over this connection; none when the client does not go along.
+pub(crate) fn served(mut stream: TcpStream, config: &Arc<ServerConfig>) -> Option<Line<ServerConnection>> {
+    let mut tls = ServerConnection::new(Arc::clone(config)).ok()?;
+    while tls.is_handshaking() {
+        tls.complete_io(&mut stream).ok()?;
     }
-}
-
-impl Read for Served {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.read(buffer),
-            Self::Tls(tls) => tls.read(buffer),
-        }
-    }
-}
-
-impl Write for Served {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(stream) => stream.write(octets),
-            Self::Tls(tls) => tls.write(octets),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(stream) => stream.flush(),
-            Self::Tls(tls) => tls.flush(),
-        }
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        if let Self::Tls(tls) = self {
-            tls.conn.send_close_notify();
-            let _ = tls.flush();
-        }
-    }
+    Some(Line::Tls(Box::new(StreamOwned::new(tls, stream))))
 }

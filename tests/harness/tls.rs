@@ -1,4 +1,4 @@
-//! The near end of a TLS connection that believes one authority.
+//! A connection with or without TLS, whichever end of it we are; and the near end, which believes one authority.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -11,9 +11,9 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A connection, with or without TLS.
 #[derive(Debug)]
-pub(crate) enum Line {
+pub(crate) enum Line<C = ClientConnection> {
     Plain(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<C, TcpStream>>),
 }
 
 impl Line {
@@ -49,7 +49,10 @@ impl Line {
     }
 }
 
-impl Read for Line {
+impl<C> Read for Line<C>
+where
+    StreamOwned<C, TcpStream>: Read,
+{
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.read(buffer),
@@ -58,7 +61,10 @@ impl Read for Line {
     }
 }
 
-impl Write for Line {
+impl<C> Write for Line<C>
+where
+    StreamOwned<C, TcpStream>: Write,
+{
     fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.write(octets),
