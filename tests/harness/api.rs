@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::desk::Desk;
 use crate::http::{self, Response};
 use crate::mail::Draft;
-use crate::wait::{wait_for, wait_until};
+use crate::wait::wait_for;
 
 impl Desk {
     /// A request to the API with the right token, again after a while when it was one too many.
@@ -61,11 +61,16 @@ impl Desk {
         })
     }
 
-    /// Waits until nothing waits: all mail decided, all mail sent.
+    /// Waits until nothing waits: all mail decided, all mail sent. A long queue may take its time, as long as it moves.
     #[track_caller]
     pub fn settle(&self) {
-        wait_until("the inbox to be decided", || self.list("/api/v1/inbox?state=waiting").is_empty());
-        wait_until("the outbox to be empty", || self.list("/api/v1/outbox?state=waiting").is_empty());
+        for queue in ["inbox", "outbox"] {
+            let waiting = || self.list(&format!("/api/v1/{queue}?state=waiting")).len();
+            let mut left = waiting();
+            while left > 0 {
+                left = wait_for(&format!("the {queue} to move"), || Some(waiting()).filter(|now| *now != left));
+            }
+        }
     }
 
     /// Messages of a ticket.

@@ -167,7 +167,11 @@ impl Pipeline {
             Ok(Some(Later { due_at, reason })) => self.put_back(id, &reason, false, due_at, cancel).await,
             Err(StoreError::Fenced) => tracing::warn!(%id, "another node has taken a mail over"),
             Err(error) => {
-                tracing::error!(%id, %error, attempts = mail.attempts, "a mail could not be decided; it waits");
+                match &error {
+                    // It is decided in a second.
+                    StoreError::Conflict(_) => tracing::info!(%id, "others were faster to change what a mail is about; it waits"),
+                    _ => tracing::error!(%id, %error, attempts = mail.attempts, "a mail could not be decided; it waits"),
+                }
                 self.put_back(id, &error.to_string(), !error.is_nobodys_fault(), self.soon(), cancel).await;
             }
         }

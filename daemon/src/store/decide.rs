@@ -11,7 +11,7 @@ use super::{Cmd, Outcome, Store, StoreError};
 /// Rounds of asking for facts.
 const ROUNDS: usize = 8;
 /// Races that may be lost before the matter goes back.
-const RACES: usize = 5;
+const RACES: usize = 10;
 
 impl Store {
     /// Takes a decision to its commit.
@@ -30,13 +30,20 @@ impl Store {
     /// # Errors
     /// What the store says; within, why the decision refused.
     pub async fn try_settle<E>(&self, decide: impl Fn(&Facts) -> Result<Step, E>) -> Result<Result<Vec<MessageId>, E>, StoreError> {
+        // Many mails about one ticket would all begin anew after each commit, and only one of them would win.
+        let mut turn = None;
         for _ in 0..RACES {
             let changes = match self.decided(&decide).await? {
                 Ok(changes) => changes,
                 Err(refused) => return Ok(Err(refused)),
             };
             match self.run(Cmd::Commit(changes)).await {
-                Err(StoreError::Conflict(what)) => tracing::debug!(what, "lost a race; deciding anew"),
+                Err(StoreError::Conflict(what)) => {
+                    tracing::debug!(what, "lost a race; deciding anew");
+                    if turn.is_none() {
+                        turn = Some(self.inner.losers.lock().await);
+                    }
+                }
                 Ok(Outcome::Made(messages)) => return Ok(Ok(messages)),
                 Ok(_) => return Err(StoreError::Corrupt("a decision came to something else".into())),
                 Err(error) => return Err(error),

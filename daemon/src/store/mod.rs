@@ -100,6 +100,8 @@ struct Inner {
     data: PathBuf,
     nudges: Nudges,
     pulse: pulse::Pulse,
+    /// Whoever has lost a race decides anew when it is their turn, not all at once.
+    losers: tokio::sync::Mutex<()>,
 }
 
 enum Base {
@@ -165,7 +167,13 @@ impl Store {
         std::fs::create_dir_all(data)?;
         restore::is_whole(data)?;
         blobs::prepare_folder(data)?;
-        let whole = |base| Inner { base, data: data.to_owned(), nudges: Nudges::default(), pulse: pulse::Pulse::default() };
+        let whole = |base| Inner {
+            base,
+            data: data.to_owned(),
+            nudges: Nudges::default(),
+            pulse: pulse::Pulse::default(),
+            losers: tokio::sync::Mutex::default(),
+        };
         let inner = match database {
             Database::Sqlite(path) => {
                 let (lite, readers) = lite::open(path, data).await?;

@@ -196,6 +196,34 @@ async fn decisions_made_at_once_keep_the_cap_together() {
     assert_eq!((out.iter().filter(|o| o.starts_with("ack")).count(), out.len()), (3, 15), "{out:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_mails_about_one_ticket_are_decided_at_once() {
+    let w = World::new().await;
+    assert_eq!(w.raw(ANN, &[SUPPORT], b"From: ann@customer.test\r\nMessage-ID: <q@x.test>\r\n\r\nHello?\r\n").await.fate, Fate::Ticket);
+    for i in 0..96 {
+        let raw = format!("From: ann@customer.test\r\nMessage-ID: <{i}@x.test>\r\nIn-Reply-To: <q@x.test>\r\n\r\nMore, {i}\r\n");
+        w.accept(ANN, &[SUPPORT], raw.as_bytes()).await;
+    }
+    let pipeline = w.pipeline();
+    let mut mails = Vec::new();
+    loop {
+        let more = pipeline.claim(&mut false, Vec::new()).await;
+        if more.is_empty() {
+            break;
+        }
+        mails.extend(more);
+    }
+    let mut work = tokio::task::JoinSet::new();
+    for mail in mails {
+        let pipeline = pipeline.clone();
+        work.spawn(async move { pipeline.one(mail, &CancellationToken::new()).await });
+    }
+    while let Some(done) = work.join_next().await {
+        done.unwrap();
+    }
+    assert_eq!(w.messages(1).await.len(), 97, "none went back because others were faster");
+}
+
 #[tokio::test]
 async fn mails_without_an_id_are_copies_only_when_their_bytes_are() {
     let w = World::new().await;
