@@ -27,7 +27,7 @@ const MAX_PLAIN: u64 = 256 << 20;
 /// A file that was written or taken anew in this time, in ms, may be about to be named by a row.
 pub(super) const YOUNG: i64 = 3_600_000;
 /// A level that is quicker than the disk it saves.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 /// A body that is ready to be named by a row: if it goes into a file, the file is on disk.
 #[derive(Clone, Debug)]

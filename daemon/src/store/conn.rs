@@ -98,7 +98,7 @@ impl Conn<'_> {
     /// Begins or ends a transaction; it stands for a whole group of commands and is not counted.
     pub(super) async fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
         match self {
-            Self::Lite(c) => c.batch(sql),
+            Self::Lite(c) => c.control(sql),
             Self::Pg(c) => Ok(sqlx::query(sql).execute(&mut **c).await.map(drop)?),
         }
     }

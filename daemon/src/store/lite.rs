@@ -134,7 +134,13 @@ impl Lite {
         Ok(())
     }
 
-    /// Runs statements that take no values, such as those around a transaction.
+    /// Runs one of the few statements around a transaction.
+    pub(super) fn control(&mut self, sql: &'static str) -> Result<(), StoreError> {
+        self.inner.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Runs statements that take no values.
     pub(super) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         Ok(self.inner.execute_batch(sql)?)
     }

@@ -50,6 +50,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0010_refusals.sql"),
     ),
     (11, "brake", include_str!("../../../migrations/sqlite/0011_brake.sql"), include_str!("../../../migrations/postgres/0011_brake.sql")),
+    (
+        12,
+        "inbox_mid",
+        include_str!("../../../migrations/sqlite/0012_inbox_mid.sql"),
+        include_str!("../../../migrations/postgres/0012_inbox_mid.sql"),
+    ),
 ];
 
 /// The last one that this program knows.
