@@ -38,6 +38,17 @@ pub fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io
     Ok(outcome)
 }
 
+/// Does something with a mail of so many octets: a small one on the spot, any other where blocking is allowed.
+///
+/// # Errors
+/// When it panics there.
+pub async fn beside<T: Send + 'static>(octets: usize, work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    match octets {
+        ..=SMALL => Ok(work()),
+        _ => tokio::task::spawn_blocking(work).await.map_err(io::Error::other),
+    }
+}
+
 /// Memory that mails share while something is done with them. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Room {

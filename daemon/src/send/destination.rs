@@ -30,6 +30,9 @@ const CROWDED: usize = 1_000;
 /// Most domains that a claim leaves out by name.
 const LEFT_OUT: usize = 1_000;
 
+/// The only relay has so many times its connections in hand: what is claimed ahead is composed while others leave.
+pub(super) const AHEAD: usize = 2;
+
 /// What may be claimed now.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Room {
@@ -128,11 +131,13 @@ impl Destinations {
             let fits = open.map(|(_, state)| connections - state.in_hand).min().unwrap_or(connections);
             return Room { limit: free.min(fits), away: full.take(LEFT_OUT).collect(), shut: shut.collect() };
         }
+        let most = connections.saturating_mul(AHEAD);
         let limit = match known.get("") {
-            None => free.min(connections),
-            Some(relay) if relay.is_shut(connections, now) => 0,
+            None => free.min(most),
+            Some(relay) if relay.is_shut(most, now) => 0,
             Some(relay) if relay.backoff.until().is_some() => free.min(1),
-            Some(relay) => free.min(connections.saturating_sub(relay.in_hand)),
+            // Many are claimed in one commit, and not each that leaves makes room for one.
+            Some(relay) => Some(free.min(most.saturating_sub(relay.in_hand))).filter(|places| *places >= connections).unwrap_or(0),
         };
         Room { limit, away: Vec::new(), shut: Vec::new() }
     }
@@ -268,7 +273,7 @@ mod tests {
     use super::*;
 
     fn limit(all: &Destinations, now: Instant) -> usize {
-        all.room(5, 5, false, now).limit
+        all.room(10, 5, false, now).limit
     }
 
     fn several(all: &Arc<Destinations>, name: &str, n: usize) -> Vec<InHand> {
@@ -295,7 +300,10 @@ mod tests {
     fn tries_that_fail_together_are_one_failure() {
         let (all, now) = (Arc::new(Destinations::default()), Instant::now());
         let five = several(&all, "", 5);
-        assert_eq!(limit(&all, now), 0, "five connections are five");
+        assert_eq!(limit(&all, now), 5, "as many again are composed meanwhile");
+        let sixth = all.claimed("", 5);
+        assert_eq!(limit(&all, now), 0, "and claimed together");
+        drop(sixth);
         for _ in &five {
             assert_eq!(all.is_down("", "421", now), s(5));
         }
@@ -308,7 +316,7 @@ mod tests {
         assert_eq!(all.is_down("", "421", later), s(10));
         all.is_up("");
         drop(probe);
-        assert_eq!(limit(&all, later), 5);
+        assert_eq!(limit(&all, later), 10);
     }
 
     #[test]

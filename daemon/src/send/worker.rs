@@ -20,6 +20,7 @@ use crate::clock::{Clock, millis};
 use crate::config::Mailbox;
 use crate::desk::{Desk, Step, delivery};
 use crate::failpoint;
+use crate::large;
 use crate::model::OutboxId;
 use crate::model::changes::Changes;
 use crate::model::facts::Facts;
@@ -27,13 +28,13 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Away, Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
 use super::compose::{ComposeError, Composed, Composer};
-use super::destination::{Destinations, Down, Room};
+use super::destination::{AHEAD, Destinations, Down, Room};
 use super::dkim::Signer;
 use super::outcome::{Pause, is_late, settled, spread};
 use super::relay::{Exit, Exits, Fence, Outcome};
 
 /// Mails in hand at once by a relay.
-const IN_HAND: usize = 20;
+const IN_HAND: usize = 40;
 /// The same straight to many domains: a few that are slow must not hold all places.
 const IN_HAND_STRAIGHT: usize = 200;
 /// Nudges only save time.
@@ -96,7 +97,7 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
         }
         let connections = sender.desk.borrow().config.outbound.connections;
         let most = if exits.are_many() { IN_HAND_STRAIGHT } else { IN_HAND };
-        let free = most.max(connections).saturating_sub(work.len());
+        let free = most.max(connections.saturating_mul(AHEAD)).saturating_sub(work.len());
         let strays = unsure.then(|| in_hand.iter().copied().collect());
         let room = sender.destinations.room(free, connections, exits.are_many(), Instant::now());
         let wanted = room.limit;
@@ -344,7 +345,7 @@ impl Sender {
         let signed = self.signer.signed(&desk.config, &mail.from, mail.bytes, &day).await;
         mail.bytes = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
         let (store, bytes) = (self.store.clone(), mail.bytes.clone());
-        let blob = tokio::task::spawn_blocking(move || store.prepare(&bytes)).await.map_err(|e| StoreError::Io(e.to_string()))??;
+        let blob = large::beside(bytes.len(), move || store.prepare(&bytes)).await.map_err(StoreError::from)??;
         self.store.run(Cmd::Composed { node: self.node, id: row.id, blob: Box::new(blob) }).await?;
         Ok(mail)
     }

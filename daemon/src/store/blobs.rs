@@ -75,7 +75,8 @@ impl Store {
         let (body, size) = self.packed(sha).await?;
         let sha = sha.to_vec();
         let path = self.blob_path(&sha);
-        tokio::task::spawn_blocking(move || {
+        let octets = usize::try_from(size).unwrap_or(usize::MAX);
+        large::beside(octets, move || {
             let packed = match body {
                 Some(body) => body,
                 None => read_file(&path)?,
@@ -88,8 +89,7 @@ impl Store {
             }
             Ok(plain)
         })
-        .await
-        .map_err(|e| StoreError::Io(e.to_string()))?
+        .await?
     }
 
     /// The first plain bytes of a blob, so many at most; they are not compared with its name.

@@ -2,6 +2,7 @@
 
 use crate::desk::inside::Inside;
 use crate::desk::token::Purpose;
+use crate::large;
 use crate::model::people::Person;
 use crate::model::text::bare_subject;
 use crate::store::StoreError;
@@ -81,8 +82,7 @@ impl Composer<'_> {
 
     async fn references(&self, blob: &[u8]) -> Result<Vec<String>, StoreError> {
         let (head, limits) = (self.store.blob_head(blob, HEADER).await?, Limits::from(&self.desk.config.limits));
-        let read = tokio::task::spawn_blocking(move || understand(&head, &limits).references).await;
-        read.map_err(|e| StoreError::Io(e.to_string()))
+        Ok(large::beside(head.len(), move || understand(&head, &limits).references).await?)
     }
 
     /// The customer's last message, their own words only, below the answer.

@@ -20,6 +20,7 @@ use crate::desk::delivery::STOPPED;
 use crate::desk::inside::Inside;
 use crate::desk::message_id::OwnId;
 use crate::desk::token::{Grant, Purpose};
+use crate::large;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
 use crate::model::ticket::MessageKind;
@@ -147,6 +148,7 @@ impl Composer<'_> {
         let staff = self.store.staff().await?;
         let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
+        let octets = looked.text.len() + looked.attachments.iter().map(|part| part.bytes.len()).sum::<usize>();
         // Attachments are large, and mails among them are understood.
         let work = move || {
             let inside = Inside { book: &desk.book, staff: &staff };
@@ -154,7 +156,7 @@ impl Composer<'_> {
             let found = guard::objection(&looked, &inside, reader, vouched, &looked.published);
             (looked, found)
         };
-        let (looked, found) = tokio::task::spawn_blocking(work).await.map_err(|e| StoreError::Io(e.to_string()))?;
+        let (looked, found) = large::beside(octets, work).await.map_err(StoreError::from)?;
         *letter = looked;
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
@@ -216,7 +218,7 @@ impl Composer<'_> {
         let (Some(blob), false) = (&message.blob, message.attachments.is_empty()) else { return Ok(Vec::new()) };
         let raw = self.store.blob(blob).await?;
         let limits = Limits::from(&self.desk.config.limits);
-        let found = tokio::task::spawn_blocking(move || parts(&raw, &limits)).await.map_err(|e| StoreError::Io(e.to_string()))?;
+        let found = large::beside(raw.len(), move || parts(&raw, &limits)).await?;
         // A message's list may leave some out, and may name two that are alike.
         let mut wanted = message.attachments.clone();
         let chosen = found.into_iter().filter(|part| {
