@@ -39,6 +39,11 @@ pub fn lines(html: &str) -> Vec<TextLine> {
     read(html).lines
 }
 
+/// What of `html` is shown, as one text.
+pub fn shown_text(html: &str) -> String {
+    join(&lines(html))
+}
+
 /// Reads `html`.
 pub fn read(html: &str) -> Reading {
     let mut end = html.len().min(MOST);

@@ -16,6 +16,8 @@ use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
 use crate::understand::MARKER;
 
+use super::super::html_of::html_of;
+
 const ANN: Reader = Some(PersonId(7));
 
 fn book() -> Book {
@@ -89,6 +91,30 @@ fn what_an_author_may_vouch_for_is_stopped_until_they_do() {
 }
 
 #[test]
+fn the_html_part_is_looked_at_as_the_text_is() {
+    let book = book();
+    let only_html = |text: &str| Letter { html: Some(html_of(text, &[])), ..letter(&book) };
+    let note = signed(&book, Purpose::Note, 12, 1);
+    for text in [format!("{NOTE_LABEL} {note}"), format!("mailto:{note}"), format!("> {note}"), format!("x\n> > a {note} b")] {
+        assert!(stopped(&book, &only_html(&text), true).is_some(), "a signed address, whoever vouches: {text}");
+    }
+    for text in
+        ["Write to jane@agents.test.", "mailto:jd@home.test", "  > jd@home.test", MARKER, "Answer: x@y.test", &format!("{NOTE_LABEL} yes")]
+    {
+        assert!(stopped(&book, &only_html(text), false).is_some(), "{text}");
+        assert_eq!(stopped(&book, &only_html(text), true), None, "{text}");
+    }
+    for text in ["> I wrote to jane@agents.test", "Well:\n> > mailto:jd@home.test\nno", &letter(&book).text] {
+        assert_eq!(stopped(&book, &only_html(text), false), None, "the customer's own words: {text}");
+    }
+    let behind = "</blockquote>\n<p>jane@agents.test</p><blockquote>";
+    for html in [format!("<blockquote>x{behind}"), behind.to_owned(), format!("<blockquote>{behind}y</blockquote>")] {
+        let letter = Letter { html: Some(html), ..letter(&book) };
+        assert!(stopped(&book, &letter, false).is_some(), "{:?}", letter.html);
+    }
+}
+
+#[test]
 fn what_a_stranger_planted_is_taken_out() {
     let (book, staff) = (book(), [jane()]);
     let planted = signed(&book, Purpose::Answer, 12, 1);
@@ -123,7 +149,7 @@ proptest! {
         subject in 1..20_i64,
         person in 1..20_i64,
         how in 0..6_u8,
-        place in 0..9_u8,
+        place in 0..10_u8,
         around in "[ -~\n]{0,40}",
         forged in any::<bool>(),
     ) {
@@ -142,6 +168,7 @@ proptest! {
             0 => Letter { text: format!("{}\n{text}", good.text), ..good },
             1 => Letter { text: format!("> {text}"), ..good },
             2 => Letter { html: Some(text), ..good },
+            9 => Letter { html: Some(html_of(&text, &[])), ..good },
             3 => Letter { subject: text, ..good },
             4 => Letter { references: vec![text], ..good },
             5 => Letter { reply_to: Some(address), ..good },
