@@ -39,7 +39,8 @@ pub(super) fn objection(letter: &Letter, inside: &Inside<'_>, reader: Reader, vo
     if texts.any(|text| inside.has_address(text, reader)) {
         return Some("an address of this desk that is somebody else's is in it".into());
     }
-    if let Some(part) = letter.attachments.iter().find(|part| holds_address(part, inside, reader)) {
+    let mut parts = letter.pictures.iter().map(|picture| &picture.part).chain(&letter.attachments);
+    if let Some(part) = parts.find(|part| holds_address(part, inside, reader)) {
         let name = part.meta.name.as_deref().unwrap_or("without a name");
         return Some(format!("an address of this desk that is somebody else's is in the attachment {name}"));
     }

@@ -135,7 +135,8 @@ impl Composer<'_> {
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
         }
         if guard::is_for_customers(row.kind) && letter.text.len() <= html_of::MOST {
-            letter.html = Some(html_of::html_of(&letter.text, &[]));
+            let pictures: Vec<_> = letter.pictures.iter().map(|p| (p.placeholder.clone(), p.id.clone())).collect();
+            letter.html = Some(html_of::html_of(&letter.text, &pictures));
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;

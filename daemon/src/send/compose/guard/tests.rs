@@ -16,6 +16,7 @@ use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
 use crate::understand::MARKER;
 
+use super::super::super::letter::Picture;
 use super::super::html_of::html_of;
 
 const ANN: Reader = Some(PersonId(7));
@@ -61,6 +62,10 @@ fn letter(book: &Book) -> Letter {
 fn file(name: &str, content_type: &str, bytes: Vec<u8>) -> Part {
     let meta = Attachment { name: Some(name.into()), content_type: content_type.into(), ..Attachment::default() };
     Part { meta, bytes }
+}
+
+fn picture(part: Part) -> Picture {
+    Picture { placeholder: "[image: a.png]".into(), id: "1.a@desk.localhost".into(), part }
 }
 
 fn stopped(book: &Book, letter: &Letter, vouched: bool) -> Option<String> {
@@ -149,7 +154,7 @@ proptest! {
         subject in 1..20_i64,
         person in 1..20_i64,
         how in 0..6_u8,
-        place in 0..10_u8,
+        place in 0..12_u8,
         around in "[ -~\n]{0,40}",
         forged in any::<bool>(),
     ) {
@@ -168,6 +173,8 @@ proptest! {
             0 => Letter { text: format!("{}\n{text}", good.text), ..good },
             1 => Letter { text: format!("> {text}"), ..good },
             2 => Letter { html: Some(text), ..good },
+            10 => Letter { pictures: vec![picture(file("a.png", "image/png", text.into_bytes()))], ..good },
+            11 => Letter { pictures: vec![picture(file(&text, "image/png", Vec::new()))], ..good },
             9 => Letter { html: Some(html_of(&text, &[])), ..good },
             3 => Letter { subject: text, ..good },
             4 => Letter { references: vec![text], ..good },
