@@ -139,12 +139,12 @@ const WITH_PICTURES: &str = "Content-Type: multipart/mixed; boundary=m\n\n\
 --r\nContent-Type: multipart/alternative; boundary=a\n\n\
 --a\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
 Press this:\n[cid:image001.png@JANES-PC.corp.test]\nSee https://help.test/a?b=1&c=2 – \"<now>\".\n\n-- \nJane [cid:image002.png@JANES-PC.corp.test]\n\n\
-From: Desk <support@desk.test>\nSent: today\nTo: Jane\nSubject: x\n\nIt burns. [cid:image003.png@JANES-PC.corp.test]\n\
+From: Desk <support@desk.test>\nSent: today\nTo: Jane\nSubject: x\n\nWhich <b>one</b> is it? [cid:image003.png@JANES-PC.corp.test]\n\
 --a\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
 <p>Press this:</p><p><img src=\"cid:image001.png@JANES-PC.corp.test\"></p><p>See https://help.test/a?b=1&amp;c=2 – \"&lt;now&gt;\".</p>\
 <p>-- <br>Jane <img src=\"cid:image002.png@JANES-PC.corp.test\"></p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\">\
 <p><b>From:</b> Desk &lt;support@desk.test&gt;<br><b>Sent:</b> today<br><b>To:</b> Jane<br><b>Subject:</b> x</p></div>\
-<p>It burns. <img src=\"cid:image003.png@JANES-PC.corp.test\"></p>\n\
+<p>Which &lt;b&gt;one&lt;/b&gt; is it? <img src=\"cid:image003.png@JANES-PC.corp.test\"></p>\n\
 --a--\n\
 --r\nContent-Type: image/png; name=\"image001.png\"\nContent-ID: <image001.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nAQID\n\
 --r\nContent-Type: image/png; name=\"image002.png\"\nContent-ID: <image002.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nBAUG\n\

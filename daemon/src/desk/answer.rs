@@ -45,7 +45,7 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
     let is_header = |line: &str| line.ends_with(':') || is_header_line(line);
     let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || is_header(line));
     let mut is_theirs = |line: &str| {
-        let line = squeeze(line);
+        let line = squeeze(&pictures::without(line));
         line.is_empty() || words.has(&line)
     };
     said.copied().filter(|line| !is_theirs(line)).collect()
@@ -112,6 +112,7 @@ mod tests {
         assert!(unmarked(&quote(&["From: Ann", "Sent: today", "", "anything", MARKER, "Ticket: #1"]), "").is_empty());
         assert!(unmarked(&quote(&["Отправлено: четверг", "Enviado el: jueves", "Asunto: x", "", "It burns."]), "It burns.").is_empty());
         assert!(unmarked(&quote(&["-----Original Message-----", "From: Ann", "", "It burns."]), "It burns.").is_empty());
+        assert!(unmarked(&quote(&["From: Ann", "", "It [cid:a.png@01D] burns.", "[cid:b@01D]"]), "It burns.").is_empty());
         assert_eq!(unmarked(&quote(&["From: Ann", "Achtung: nein"]), "It burns."), ["Achtung: nein"]);
     }
 

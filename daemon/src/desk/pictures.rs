@@ -155,6 +155,11 @@ fn place(words: &str, before: &str) -> Option<usize> {
     (!again).then_some(at + context.len())
 }
 
+/// A line without what Outlook writes for a picture.
+pub(super) fn without(line: &str) -> String {
+    brackets(line).filter(|piece| !(piece.starts_with("[cid:") && piece.ends_with(']'))).collect()
+}
+
 /// A line in pieces, each either a bracket with what is in it or what stands between two.
 fn brackets(line: &str) -> impl Iterator<Item = &str> {
     let mut rest = line;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 
 use super::*;
-use crate::understand::{Limits, SafeHtml, shown_text};
+use crate::understand::{Limits, SafeHtml, shown_text, understand};
 
 fn plain(text: &str) -> String {
     html_of(text, &[])
@@ -74,6 +74,59 @@ fn hostile_text_costs_no_more_than_its_length() {
         assert!(begun.elapsed() < Duration::from_secs(5), "{piece}");
         assert!(html.len() < 64 * MOST, "{piece}: {}", html.len());
     }
+}
+
+/// What our HTML becomes in the answers of common clients: the body, without its document, below what they introduce it with.
+fn quoted_by(client: &str, body: &str) -> String {
+    let when = "Sun, Nov 22, 2026 at 10:00 AM";
+    match client {
+        "Gmail" => format!(
+            "<div dir=\"ltr\">Thanks, it works.</div><br><div class=\"gmail_quote gmail_quote_container\"><div dir=\"ltr\" class=\"gmail_attr\">\
+             On {when} Jane (Desk) &lt;<a href=\"mailto:support@desk.test\">support@desk.test</a>&gt; wrote:<br></div>\
+             <blockquote class=\"gmail_quote\" style=\"margin:0px 0px 0px 0.8ex;border-left:1px solid rgb(204,204,204);padding-left:1ex\"><u></u>{body}</blockquote></div>"
+        ),
+        "Outlook" => format!(
+            "<html><body><div class=WordSection1><p class=MsoNormal>Thanks, it works.<o:p></o:p></p><div>\
+             <div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm'><p class=MsoNormal><b>From:</b> Jane (Desk) &lt;support@desk.test&gt; <br>\
+             <b>Sent:</b> Sunday, November 22, 2026 10:00 AM<br><b>To:</b> Ann<br><b>Subject:</b> Re: Printer<o:p></o:p></p></div></div>{}</div></body></html>",
+            // Word makes margins of quotes.
+            body.replace("<blockquote type=\"cite\" style=\"", "<div style=\"border:none;border-left:solid #CCCCCC 1.0pt;")
+                .replace("</blockquote>", "</div>")
+        ),
+        "Outlook on the web" => format!(
+            "<div class=\"elementToProof\">Thanks, it works.</div><div id=\"appendonsend\"></div><hr style=\"display:inline-block;width:98%\" tabindex=\"-1\">\
+             <div id=\"divRplyFwdMsg\" dir=\"ltr\"><font><b>From:</b> Jane (Desk) &lt;support@desk.test&gt;<br><b>Sent:</b> Sunday<br><b>To:</b> Ann<br>\
+             <b>Subject:</b> Re: Printer</font><div>&nbsp;</div></div>{body}"
+        ),
+        "Apple Mail" => format!(
+            "<html><body style=\"overflow-wrap: break-word;\">Thanks, it works.<br id=\"lineBreakAtBeginningOfMessage\"><div><br><blockquote type=\"cite\">\
+             <div>On 22. Nov 2026, at 10:00, Jane (Desk) &lt;support@desk.test&gt; wrote:</div><br class=\"Apple-interchange-newline\"><div>{body}</div></blockquote></div><br></body></html>"
+        ),
+        _ => format!(
+            "<p>Thanks, it works.</p><div class=\"moz-cite-prefix\">On 22.11.26 10:00, Jane (Desk) wrote:<br></div><blockquote type=\"cite\" cite=\"mid:x@desk.test\">{body}</blockquote>"
+        ),
+    }
+}
+
+#[test]
+fn of_a_customers_answer_to_our_html_only_their_words_are_new() {
+    let html = html_of(
+        "Hello Ann,\nturn it off: https://help.test/off\n\n[image: a.png]\n\n-- \nJane\n\nAcme\n\nOn 2026-11-21 10:00 UTC, Ann wrote:\n\n> It burns.\n>\n> > What?\n",
+        &[("[image: a.png]".into(), "1.x@desk.test".into())],
+    );
+    let body = html.strip_prefix(HEAD).unwrap().strip_suffix(TAIL).unwrap();
+    for client in ["Gmail", "Outlook", "Outlook on the web", "Apple Mail", "Thunderbird"] {
+        let mail = format!("From: ann@x.test\nSubject: Re: Printer\nContent-Type: text/html\n\n{}\n", quoted_by(client, body));
+        let u = understand(mail.as_bytes(), &Limits::default());
+        assert_eq!(u.reply_text, "Thanks, it works.", "{client}: {:?}", u.facts.lines);
+        for words in ["turn it off: https://help.test/off", "Acme", "It burns."] {
+            assert!(u.quoted_text.contains(words), "{client}: {words} in {}", u.quoted_text);
+        }
+    }
+    let between = body.replacen("</a></p>", "</a></p></blockquote><p>I did.</p><blockquote type=\"cite\">", 1);
+    let mail = format!("From: ann@x.test\nSubject: Re: Printer\nContent-Type: text/html\n\n{}\n", quoted_by("Thunderbird", &between));
+    let u = understand(mail.as_bytes(), &Limits::default());
+    assert!(u.reply_text.contains("I did.") && !u.reply_text.contains("Acme"), "{}", u.reply_text);
 }
 
 /// What texts are made of, so that all of it is met.
