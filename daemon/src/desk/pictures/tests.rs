@@ -70,6 +70,18 @@ fn where_the_text_says_nothing_the_words_before_a_picture_do() {
 }
 
 #[test]
+fn apple_mails_pictures_stand_where_its_html_has_them() {
+    let raw = "From: j@a.test\nSubject: Re: x\nContent-Type: multipart/alternative; boundary=a\n\n--a\nContent-Type: text/plain; charset=utf-8\n\n\
+        Press this:\n\n\n\nThen that.\n\n> On 22. Nov 2026, at 10:00, Desk <d@x.test> wrote:\n> \n> It burns.\n\n\
+        --a\nContent-Type: multipart/related; type=\"text/html\"; boundary=r\n\n--r\nContent-Type: text/html; charset=utf-8\n\n\
+        <html><body>Press this:<div><br></div><div><img alt=\"Shot.png\" src=\"cid:E5A1-7F\"></div><div><br></div><div>Then that.<br>\
+        <div><br><blockquote type=\"cite\"><div>On 22. Nov 2026, at 10:00, Desk &lt;d@x.test&gt; wrote:</div><br><div>It burns.</div></blockquote></div></div></body></html>\n\
+        --r\nContent-Disposition: inline; filename=Shot.png\nContent-Type: image/png; name=\"Shot.png\"\nContent-Id: <E5A1-7F>\n\nx\n--r--\n--a--\n";
+    let u = understand(raw.as_bytes(), &Limits::default());
+    assert_eq!((answer::text(&u, "").as_str(), names(&u)), ("Press this:\n[image: Shot.png]\n\nThen that.", vec!["Shot.png".to_owned()]));
+}
+
+#[test]
 fn a_picture_is_not_put_above_commands_or_where_its_place_is_not_certain() {
     let u = mail(Some("@solve\nDone."), "<img src=\"cid:a\"><p>@solve</p><p>Done.</p>", &[("a.png", "a")]);
     assert_eq!(answer::text(&u, ""), "@solve\n[image: a.png]\nDone.");

@@ -136,7 +136,7 @@ impl Composer<'_> {
         }
         if guard::is_for_customers(row.kind) && letter.text.len() <= html_of::MOST {
             let pictures: Vec<_> = letter.pictures.iter().map(|p| (p.placeholder.clone(), p.id.clone())).collect();
-            letter.html = Some(html_of::html_of(&letter.text, &pictures));
+            letter.html = Some(html_of::html_of(&letter.text, &pictures)).filter(|html| html.len() <= 4 * html_of::MOST);
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;
