@@ -40,6 +40,32 @@ answer.add_alternative("<p>" + words + "</p><blockquote>" + said + "</blockquote
 sys.stdout.buffer.write(answer.as_bytes())
 "#;
 
+/// What Python's `email` sees in the mail on standard input.
+const SEEN: &str = r#"
+import sys, json, email, email.policy
+mail = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
+plain, html = mail.get_body(("plain",)), mail.get_body(("related", "html"))
+rich = html.get_body(("html",)) if html is not None and html.is_multipart() else html
+beside = list(html.iter_attachments()) if html is not None and html.is_multipart() else []
+files = [p for p in mail.iter_attachments() if p.get_content_maintype() != "multipart"]
+defects = [type(d).__name__ for p in mail.walk() for d in p.defects]
+part = lambda p: {"name": p.get_filename(), "id": p["Content-ID"], "kind": p.get_content_type(), "how": p.get_content_disposition(), "bytes": p.get_content().hex() if isinstance(p.get_content(), bytes) else p.get_content()}
+json.dump({"kinds": [p.get_content_type() for p in mail.walk()], "text": plain.get_content(), "html": rich and rich.get_content(),
+    "beside": [part(p) for p in beside], "files": [part(p) for p in files], "defects": defects}, sys.stdout)
+"#;
+
+/// What Python's `email` sees in a mail: `kinds` of all parts, `text`, `html`, the parts `beside` the HTML, `files`, `defects`.
+///
+/// # Panics
+/// When Python fails.
+pub fn seen_by_python(letter: &Letter) -> serde_json::Value {
+    let mut python = Command::new("/usr/bin/python3");
+    python.args(["-c", SEEN]);
+    let ran = run(python, &letter.raw);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    serde_json::from_str(&ran.out).expect("JSON")
+}
+
 /// A person: an address, a folder of mail, and a provider that signs what they send.
 pub struct Client {
     folder: TempDir,

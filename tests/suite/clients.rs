@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use ombud_tests::client::Client;
+use ombud_tests::client::{Client, seen_by_python};
 use ombud_tests::{Desk, Dns, Draft, Letter, Options};
 use serde_json::Value;
 
@@ -131,6 +131,63 @@ fn an_agent_answers_by_pythons_email() {
     let answer = world.ann_gets("Das hilft");
     assert_eq!(above_the_quote(&answer), "Das hilft: Grüße an die Küche.");
     assert_eq!(world.desk.get(&format!("/api/v1/tickets/{ticket}"))["priority"], "high");
+}
+
+/// Three pictures, one in the answer, one in the signature and one in what Outlook quotes, and a file.
+const WITH_PICTURES: &str = "Content-Type: multipart/mixed; boundary=m\n\n\
+--m\nContent-Type: multipart/related; boundary=r\n\n\
+--r\nContent-Type: multipart/alternative; boundary=a\n\n\
+--a\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
+Press this:\n[cid:image001.png@JANES-PC.corp.test]\nSee https://help.test/a?b=1&c=2 – \"<now>\".\n\n-- \nJane [cid:image002.png@JANES-PC.corp.test]\n\n\
+From: Desk <support@desk.test>\nSent: today\nTo: Jane\nSubject: x\n\nWhich <b>one</b> is it? [cid:image003.png@JANES-PC.corp.test]\n\
+--a\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
+<p>Press this:</p><p><img src=\"cid:image001.png@JANES-PC.corp.test\"></p><p>See https://help.test/a?b=1&amp;c=2 – \"&lt;now&gt;\".</p>\
+<p>-- <br>Jane <img src=\"cid:image002.png@JANES-PC.corp.test\"></p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\">\
+<p><b>From:</b> Desk &lt;support@desk.test&gt;<br><b>Sent:</b> today<br><b>To:</b> Jane<br><b>Subject:</b> x</p></div>\
+<p>Which &lt;b&gt;one&lt;/b&gt; is it? <img src=\"cid:image003.png@JANES-PC.corp.test\"></p>\n\
+--a--\n\
+--r\nContent-Type: image/png; name=\"image001.png\"\nContent-ID: <image001.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nAQID\n\
+--r\nContent-Type: image/png; name=\"image002.png\"\nContent-ID: <image002.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nBAUG\n\
+--r\nContent-Type: image/png; name=\"image003.png\"\nContent-ID: <image003.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nBwgJ\n\
+--r--\n\
+--m\nContent-Type: application/pdf; name=\"plan.pdf\"\nContent-Disposition: attachment; filename=\"plan.pdf\"\nContent-Transfer-Encoding: base64\n\nJVBERg==\n\
+--m--\n";
+
+#[test]
+fn a_customer_sees_an_answer_in_text_and_in_html_and_its_pictures_where_they_were_put() {
+    let world = World::new();
+    let (_, notice) = world.asked("Which button", "Which <b>one</b> is it?\nhttps://shop.test/x\nAnn");
+    let head = format!(
+        "From: Jane Doe <{JANE}>\r\nTo: <{}>\r\nSubject: Re: Which button\r\nDate: Sun, 22 Nov 2026 10:00:00 +0000\r\n\
+         Message-ID: <pictures@agents.test>\r\nMIME-Version: 1.0\r\n",
+        notice.address("Reply-To")
+    );
+    let fate = world.jane.hand(&world.desk, &[notice.address("Reply-To")], format!("{head}{WITH_PICTURES}").as_bytes());
+    assert_eq!(fate["kind"], "message", "{fate}");
+    let answer = world.ann_gets("Press this:");
+    assert_eq!(above_the_quote(&answer), "Press this:\n[image: image001.png]\nSee https://help.test/a?b=1&c=2 – \"<now>\".");
+    let seen = seen_by_python(&answer);
+    assert_eq!(seen["defects"], serde_json::json!([]));
+    let kinds =
+        ["multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png", "application/pdf"];
+    assert_eq!(seen["kinds"], serde_json::json!(kinds));
+    let (html, picture) = (seen["html"].as_str().expect("HTML"), &seen["beside"][0]);
+    assert_eq!((&picture["name"], &picture["bytes"], &picture["how"]), (&"image001.png".into(), &"010203".into(), &"inline".into()));
+    let id = picture["id"].as_str().expect("a Content-ID").trim_matches(['<', '>']);
+    assert!(html.contains(&format!("Press this:<br>\n<img src=\"cid:{id}\" alt=\"[image: image001.png]\"")), "{html}");
+    assert!(html.contains("<a href=\"https://help.test/a?b=1&amp;c=2\" rel=\"noopener noreferrer nofollow\">"), "{html}");
+    assert!(html.contains("&quot;&lt;now&gt;&quot;.</p>") && html.contains("– "), "{html}");
+    let quote = html.split("<blockquote").nth(1).expect("a quote");
+    assert!(quote.contains("Which &lt;b&gt;one&lt;/b&gt; is it?<br>") && quote.contains("href=\"https://shop.test/x\""), "{html}");
+    assert_eq!(seen["files"].as_array().map_or(0, Vec::len), 1, "{seen}");
+    assert_eq!(seen["files"][0]["name"], "plan.pdf");
+    assert!(!answer.everything().contains("janes-pc"), "the agent's own Content-IDs tell of their machine");
+
+    // The acknowledgement says the same in both parts, too.
+    let ack = world.desk.out().expect(ANN, "the acknowledgement", |l| l.header("Auto-Submitted").is_some());
+    let seen = seen_by_python(&ack);
+    assert_eq!(seen["kinds"], serde_json::json!(["multipart/alternative", "text/plain", "text/html"]));
+    assert!(seen["html"].as_str().is_some_and(|html| html.contains("We have received your mail, and a person will read it.</p>")));
 }
 
 /// What those who were recorded had been asked.

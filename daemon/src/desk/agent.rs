@@ -17,7 +17,7 @@ use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread::Place;
 use super::token::Purpose;
-use super::{Known, answer, audience, brake, collision, customer, hold, need, orders, risk, tell};
+use super::{Known, answer, audience, brake, collision, customer, hold, need, orders, pictures, risk, tell};
 
 /// Carries out what a proven agent asks.
 pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Known<Changes> {
@@ -83,7 +83,7 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, 
     if let Some(doubt) = doubt(u, whole) {
         return Err(doubt);
     }
-    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && answer::attachments(u).is_empty() {
+    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && pictures::attachments(u).is_empty() {
         return Err(("command_error", "no text of yours was found in it: write above the quoted mail".into()));
     }
     Ok(block)
@@ -98,7 +98,7 @@ pub(super) fn is_name(draft: &Draft<'_>, t: Option<&TicketFacts>, word: &str) ->
 
 /// Why a public answer must not leave as it is.
 fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block) -> Known<Option<Objection>> {
-    if block.text.is_empty() && answer::attachments(draft.mail.understood).is_empty() {
+    if block.text.is_empty() && pictures::attachments(draft.mail.understood).is_empty() {
         return Ok(None);
     }
     if let Some(objection) = unfit(draft, &block.text) {
@@ -129,7 +129,7 @@ pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
     if draft.mail.has_passed("leak") {
         return None;
     }
-    if answer::attachments(draft.mail.understood).iter().any(|a| a.content_type.starts_with("message/")) {
+    if pictures::attachments(draft.mail.understood).iter().any(|a| a.content_type.starts_with("message/")) {
         return Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into()));
     }
     inside.found(text, "").map(|trace| ("leak", trace))
@@ -150,7 +150,7 @@ fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) ->
 
 fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {
     let id = TicketRef::Id(t.ticket.id);
-    let attachments = answer::attachments(draft.mail.understood);
+    let attachments = pictures::attachments(draft.mail.understood);
     let says = !block.text.is_empty() || !attachments.is_empty();
     need(draft.facts, execute::keys(&block.commands, agent.id, t))?;
     let mut after = t.ticket.clone();
@@ -288,7 +288,7 @@ pub(super) fn note_by(mut draft: Draft<'_>, author: &Author, place: &Place<'_>) 
     };
     let id = TicketRef::Id(t.ticket.id);
     let text = answer::text(draft.mail.understood, "");
-    let attachments = answer::attachments(draft.mail.understood);
+    let attachments = pictures::attachments(draft.mail.understood);
     let mut after = t.ticket.clone();
     after.turn += 1;
     after.messages += 1;

@@ -1,11 +1,12 @@
 //! What of an agent's mail goes to the customer: their own lines, and of what they quote only the customer's own words.
 
 use crate::model::Understood;
-use crate::model::understood::{Attachment, LineKind};
+use crate::model::understood::LineKind;
 
 use crate::understand::{MARKER, is_header_line};
 
 use super::lookup::Lookup;
+use super::pictures;
 
 /// Begins the line of the answer address in a notification.
 pub const ANSWER_LABEL: &str = "Answer:";
@@ -15,7 +16,7 @@ pub const NOTE_LABEL: &str = "Note (stays inside):";
 /// The text of an agent's mail: own lines and, between them, quoted lines that are words of the customer (`theirs`).
 pub(super) fn text(u: &Understood, theirs: &str) -> String {
     if u.facts.lines.is_empty() {
-        return u.reply_text.trim().to_owned();
+        return pictures::placed(u.reply_text.trim(), u);
     }
     let mut words = Lookup::new(theirs);
     let mut keep = |text: &str| {
@@ -28,7 +29,7 @@ pub(super) fn text(u: &Understood, theirs: &str) -> String {
         _ => None,
     });
     let text = lines.collect::<Vec<_>>().join("\n");
-    blank_runs(text.trim())
+    blank_runs(pictures::placed(text.trim(), u).trim())
 }
 
 /// The lines that were taken for a quote although nothing marks them as one: no `>`, not our notification, not the
@@ -44,7 +45,7 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
     let is_header = |line: &str| line.ends_with(':') || is_header_line(line);
     let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || is_header(line));
     let mut is_theirs = |line: &str| {
-        let line = squeeze(line);
+        let line = squeeze(&pictures::without(line));
         line.is_empty() || words.has(&line)
     };
     said.copied().filter(|line| !is_theirs(line)).collect()
@@ -77,27 +78,6 @@ pub(super) fn parts_disagree(u: &Understood) -> bool {
     text.concat() != html.concat() && !(html.len() == 1 && html.concat().starts_with(&text.concat()) && !text.is_empty())
 }
 
-/// Attachments that go along: all but images that stand in the part that was cut off, quote and signature.
-pub(super) fn attachments(u: &Understood) -> Vec<Attachment> {
-    let html = u.html.as_deref().unwrap_or("");
-    let own_part = html.get(..cut(u, html)).unwrap_or(html);
-    let goes = |a: &&Attachment| match &a.content_id {
-        Some(id) if html.contains(id.as_str()) => own_part.contains(id.as_str()),
-        _ => true,
-    };
-    u.attachments.iter().filter(goes).cloned().collect()
-}
-
-/// Where in the HTML the part begins that is not the agent's own.
-fn cut(u: &Understood, html: &str) -> usize {
-    let cut_lines = u.facts.lines.iter().filter(|l| matches!(l.kind, LineKind::Quote | LineKind::Signature));
-    let first = cut_lines.map(|l| l.text.trim_start_matches(['>', ' ']).trim_end()).find(|l| l.chars().count() > 3);
-    let shown = first.map(|l| l.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;"));
-    let by_text = shown.and_then(|l| html.find(l.as_str()));
-    let marks = ["<blockquote", MARKER, ">-- <", ">--<", ">--&nbsp;"].iter().filter_map(|mark| html.find(mark));
-    marks.chain(by_text).min().unwrap_or(html.len())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,19 +104,6 @@ mod tests {
     }
 
     #[test]
-    fn images_of_signature_and_quote_stay_behind() {
-        let image = |id: &str| Attachment { name: Some(format!("{id}.png")), content_id: Some(id.into()), ..Attachment::default() };
-        let html =
-            "<p>See <img src=\"cid:own\"></p><p>-- </p><p>Jane <img src=\"cid:logo\"></p><blockquote><img src=\"cid:theirs\"></blockquote>";
-        let mut u = mail(&[(LineKind::Own, "See"), (LineKind::Signature, "-- "), (LineKind::Signature, "Jane")]);
-        u.html = Some(html.into());
-        u.attachments =
-            vec![image("own"), image("logo"), image("theirs"), Attachment { name: Some("a.pdf".into()), ..Attachment::default() }];
-        let names: Vec<_> = attachments(&u).into_iter().filter_map(|a| a.name).collect();
-        assert_eq!(names, ["own.png", "a.pdf"]);
-    }
-
-    #[test]
     fn what_nothing_marks_as_a_quote_is_not_cut_silently() {
         let quote = |lines: &[&'static str]| mail(&lines.iter().map(|l| (LineKind::Quote, *l)).collect::<Vec<_>>());
         assert_eq!(unmarked(&quote(&["As Ann wrote on 21 Nov 2026:", "please do it"]), "It burns."), ["please do it"]);
@@ -145,6 +112,7 @@ mod tests {
         assert!(unmarked(&quote(&["From: Ann", "Sent: today", "", "anything", MARKER, "Ticket: #1"]), "").is_empty());
         assert!(unmarked(&quote(&["Отправлено: четверг", "Enviado el: jueves", "Asunto: x", "", "It burns."]), "It burns.").is_empty());
         assert!(unmarked(&quote(&["-----Original Message-----", "From: Ann", "", "It burns."]), "It burns.").is_empty());
+        assert!(unmarked(&quote(&["From: Ann", "", "It [cid:a.png@01D] burns.", "[cid:b@01D]"]), "It burns.").is_empty());
         assert_eq!(unmarked(&quote(&["From: Ann", "Achtung: nein"]), "It burns."), ["Achtung: nein"]);
     }
 

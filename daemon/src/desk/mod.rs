@@ -29,6 +29,7 @@ mod mail;
 pub mod message_id;
 mod opening;
 mod orders;
+mod pictures;
 pub mod probe;
 pub mod quiet;
 mod recipients;

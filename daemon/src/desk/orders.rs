@@ -17,7 +17,7 @@ use super::execute::{self, Impossible, Receipt, assign};
 use super::ledger::actor;
 use super::recipients::Addressed;
 use super::thread;
-use super::{Known, agent, answer, audience, brake, customer, hold, need, opening, risk, tell};
+use super::{Known, agent, answer, audience, brake, customer, hold, need, opening, pictures, risk, tell};
 
 /// What became of one ticket so far.
 struct Work {
@@ -76,7 +76,7 @@ fn read(draft: &Draft<'_>) -> Result<Orders, agent::Objection> {
         return Err(doubt);
     }
     let takes_files = orders.new.is_some() || orders.blocks.iter().any(|b| b.commands.contains(&Command::Note));
-    if !takes_files && !answer::attachments(u).is_empty() {
+    if !takes_files && !pictures::attachments(u).is_empty() {
         return Err(("command_error", "a file is attached, and nothing in the mail takes one: @note or @new would".into()));
     }
     Ok(orders)
@@ -177,7 +177,7 @@ fn on_ticket(draft: &mut Draft<'_>, by: &Person, t: &TicketFacts, block: &Block,
     if !block.note.is_empty() {
         work.after.turn += 1;
         work.after.messages += 1;
-        let files = answer::attachments(draft.mail.understood);
+        let files = pictures::attachments(draft.mail.understood);
         let note = agent::add(draft, id, work.after.turn, by.id, &block.note, &files, true);
         work.notes.push((note, block.note.clone()));
         work.done.push("your note was kept".into());
@@ -246,7 +246,7 @@ fn begin(draft: &mut Draft<'_>, to: &Addressed, by: &Person, new: &New) -> Known
         Err(impossible) => return Ok(Err(impossible)),
     };
     draft.event("ticket.created", &actor(by.id), Some(id), None, serde_json::json!({}));
-    let files = answer::attachments(draft.mail.understood);
+    let files = pictures::attachments(draft.mail.understood);
     let message = agent::add(draft, id, after.turn, by.id, &new.text, &files, false);
     // What it answers belongs to another conversation.
     let own = thread::own_hash(draft.mail.understood).map(|hash| NewRef { hash, ticket: id, own: true });

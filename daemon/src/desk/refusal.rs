@@ -30,8 +30,9 @@ pub(super) enum Weight {
     Soft,
 }
 
-/// What a server's last words say of the address; nothing when no server has spoken of it. Nobody knows here at which command it
-/// said them: that there is nobody is believed of an enhanced code that says so, or of words that name the address.
+/// What a server's last words say of the address; nothing when no server has spoken of it, or when it has spoken of us, in answer to
+/// MAIL or before, which its words then begin with. That there is nobody is believed of an enhanced code that says so, or of words
+/// that name the address.
 pub(super) fn of_reply(reply: &str, address: &str) -> Option<Weight> {
     let code = reply.split([' ', '-']).next().filter(|code| code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()))?;
     let status = refusal_status(reply);
@@ -210,6 +211,8 @@ mod tests {
             ("550 5.1.1 Sender verify failed: user unknown", None),
             ("550 Verification failed for <desk@y.test>, callout said: no such user ann@x.test", None),
             ("552 5.3.4 message too large", None),
+            ("MAIL: 550 5.1.1 <ann@x.test>: User unknown", None),
+            ("MAIL: 450 4.1.1 user unknown", None),
             ("connection refused", None),
             ("dropped by an admin", None),
             ("stopped by the desk: user unknown", None),

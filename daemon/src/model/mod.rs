@@ -11,6 +11,7 @@ pub mod ids;
 pub mod origin;
 pub mod outgoing;
 pub mod people;
+pub mod picture;
 pub mod refusal;
 pub mod reply;
 pub mod text;

@@ -162,6 +162,8 @@ pub struct Facts {
     pub no_ack: bool,
     /// The body in lines, each with what it is: what `reply_text`, `quoted_text` and `signature` were made from.
     pub lines: Vec<Line>,
+    /// The lines of the HTML with its pictures in them as `[cid:ID]`, where it refers to attachments.
+    pub pictured: Vec<Line>,
     /// Text of the HTML alternative, when the mail has both; for comparing the two.
     pub html_text: Option<String>,
     /// SHA-256 over From, Date, Message-ID, Subject (unfolded, white space folded) and the decoded text and attachment

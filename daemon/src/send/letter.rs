@@ -42,6 +42,8 @@ pub(super) struct Letter {
     pub(super) published: String,
     /// The same in HTML.
     pub(super) html: Option<String>,
+    /// What the HTML shows; without HTML they are attachments.
+    pub(super) pictures: Vec<Picture>,
     pub(super) attachments: Vec<Part>,
     /// Auto-Submitted (RFC 3834 §5); a person's answer has none.
     pub(super) auto_submitted: Option<&'static str>,
@@ -95,14 +97,54 @@ impl Letter {
         if let Some(reason) = self.reason {
             mail = mail.header("X-Ombud-Reason", Text::new(reason));
         }
-        mail.text_body = Some(body("text/plain", &self.text));
-        mail.html_body = self.html.as_deref().map(|html| body("text/html", html));
-        for part in &self.attachments {
-            let name = part.meta.name.clone().unwrap_or_else(|| "attachment".into());
-            mail = mail.attachment(part.meta.content_type.clone(), one_line(&name, 128), part.bytes.clone());
-        }
-        mail.write_to_vec()
+        mail.body(self.parts()).write_to_vec()
     }
+
+    /// The text with its HTML, which has its pictures beside it (RFC 2387), and below them the attachments.
+    fn parts(&self) -> MimePart<'static> {
+        let text = body("text/plain", &self.text);
+        let (words, loose) = match &self.html {
+            Some(html) => {
+                let mut rich = body("text/html", html);
+                if !self.pictures.is_empty() {
+                    let parts = std::iter::once(rich).chain(self.pictures.iter().map(shown)).collect::<Vec<_>>();
+                    rich = MimePart::new(ContentType::new("multipart/related").attribute("type", "text/html"), parts);
+                }
+                (MimePart::new("multipart/alternative", vec![text, rich]), &[][..])
+            }
+            None => (text, self.pictures.as_slice()),
+        };
+        let files = loose.iter().map(|picture| &picture.part).chain(&self.attachments).map(file);
+        let parts: Vec<_> = std::iter::once(words).chain(files).collect();
+        match <[MimePart<'_>; 1]>::try_from(parts) {
+            Ok([words]) => words,
+            Err(parts) => MimePart::new("multipart/mixed", parts),
+        }
+    }
+}
+
+/// A picture in the text.
+#[derive(Clone, Debug)]
+pub(super) struct Picture {
+    /// What stands for it in the text.
+    pub(super) placeholder: String,
+    /// Its Content-ID without angle brackets: ours, for the one that it came with may tell of its author's machine.
+    pub(super) id: String,
+    pub(super) part: Part,
+}
+
+fn named(part: &Part) -> String {
+    one_line(part.meta.name.as_deref().unwrap_or("attachment"), 128)
+}
+
+fn file(part: &Part) -> MimePart<'static> {
+    MimePart::new(part.meta.content_type.clone(), part.bytes.clone()).attachment(named(part))
+}
+
+fn shown(picture: &Picture) -> MimePart<'static> {
+    MimePart::new(picture.part.meta.content_type.clone(), picture.part.bytes.clone())
+        .cid(picture.id.clone())
+        .header("Content-Disposition", ContentType::new("inline").attribute("filename", named(&picture.part)))
 }
 
 /// Of a chain each id once, at its last place; the first, and of the others the last that fit (RFC 5322 §3.6.4 sets no bound, the
@@ -156,6 +198,7 @@ fn trimmed(line: &str) -> &str {
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
+    use crate::model::understood::Attachment;
 
     fn headers(letter: &Letter) -> Vec<String> {
         let text = String::from_utf8(letter.bytes().unwrap()).unwrap();
@@ -174,6 +217,32 @@ mod tests {
             ..plain.clone()
         };
         assert_eq!(headers(&letter), headers(&plain));
+    }
+
+    #[test]
+    fn pictures_stand_beside_the_html_and_are_attached_without_it() {
+        let part = |name: &str| Part {
+            meta: Attachment { name: Some(name.into()), content_type: "image/png".into(), ..Attachment::default() },
+            bytes: name.as_bytes().to_vec(),
+        };
+        let picture = Picture { placeholder: "[image: a.png]".into(), id: "1.x@desk.test".into(), part: part("a.png") };
+        let html = Some("<img src=\"cid:1.x@desk.test\">".to_owned());
+        let letter = Letter { message_id: "x@desk.test".into(), text: "t".into(), html, pictures: vec![picture], ..Letter::default() };
+        let kinds = |letter: &Letter| {
+            let text = String::from_utf8(letter.bytes().unwrap()).unwrap();
+            let fields = text.split("\r\n").filter_map(|line| line.strip_prefix("Content-Type: "));
+            fields.map(|kind| kind.split(';').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let both = ["multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"];
+        assert_eq!(kinds(&letter), both);
+        let text = String::from_utf8(letter.bytes().unwrap()).unwrap().replace("\r\n ", " ").replace("\r\n\t", " ");
+        assert!(text.contains("Content-ID: <1.x@desk.test>") && text.contains("Content-Disposition: inline; filename=\"a.png\""), "{text}");
+        let with_file = Letter { attachments: vec![part("b.png")], ..letter.clone() };
+        assert_eq!(kinds(&with_file), [&["multipart/mixed"], &both[..], &["image/png"]].concat());
+        let plain = Letter { html: None, ..letter };
+        assert_eq!(kinds(&plain), ["multipart/mixed", "text/plain", "image/png"]);
+        assert!(!String::from_utf8(plain.bytes().unwrap()).unwrap().contains("Content-ID"));
+        assert_eq!(kinds(&Letter { pictures: Vec::new(), ..plain }), ["text/plain"]);
     }
 
     #[test]

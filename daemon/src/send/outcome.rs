@@ -52,6 +52,12 @@ pub(super) fn is_late(row: &OutboxRow, settled: &Settled, now: i64) -> bool {
     waits && is_told(row) && now - row.created_at >= LATE
 }
 
+/// What has waited since this time (ms) behind a mail that waits on is late, too; `None` where nothing behind it can be.
+pub(super) fn late_behind(row: &OutboxRow, settled: &Settled, now: i64) -> Option<i64> {
+    let waits = matches!(settled, Settled::Retry(..) | Settled::Postponed(..));
+    (waits && now - row.created_at >= LATE).then_some(now - LATE)
+}
+
 fn is_told(row: &OutboxRow) -> bool {
     row.kind == MailKind::Answer && !row.told_late
 }

@@ -30,7 +30,7 @@ use crate::store::{Away, Cmd, NodeId, Outcome as Done, Queue, Settled, Settlemen
 use super::compose::{ComposeError, Composed, Composer};
 use super::destination::{AHEAD, Destinations, Down, Room};
 use super::dkim::Signer;
-use super::outcome::{Pause, is_late, settled, spread};
+use super::outcome::{Pause, is_late, late_behind, settled, spread};
 use super::relay::{Exit, Exits, Fence, Outcome};
 
 /// Mails in hand at once by a relay.
@@ -41,6 +41,9 @@ const IN_HAND_STRAIGHT: usize = 200;
 const POLL: Duration = Duration::from_secs(1);
 /// Until the end of a mail is written again that the database did not take, and until there may be room for a large one.
 const SLOW_POLL: Duration = Duration::from_secs(5);
+
+/// Answers behind a late one that are told of at once.
+const TOLD_AT_ONCE: i64 = 20;
 
 /// Until a mail without a mailbox is looked at again.
 const NOWHERE: Duration = Duration::from_secs(60);
@@ -385,6 +388,21 @@ impl Sender {
             None => Changes { at: now, ..Changes::default() },
         };
         let settlement = Settlement { node: self.node, id: row.id, settled: settled.clone(), straight, now, changes };
-        self.store.run(Cmd::Settle(Box::new(settlement))).await.map(|_| ())
+        self.store.run(Cmd::Settle(Box::new(settlement))).await?;
+        if let (Some(before), Settled::Retry(reply, _) | Settled::Postponed(reply, _)) = (late_behind(row, settled, now), settled)
+            && let Err(error) = self.tell_behind(desk, row, reply, before, now).await
+        {
+            tracing::warn!(id = %row.id, %error, "the authors of answers behind a late mail could not be told yet");
+        }
+        Ok(())
+    }
+
+    /// What waits for a late mail to leave is not tried itself, and its author hears of it all the same. What is missed now is told
+    /// with the next try.
+    async fn tell_behind(&self, desk: &Desk, first: &OutboxRow, reply: &str, before: i64, now: i64) -> Result<(), StoreError> {
+        for row in self.store.outbox_behind(first.id, before, TOLD_AT_ONCE).await? {
+            self.store.settle(|facts| delivery::late(desk, &row, reply, facts, now)).await?;
+        }
+        Ok(())
     }
 }

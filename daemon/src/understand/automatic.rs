@@ -64,8 +64,8 @@ const BULK_FIELDS: [&str; 9] = [
     "mailing-list",
     "x-campaign-id",
 ];
-/// Fields by which other systems stop loops.
-const LOOP_FIELDS: [&str; 4] = ["x-loop", "x-beenthere", "x-autoresponder-loop", "x-auto-loop"];
+/// Fields by which other systems stop loops, beside `X-Auto…Loop`.
+const LOOP_FIELDS: [&str; 2] = ["x-loop", "x-beenthere"];
 
 /// Of [`ABSENCE`], words of everyday subjects: people answer tickets about a vacation, too.
 const EVERYDAY: [&str; 20] = [
@@ -316,7 +316,9 @@ fn bulk(e: &Evidence) -> Option<Automatic> {
 fn no_ack(e: &Evidence) -> bool {
     let suppress = value(e.headers, "x-auto-response-suppress")
         .is_some_and(|v| v.split([',', ' ']).any(|w| matches!(w, "all" | "oof" | "autoreply" | "dr" | "rn" | "nrn")));
-    suppress || LOOP_FIELDS.iter().any(|f| e.headers.has(f)) || e.from.and_then(split).is_some_and(|(local, _)| is_robot(local))
+    let is_loop = |name: &str| name.starts_with("x-auto") && name.ends_with("loop");
+    let loops = LOOP_FIELDS.iter().any(|f| e.headers.has(f)) || e.headers.fields.iter().any(|f| is_loop(&f.name.to_lowercase()));
+    suppress || loops || e.from.and_then(split).is_some_and(|(local, _)| is_robot(local))
 }
 
 /// Whether a local part names a machine.

@@ -92,6 +92,13 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
     body
 }
 
+/// The lines of the HTML with its pictures in them.
+pub fn pictured(body: &Body, limits: &Limits) -> Vec<TextLine> {
+    let mut lines = body.html.as_deref().map(html_text::pictured).unwrap_or_default();
+    shorten(&mut lines, limits.text_size);
+    lines
+}
+
 /// The lines of text that stand in `raw` behind its header, without any tree: for a mail that is too much to take apart.
 pub fn unread(raw: &[u8], limits: &Limits) -> Body {
     let most = raw.get(..limits.text_size).unwrap_or(raw);

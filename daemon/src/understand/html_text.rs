@@ -8,6 +8,7 @@ use super::entities;
 pub use super::html_hints::Hint;
 use super::html_hints::hint;
 use super::html_tokens::{Token, attributes, tokens};
+use super::params;
 
 /// Most octets of HTML that are read.
 const MOST: usize = 4 << 20;
@@ -39,13 +40,26 @@ pub fn lines(html: &str) -> Vec<TextLine> {
     read(html).lines
 }
 
+/// What of `html` is shown, as one text.
+pub fn shown_text(html: &str) -> String {
+    join(&lines(html))
+}
+
 /// Reads `html`.
 pub fn read(html: &str) -> Reading {
+    walk(html, Walker::default())
+}
+
+/// The lines of `html` with its own pictures in them, as `[cid:ID]` (RFC 2392).
+pub fn pictured(html: &str) -> Vec<TextLine> {
+    walk(html, Walker { pictures: true, ..Walker::default() }).lines
+}
+
+fn walk<'a>(html: &'a str, mut walker: Walker<'a>) -> Reading {
     let mut end = html.len().min(MOST);
     while !html.is_char_boundary(end) {
         end -= 1;
     }
-    let mut walker = Walker::default();
     for token in tokens(html.get(..end).unwrap_or_default()) {
         match token {
             Token::Text(text) => walker.text(text),
@@ -66,6 +80,8 @@ pub fn join(lines: &[TextLine]) -> String {
 
 #[derive(Default)]
 struct Walker<'a> {
+    /// Whether pictures are written out.
+    pictures: bool,
     lines: Vec<TextLine>,
     line: String,
     /// Whether a blank stands between the line and the next word.
@@ -149,6 +165,7 @@ impl<'a> Walker<'a> {
             "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "dl" => self.paragraph(),
             "ul" | "ol" => self.list(&name, raw),
             "a" => self.link(raw),
+            "img" if self.pictures => self.picture(raw),
             "blockquote" => {
                 self.paragraph();
                 self.quotes += 1;
@@ -279,6 +296,12 @@ impl<'a> Walker<'a> {
         self.blank = true;
     }
 
+    fn picture(&mut self, raw: &str) {
+        let source = attributes(raw).find(|(key, _)| key == "src").map(|(_, value)| entities::decode(value));
+        let Some(id) = source.as_deref().and_then(cid) else { return };
+        self.word(&format!("[cid:{id}]"));
+    }
+
     fn link(&mut self, raw: &str) {
         self.linked();
         let target = attributes(raw).find(|(key, _)| key == "href").map(|(_, value)| entities::decode(value));
@@ -331,6 +354,14 @@ impl<'a> Walker<'a> {
     }
 }
 
+/// The Content-ID that an address names (RFC 2392).
+fn cid(source: &str) -> Option<String> {
+    let (scheme, id) = source.trim().split_at_checked(4)?;
+    let id = String::from_utf8_lossy(&params::percent(id.as_bytes())).into_owned();
+    let is_plain = !id.is_empty() && id.len() <= TARGET && !id.contains(|c: char| c.is_whitespace() || c.is_control() || "[]".contains(c));
+    (scheme.eq_ignore_ascii_case("cid:") && is_plain).then_some(id)
+}
+
 /// Whether the words of a link are its target, without what nobody types.
 fn says(words: &str, target: &str) -> bool {
     let bare = |text: &str| {
@@ -375,6 +406,14 @@ mod tests {
              <a href=\"javascript:x\">y</a> and <a href=https://x.test/><img src=z></a>end <a href=https://x.test/open>open<br>more</a></p>",
         ));
         assert_eq!(text, "See our page <https://x.test/a?b=1&c>, x.test, Ann, y and end open <https://x.test/open>\nmore");
+    }
+
+    #[test]
+    fn pictures_are_written_out_where_they_are_asked_for() {
+        let html =
+            "<p>a <img src=\"CID:x%40y\">b</p><img src=https://x.test/z><img alt=q src='cid:1&#46;2'><img src=cid:><img src=\"cid:a b\">";
+        assert_eq!(join(&pictured(html)), "a [cid:x@y]b\n\n[cid:1.2]");
+        assert_eq!(join(&lines(html)), "a b");
     }
 
     #[test]

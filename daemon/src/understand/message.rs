@@ -74,6 +74,10 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     out.attachments = parts.into_iter().map(|part| part.meta).collect();
     sanitize(&mut out, &body, limits);
     classify(&mut out, tree, headers, &body, limits);
+    if out.attachments.iter().any(|a| a.inline) {
+        let mut pictured = Body { lines: body::pictured(&body, limits), ..Body::default() };
+        out.facts.pictured = split(&out, &mut pictured).lines;
+    }
     let split = split(&out, &mut body);
     forward(&mut out, tree, &body, &split, limits);
     finish(&mut out, body, split, limits, &files);

@@ -52,6 +52,7 @@ pub use bounce_reason::{reason as refusal_reason, status_in as refusal_status};
 pub use glimpse::glimpse;
 pub use html::SafeHtml;
 pub use html_hints::OUR_ATTRIBUTE;
+pub use html_text::shown_text;
 pub use limits::Limits;
 pub use message::{Part, parts, understand};
 pub use origin::{origin, scanned_origin};

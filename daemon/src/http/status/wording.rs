@@ -84,8 +84,10 @@ pub(super) fn size(octets: u64) -> String {
     }
 }
 
-/// The reply code (RFC 5321 §4.2) and enhanced code (RFC 3463 §2) that a reply begins with: its words may name people.
+/// The reply code (RFC 5321 §4.2) and enhanced code (RFC 3463 §2) that a reply begins with, behind the command that it was an answer
+/// to: its words may name people.
 pub(super) fn codes(reply: &str) -> Option<String> {
+    let reply = reply.strip_prefix("MAIL: ").unwrap_or(reply);
     let mut words = reply.split([' ', '-', '\r', '\n']);
     let code = words.next().filter(|w| w.len() == 3 && w.bytes().all(|b| b.is_ascii_digit()))?;
     let digits = |part: &str| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());

@@ -167,6 +167,7 @@ async fn outbox(w: &World) {
     assert_eq!(store.outbox_open(None, 10).await.unwrap().items.len(), 1);
     store.run(Cmd::DropOutbox { id, now, changes: Box::new(Changes { at: now, ..Changes::default() }) }).await.unwrap();
     assert!(store.outbox_row(id).await.unwrap().is_some());
+    assert!(store.outbox_behind(id, now, 10).await.unwrap().is_empty());
     let Outcome::Swept { rows, .. } = store.run(Cmd::SweepOutbox { before: now + DAY, limit: 200 }).await.unwrap() else {
         panic!("not swept")
     };

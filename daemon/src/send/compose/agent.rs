@@ -17,6 +17,9 @@ use super::super::letter::Letter;
 use super::super::wording::{self, Foot, Waiting};
 use super::{Composer, Matter};
 
+/// X-Auto-Response-Suppress of news about a ticket: all but reports of a failure, which are to come.
+const NO_ANSWER: &str = "OOF, AutoReply, DR, RN, NRN";
+
 /// Tickets of the same requester that a notification names.
 const EARLIER: usize = 3;
 
@@ -55,6 +58,7 @@ impl Composer<'_> {
             return Err(StoreError::Corrupt("a notification without a message".into()));
         };
         self.frame(letter, matter);
+        letter.suppress = Some(NO_ANSWER);
         let is_note = !message.public && message.author_id.is_some() && message.kind == MessageKind::Note;
         let life = self.desk.config.limits.agent_token_life;
         let answer = letter.reply_to.clone().unwrap_or_default();
@@ -81,6 +85,7 @@ impl Composer<'_> {
 
     pub(super) async fn taken(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), StoreError> {
         self.frame(letter, matter);
+        letter.suppress = Some(NO_ANSWER);
         let owner = match row.params.actor {
             Some(id) => self.store.persons(&[id]).await?.pop(),
             None => None,

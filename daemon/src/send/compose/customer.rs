@@ -4,12 +4,13 @@ use crate::desk::inside::Inside;
 use crate::desk::token::Purpose;
 use crate::large;
 use crate::model::people::Person;
+use crate::model::picture::{placeholders, stands};
 use crate::model::text::bare_subject;
 use crate::store::StoreError;
 use crate::store::read::{MessageItem, Ref};
 use crate::understand::{Limits, understand};
 
-use super::super::letter::Letter;
+use super::super::letter::{Letter, Picture};
 use super::super::wording;
 use super::{Composer, Matter, minute};
 
@@ -41,6 +42,7 @@ impl Composer<'_> {
         letter.suppress = None;
         let mailbox = self.desk.book.mailbox(matter.mailbox);
         letter.text.clone_from(&message.text);
+        self.enclose(letter, message).await?;
         let own = author.as_ref().and_then(|a| a.settings.signature.as_deref());
         let signatures: Vec<&str> = own.into_iter().chain(mailbox.and_then(|m| m.signature.as_deref())).map(str::trim_end).collect();
         if !signatures.is_empty() {
@@ -63,7 +65,25 @@ impl Composer<'_> {
         {
             letter.text.push_str(&quote);
         }
-        letter.attachments = self.attachments(message).await?;
+        Ok(())
+    }
+
+    /// The attachments of an answer: pictures where the text has their placeholders, those without one below it.
+    async fn enclose(&self, letter: &mut Letter, message: &MessageItem) -> Result<(), StoreError> {
+        let mut places: Vec<_> = message.attachments.iter().zip(placeholders(&message.attachments)).collect();
+        for part in self.attachments(message).await? {
+            let at = places.iter().position(|(attachment, _)| **attachment == part.meta);
+            let Some(placeholder) = at.and_then(|at| places.swap_remove(at).1) else {
+                letter.attachments.push(part);
+                continue;
+            };
+            if !stands(&letter.text, &placeholder) {
+                let gap = if letter.text.is_empty() { "" } else { "\n\n" };
+                letter.text.push_str(&format!("{gap}{placeholder}"));
+            }
+            let id = format!("{}.{}", letter.pictures.len() + 1, letter.message_id);
+            letter.pictures.push(Picture { placeholder, id, part });
+        }
         Ok(())
     }
 

@@ -1,8 +1,10 @@
 //! The last look at a mail that goes to somebody who does not work here: nothing internal leaves, whoever put it there.
 
+use std::borrow::Cow;
+
 use crate::desk::inside::{Inside, Reader};
 use crate::model::outgoing::MailKind;
-use crate::understand::{Limits, Part, understand};
+use crate::understand::{Limits, Part, shown_text, understand};
 
 use super::super::letter::Letter;
 
@@ -31,20 +33,55 @@ pub(super) fn objection(letter: &Letter, inside: &Inside<'_>, reader: Reader, vo
     let names = letter.from.name.iter().chain(&letter.to.name).map(String::as_str);
     let fields = [letter.from.address.as_str(), &letter.subject, &letter.message_id].into_iter();
     let addresses = letter.reply_to.iter().chain(&letter.references).map(String::as_str);
-    let mut texts = fields.chain(names).chain(addresses).chain([letter.text.as_str()]).chain(letter.html.as_deref());
+    let shown = letter.html.as_deref().map(shown_text);
+    let bodies = [letter.text.as_str()].into_iter().chain(letter.html.as_deref()).chain(shown.as_deref());
+    let mut texts = fields.chain(names).chain(addresses).chain(bodies);
     if texts.any(|text| inside.has_address(text, reader)) {
         return Some("an address of this desk that is somebody else's is in it".into());
     }
-    if let Some(part) = letter.attachments.iter().find(|part| holds_address(part, inside, reader)) {
+    let mut parts = letter.pictures.iter().map(|picture| &picture.part).chain(&letter.attachments);
+    if let Some(part) = parts.find(|part| holds_address(part, inside, reader)) {
         let name = part.meta.name.as_deref().unwrap_or("without a name");
         return Some(format!("an address of this desk that is somebody else's is in the attachment {name}"));
     }
     let sender =
         inside.found(&letter.from.address, published).or_else(|| letter.from.name.as_ref().and_then(|n| inside.found(n, published)));
-    let html = letter.html.as_deref().and_then(|html| inside.found(html, published));
+    let html = letter.html.as_deref().and_then(|html| in_html(html, inside, published));
     // Quotes are the reader's own words, whatever they look like.
     let text: Vec<&str> = letter.text.lines().filter(|line| !line.starts_with('>')).collect();
     sender.or_else(|| inside.found(&text.join("\n"), published).or(html).filter(|_| !vouched))
+}
+
+/// What of ours is in HTML outside its quotes: in its source, where links lead, and in what it shows.
+fn in_html(html: &str, inside: &Inside<'_>, published: &str) -> Option<String> {
+    let own = outside_quotes(html);
+    inside.found(&own, published).or_else(|| inside.found(&shown_text(&own), published))
+}
+
+/// HTML without its quotes; all of it, where one does not end.
+fn outside_quotes(html: &str) -> Cow<'_, str> {
+    const TAG: &str = "blockquote";
+    let (mut own, mut depth, mut from) = (String::new(), 0_usize, 0);
+    for (at, _) in html.match_indices(TAG) {
+        let before = html.get(..at).unwrap_or_default();
+        let closes = before.ends_with("</");
+        if !closes && !before.ends_with('<') {
+            continue;
+        }
+        if depth == 0 && closes {
+            return Cow::Borrowed(html);
+        }
+        if depth == 0 {
+            own.push_str(html.get(from..at - 1).unwrap_or_default());
+        }
+        depth = if closes { depth - 1 } else { depth + 1 };
+        from = at + TAG.len() + 1;
+    }
+    if from == 0 || depth > 0 {
+        return Cow::Borrowed(html);
+    }
+    own.push_str(html.get(from..).unwrap_or_default());
+    Cow::Owned(own)
 }
 
 /// Looked for as it is, with the soft line ends of quoted-printable taken out, and in a mail in what that says.

@@ -5,7 +5,9 @@ mod asked;
 mod brake;
 mod customer;
 mod guard;
+mod html_of;
 mod imap;
+mod links;
 mod reason;
 mod refused;
 mod webhook;
@@ -132,6 +134,10 @@ impl Composer<'_> {
             MailKind::Undeliverable => self.undeliverable(&mut letter, row, &matter).await?,
             MailKind::Braked => self.braked(&mut letter, row, &matter).await?,
             MailKind::Webhook => self.webhook(&mut letter, row, &matter).await?,
+        }
+        if guard::is_for_customers(row.kind) && letter.text.len() <= html_of::MOST {
+            let pictures: Vec<_> = letter.pictures.iter().map(|p| (p.placeholder.clone(), p.id.clone())).collect();
+            letter.html = Some(html_of::html_of(&letter.text, &pictures)).filter(|html| html.len() <= 4 * html_of::MOST);
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;

@@ -2,6 +2,7 @@
 
 use crate::desk::audience::is_named;
 use crate::model::Address;
+use crate::model::address::written;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Notify;
 use crate::model::ticket::MessageKind;
@@ -39,10 +40,10 @@ fn of_notification(matter: &Matter) -> &'static str {
     }
 }
 
-/// A mailbox's address as the id of a list (RFC 2919 §2): `support.example.com`.
+/// A mailbox's address as the id of a list (RFC 2919 §2): `support.example.com`, a domain beyond ASCII as A-labels.
 pub(super) fn list_id(address: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '.' };
-    address.to_ascii_lowercase().chars().map(plain).collect()
+    written(address).to_ascii_lowercase().chars().map(plain).collect()
 }
 
 #[cfg(test)]
@@ -52,6 +53,7 @@ mod tests {
     #[test]
     fn a_list_has_the_name_of_its_mailbox() {
         assert_eq!(list_id("Support@Desk.test"), "support.desk.test");
+        assert_eq!(list_id("Hilfe@Bücher.test"), "hilfe.xn--bcher-kva.test");
         assert_eq!(list_id("hilfe+ö>\r\n@desk.test"), "hilfe......desk.test");
     }
 }

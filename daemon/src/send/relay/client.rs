@@ -360,11 +360,13 @@ fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Res
 
 /// MAIL: a refused size is about this mail for good. Any other lasting refusal of a relay may be about our sender or its
 /// configuration, which somebody can mend: this mail waits, and others with another sender go on. That of a stranger is for good.
+/// The reply says where it was given: whatever its code, it is not about the recipient.
 fn mail_refused(answer: &Answer, straight: bool) -> Outcome {
+    let refused = |temporary| Outcome::Recipient { temporary, reply: format!("MAIL: {answer}") };
     match answer {
-        a if straight && a.is_permanent() && a.code != 530 => refused(a),
-        a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a),
-        a if a.is_permanent() && a.code != 530 => Outcome::Recipient { temporary: true, reply: a.to_string() },
+        a if straight && a.is_permanent() && a.code != 530 => refused(false),
+        a if a.is_temporary() || a.code == 552 || a.has_status("5.3.4") => refused(a.is_temporary()),
+        a if a.is_permanent() && a.code != 530 => refused(true),
         a => Fault::refused("MAIL", a).into(),
     }
 }

@@ -132,6 +132,7 @@ async fn who_is_to_blame_depends_on_the_stage() {
         ("greeting", "450 later", "destination"),
         ("EHLO", "450 later", "destination"),
         ("MAIL", "450 4.7.1 later", "temporary"),
+        ("MAIL", "550 5.1.1 no such user", "temporary"),
         ("MAIL", "550 5.7.1 sender", "temporary"),
         ("MAIL", "530 5.7.0 authenticate", "destination"),
         ("MAIL", "552 too big", "permanent"),
@@ -158,6 +159,7 @@ async fn who_is_to_blame_depends_on_the_stage() {
         assert_eq!(got, expected, "{stage}: {reply}: {outcome:?}");
         let one_line = reply.replace("\r\n550", "");
         let verbatim = one_line.replacen('-', " ", usize::from(reply.contains('\n')));
+        assert_eq!(said.starts_with("MAIL: "), stage == "MAIL", "what is said of us is not taken for said of the recipient: {said}");
         assert!(said.contains(&verbatim) || reply == "no SMTP", "{said} does not say {verbatim}");
     }
 }

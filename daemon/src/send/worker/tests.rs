@@ -88,6 +88,29 @@ async fn what_waits_for_an_agent_who_is_disabled_is_dropped() {
 }
 
 #[tokio::test]
+async fn who_waits_behind_a_late_answer_is_late_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (opened, node) = desk(folder.path()).await;
+    let (store, now, hour) = (&opened.store, opened.clock.now(), 3_600_000);
+    // Without a message it can't be composed, and waits.
+    let answer = |hours: i64| NewOutbox { kind: MailKind::Answer, created_at: now - hours * hour, ..help(now) };
+    let outbox = vec![answer(6), answer(5), answer(1)];
+    store.run(Cmd::Commit(Box::new(Changes { at: now, outbox, ..Changes::default() }))).await.unwrap();
+    let exit = Exit::new(&Relay::Maildir(folder.path().join("out")), "desk.example").unwrap();
+    let beat = watch::Sender::new(Instant::now());
+    let sender = sender(&opened, node, folder.path(), exit, beat.subscribe());
+    let Done::Outbox(rows) = store.run(Cmd::ClaimOutbox { node, now, limit: 9, away: Vec::new() }).await.unwrap() else { panic!("none") };
+    assert_eq!(rows.len(), 1, "the others wait for the first");
+    let exit = Arc::clone(sender.exits.borrow().main());
+    assert!(sender.one(rows[0].clone(), &exit, "", CancellationToken::new()).await);
+    let mut rows = store.outbox(None, None, 9).await.unwrap().items;
+    rows.sort_by_key(|row| row.id);
+    assert_eq!(rows.iter().map(|row| row.told_late).collect::<Vec<_>>(), [true, true, false]);
+    assert!(rows.iter().all(|row| row.state == OutboxState::Waiting));
+    opened.store.close().await;
+}
+
+#[tokio::test]
 async fn another_way_out_is_not_left_alone_for_what_the_last_one_said() {
     let folder = tempfile::tempdir().unwrap();
     let (opened, node) = desk(folder.path()).await;

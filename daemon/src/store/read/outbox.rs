@@ -31,6 +31,16 @@ impl Store {
         Ok(Page::cut(items, limit, |o| o.id.to_string()))
     }
 
+    /// Answers that have waited behind a mail of their lane since `before` (ms) or longer, and whose authors do not know.
+    pub async fn outbox_behind(&self, id: OutboxId, before: i64, limit: i64) -> Result<Vec<OutboxRow>, StoreError> {
+        let sql = Sql::Made(format!(
+            "{SELECT} WHERE lane = (SELECT p.lane FROM outbox p WHERE p.id = $1) AND id > $1 AND state IN ('waiting', 'claimed') AND state = 'waiting'
+            AND kind = 'answer' AND told_late = 0 AND created_at <= $2 ORDER BY id LIMIT $3"
+        ));
+        let mut read = self.glance().await?;
+        read.conn().all(sql, vec![id.into(), before.into(), limit.into()]).await?.iter().map(outbox::row).collect()
+    }
+
     /// One mail.
     pub async fn outbox_row(&self, id: OutboxId) -> Result<Option<OutboxRow>, StoreError> {
         let mut read = self.glance().await?;

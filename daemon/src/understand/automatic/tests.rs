@@ -42,7 +42,12 @@ fn people_are_people() {
 
 #[test]
 fn modifiers_only_silence() {
-    for header in ["From: no-reply@x.test", "From: ann@x.test\nX-Auto-Response-Suppress: OOF, DR", "From: ann@x.test\nX-Loop: z"] {
+    for header in [
+        "From: no-reply@x.test",
+        "From: ann@x.test\nX-Auto-Response-Suppress: OOF, DR",
+        "From: ann@x.test\nX-AutoReply-Loop: y",
+        "From: ann@x.test\nX-Loop: z",
+    ] {
         let mail = understand(format!("{header}\n\nHello\n").as_bytes(), &Limits::default());
         assert!(mail.facts.no_ack && mail.automatic.is_none(), "{header}");
     }

@@ -16,6 +16,9 @@ use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
 use crate::understand::MARKER;
 
+use super::super::super::letter::Picture;
+use super::super::html_of::html_of;
+
 const ANN: Reader = Some(PersonId(7));
 
 fn book() -> Book {
@@ -61,6 +64,10 @@ fn file(name: &str, content_type: &str, bytes: Vec<u8>) -> Part {
     Part { meta, bytes }
 }
 
+fn picture(part: Part) -> Picture {
+    Picture { placeholder: "[image: a.png]".into(), id: "1.a@desk.localhost".into(), part }
+}
+
 fn stopped(book: &Book, letter: &Letter, vouched: bool) -> Option<String> {
     let staff = [jane()];
     objection(letter, &Inside { book, staff: &staff }, ANN, vouched, "")
@@ -86,6 +93,30 @@ fn what_an_author_may_vouch_for_is_stopped_until_they_do() {
     assert!(stopped(&book, &named, true).is_some());
     let desk = Letter { desk_address: Some("x@y.test".into()), ..letter(&book) };
     assert!(stopped(&book, &desk, true).is_some());
+}
+
+#[test]
+fn the_html_part_is_looked_at_as_the_text_is() {
+    let book = book();
+    let only_html = |text: &str| Letter { html: Some(html_of(text, &[])), ..letter(&book) };
+    let note = signed(&book, Purpose::Note, 12, 1);
+    for text in [format!("{NOTE_LABEL} {note}"), format!("mailto:{note}"), format!("> {note}"), format!("x\n> > a {note} b")] {
+        assert!(stopped(&book, &only_html(&text), true).is_some(), "a signed address, whoever vouches: {text}");
+    }
+    for text in
+        ["Write to jane@agents.test.", "mailto:jd@home.test", "  > jd@home.test", MARKER, "Answer: x@y.test", &format!("{NOTE_LABEL} yes")]
+    {
+        assert!(stopped(&book, &only_html(text), false).is_some(), "{text}");
+        assert_eq!(stopped(&book, &only_html(text), true), None, "{text}");
+    }
+    for text in ["> I wrote to jane@agents.test", "Well:\n> > mailto:jd@home.test\nno", &letter(&book).text] {
+        assert_eq!(stopped(&book, &only_html(text), false), None, "the customer's own words: {text}");
+    }
+    let behind = "</blockquote>\n<p>jane@agents.test</p><blockquote>";
+    for html in [format!("<blockquote>x{behind}"), behind.to_owned(), format!("<blockquote>{behind}y</blockquote>")] {
+        let letter = Letter { html: Some(html), ..letter(&book) };
+        assert!(stopped(&book, &letter, false).is_some(), "{:?}", letter.html);
+    }
 }
 
 #[test]
@@ -123,7 +154,7 @@ proptest! {
         subject in 1..20_i64,
         person in 1..20_i64,
         how in 0..6_u8,
-        place in 0..9_u8,
+        place in 0..12_u8,
         around in "[ -~\n]{0,40}",
         forged in any::<bool>(),
     ) {
@@ -142,6 +173,9 @@ proptest! {
             0 => Letter { text: format!("{}\n{text}", good.text), ..good },
             1 => Letter { text: format!("> {text}"), ..good },
             2 => Letter { html: Some(text), ..good },
+            10 => Letter { pictures: vec![picture(file("a.png", "image/png", text.into_bytes()))], ..good },
+            11 => Letter { pictures: vec![picture(file(&text, "image/png", Vec::new()))], ..good },
+            9 => Letter { html: Some(html_of(&text, &[])), ..good },
             3 => Letter { subject: text, ..good },
             4 => Letter { references: vec![text], ..good },
             5 => Letter { reply_to: Some(address), ..good },

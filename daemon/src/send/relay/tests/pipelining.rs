@@ -94,7 +94,7 @@ async fn a_354_for_nobody_is_answered_by_a_lone_dot() {
 async fn nobody_gets_an_empty_mail() {
     // The sender is refused and the recipient taken: a dot would be a mail.
     let (outcome, heard) = delivered(with(batch(&["450 4.1.0 not now", "250 b", "354 go"]), &[Stay])).await;
-    assert_eq!(outcome, Outcome::Recipient { temporary: true, reply: "450 4.1.0 not now".into() });
+    assert_eq!(outcome, Outcome::Recipient { temporary: true, reply: "MAIL: 450 4.1.0 not now".into() });
     assert!(!heard.contains("\r\n.\r\n"), "{heard}");
 }
 
@@ -118,7 +118,7 @@ async fn fewer_replies_than_commands_hold_nobody_for_ever() {
         let (port, heard) = server(with(batch(replies), &[Stay])).await;
         let outcome = exit(port).with_timeouts(timeouts).deliver("1", SENDER, ANN, MAIL, &Fence::default()).await;
         let silent = matches!(&outcome, Outcome::Destination { reply } | Outcome::Recipient { temporary: true, reply }
-            if reply.contains("nothing within") || reply == "550 no");
+            if reply.contains("nothing within") || reply == "MAIL: 550 no");
         let refused = matches!(&outcome, Outcome::Recipient { temporary: false, reply } if reply == "550 no");
         assert!(silent || refused, "{replies:?}: {outcome:?}");
         assert!(!heard.await.unwrap().contains("Subject"), "{replies:?}");

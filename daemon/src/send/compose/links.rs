@@ -1,0 +1,134 @@
+//! What of a line is a link, and what stands for a picture.
+
+/// A stretch of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Piece<'t> {
+    /// Words.
+    Text(&'t str),
+    /// An address that can be followed, as it is written.
+    Link(&'t str),
+    /// What may stand for a picture: `[image: name.png]`.
+    Mark(&'t str),
+}
+
+/// How the placeholder of a picture begins.
+const MARK: &str = "[image: ";
+
+/// What addresses begin with, and how many octets stand before the colon.
+const SCHEMES: [(&str, &str); 3] = [("https", "//"), ("http", "//"), ("mailto", "")];
+
+/// The stretches of a line, in order and without gaps.
+pub(super) fn pieces(line: &str) -> Vec<Piece<'_>> {
+    let mut found = Vec::new();
+    let mut from = 0;
+    for (at, c) in line.match_indices([':', '[']) {
+        let next = if at < from {
+            None
+        } else if c == ":" {
+            link(line, from, at)
+        } else {
+            mark(line, at)
+        };
+        if let Some((begin, end, piece)) = next {
+            found.extend(line.get(from..begin).filter(|text| !text.is_empty()).map(Piece::Text));
+            found.push(piece);
+            from = end;
+        }
+    }
+    found.extend(line.get(from..).filter(|text| !text.is_empty()).map(Piece::Text));
+    found
+}
+
+fn mark(line: &str, at: usize) -> Option<(usize, usize, Piece<'_>)> {
+    let rest = line.get(at..)?;
+    let inner = rest.strip_prefix(MARK)?;
+    // The next bracket ends it, whichever it is: so nothing is looked at twice.
+    let end = inner.find(['[', ']']).filter(|end| inner.get(*end..).is_some_and(|rest| rest.starts_with(']')))?;
+    let end = MARK.len() + end + 1;
+    Some((at, at + end, Piece::Mark(rest.get(..end)?)))
+}
+
+/// The address around a colon, if it is one.
+fn link(line: &str, from: usize, colon: usize) -> Option<(usize, usize, Piece<'_>)> {
+    let (head, tail) = (line.get(from..colon)?, line.get(colon + 1..)?);
+    let is = |(scheme, then): &&(&str, &str)| {
+        let at = head.len().checked_sub(scheme.len());
+        at.and_then(|at| head.get(at..)).is_some_and(|word| word.eq_ignore_ascii_case(scheme)) && tail.starts_with(then)
+    };
+    let (scheme, then) = SCHEMES.iter().find(is)?;
+    let begin = colon - scheme.len();
+    // Not the end of a longer word.
+    if line.get(..begin)?.chars().next_back().is_some_and(char::is_alphanumeric) {
+        return None;
+    }
+    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`{}|\\^".contains(c);
+    let target = tail.get(..tail.find(ends).unwrap_or(tail.len()))?;
+    let target = without_end(target);
+    let body = target.strip_prefix(then)?;
+    let leads = if then.is_empty() { body.contains('@') } else { body.starts_with(|c: char| c.is_alphanumeric() || c == '[') };
+    let end = colon + 1 + target.len();
+    leads.then(|| line.get(begin..end).map(|link| (begin, end, Piece::Link(link)))).flatten()
+}
+
+/// Without what ends a sentence, and brackets that were opened before it.
+fn without_end(target: &str) -> &str {
+    let count = |c: char| target.matches(c).count();
+    let mut closing = [(')', count(')').saturating_sub(count('('))), (']', count(']').saturating_sub(count('[')))];
+    let mut kept = target;
+    while let Some(last) = kept.chars().next_back() {
+        let spare = closing.iter_mut().find(|(c, left)| *c == last && *left > 0);
+        if let Some((_, left)) = spare {
+            *left -= 1;
+        } else if !".,;:!?'*_~…»”’".contains(last) {
+            break;
+        }
+        kept = kept.get(..kept.len() - last.len_utf8()).unwrap_or_default();
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn links(line: &str) -> Vec<&str> {
+        let found = pieces(line).into_iter().filter_map(|piece| match piece {
+            Piece::Link(target) => Some(target),
+            _ => None,
+        });
+        found.collect()
+    }
+
+    #[test]
+    fn what_can_be_followed_is_a_link_without_the_end_of_its_sentence() {
+        for (line, want) in [
+            ("See https://x.test/a?b=1&c=2.", "https://x.test/a?b=1&c=2"),
+            ("(http://x.test/a_(b))", "http://x.test/a_(b)"),
+            ("<HTTPS://x.test/>", "HTTPS://x.test/"),
+            ("here:https://x.test/[1]]!", "https://x.test/[1]"),
+            ("write to mailto:ann@x.test?subject=a, please", "mailto:ann@x.test?subject=a"),
+            ("https://bücher.test/ä…", "https://bücher.test/ä"),
+            ("https://[2001:db8::1]/x", "https://[2001:db8::1]/x"),
+        ] {
+            assert_eq!(links(line), [want], "{line}");
+        }
+        for line in
+            ["xhttp://x.test", "http://", "http:// x", "mailto:", "javascript:alert(1)", "https:x", "data:text/html,x", "https://..."]
+        {
+            assert!(links(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn placeholders_are_told_from_other_brackets() {
+        let line = "a [image: b.png] [c] [image: [image: d.png] [image: e";
+        let want = [
+            Piece::Text("a "),
+            Piece::Mark("[image: b.png]"),
+            Piece::Text(" [c] [image: "),
+            Piece::Mark("[image: d.png]"),
+            Piece::Text(" [image: e"),
+        ];
+        assert_eq!(pieces(line), want);
+    }
+}
