@@ -131,7 +131,7 @@ pub(super) fn dkim(data: &[u8]) {
     let before = [data, b"; p=ABCD="].concat();
     let behind = [b"v=DKIM1; p=ABCD=;", data].concat();
     assert!(publishes(&before, "ABCD=") && publishes(&behind, "ABCD="));
-    assert!(!publishes(data, "\0"), "no record has white space or controls in its key");
+    assert!(!publishes(data, " "), "white space is no part of a key");
 }
 
 /// A relay's word on who wrote a mail: comments say nothing, and nobody ends somebody else's quotation.
@@ -139,7 +139,8 @@ pub(super) fn results(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let text: String = text.chars().take(2_000).collect();
     match stated(&text) {
-        None => assert_eq!(stated(&format!("{text}; dmarc=pass header.from=x.test")), None),
+        // Nothing is open where nothing was said.
+        None => assert!(!text.contains(['"', '(', '\\']) || stated(&format!("{text}; dmarc=pass header.from=x.test")).is_none()),
         Some((by, statements)) => {
             assert!(statements.len() <= 100 && by.as_ref().is_none_or(|by| !by.chars().any(char::is_whitespace)));
             for (method, _, properties) in &statements {
