@@ -5,6 +5,7 @@ use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 mod mended;
 mod shifted;
+mod wide;
 
 pub use mended::undoubled;
 
@@ -21,11 +22,16 @@ pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
 /// Like [`decode`], with all controls left in, and nothing mended that can be read as it stands: what is compared as an
 /// address must be what others read.
 pub fn decode_raw(bytes: &[u8], label: Option<&str>) -> String {
+    let label = label.map(bare);
+    // Its mark begins like the one of UTF-16.
+    if let Some(text) = wide::utf32(bytes, label.as_deref()).or_else(|| wide::cesu(bytes)) {
+        return text;
+    }
     if let Some((encoding, skip)) = Encoding::for_bom(bytes) {
         let (text, _) = encoding.decode_without_bom_handling(bytes.get(skip..).unwrap_or_default());
         return text.into_owned();
     }
-    let Some(label) = label.map(bare) else { return guess(bytes) };
+    let Some(label) = label else { return guess(bytes) };
     if let Some(text) = shifted::decode(bytes, &label) {
         return text;
     }
@@ -60,7 +66,7 @@ fn named(label: &str) -> Option<&'static Encoding> {
             "windows-1252"
         }
         "latin9" | "latin-9" | "iso-8859-15-euro" => "iso-8859-15",
-        "utf8mb4" | "utf-8-mac" | "utf_8" | "utf8-mac" | "utf-8n" | "cp65001" | "65001" => "utf-8",
+        "utf8mb4" | "utf-8-mac" | "utf_8" | "utf8-mac" | "utf-8n" | "cp65001" | "65001" | "cesu-8" | "cscesu-8" | "cesu8" => "utf-8",
         "utf16" | "utf-16" | "unicode" | "ucs-2" | "iso-10646-ucs-2" => "utf-16be",
         "win-1251" | "cp-1251" | "win1251" => "windows-1251",
         other => other,
