@@ -22,6 +22,10 @@ pub struct Body {
     pub html_text: Option<String>,
     /// The first link of the HTML that shows another host than the one it leads to.
     pub false_link: Option<FalseLink>,
+    /// The first host of a link that mixes letters of several scripts.
+    pub odd_host: Option<String>,
+    /// What a calendar says, in a line: it stands above the text, and below the writer's own words.
+    pub invitation: Option<String>,
     /// Parts that are not the body, in order; a named text that is the only one is both.
     pub attachments: Vec<usize>,
     /// Parts that are the body as plain text, in order.
@@ -55,6 +59,7 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
         let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
         let rich = markup.as_deref().map(html_text::read).map(|reading| {
             body.false_link = body.false_link.take().or(reading.false_link);
+            body.odd_host = body.odd_host.take().or(reading.odd_host);
             reading.lines
         });
         if htmls {
@@ -80,16 +85,20 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
             body.lines.extend(lines);
         }
     }
-    if let Some(line) = found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())) {
-        let above = [TextLine { text: line, ..TextLine::default() }, TextLine::default()];
-        body.lines.splice(..0, above.into_iter().take(if body.lines.is_empty() { 1 } else { 2 }));
-    }
     body.cut = shorten(&mut body.lines, limits.text_size);
     body.text = html_text::join(&body.lines);
+    invite(&mut body, found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())));
     body.html = htmls.then_some(html);
     shorten(&mut shadow, limits.text_size);
     body.html_text = (texts && htmls).then(|| html_text::join(&shadow));
     body
+}
+
+/// Adds what a calendar says, if nothing of the kind is there.
+pub fn invite(body: &mut Body, line: Option<String>) {
+    let Some(line) = line.filter(|_| body.invitation.is_none()) else { return };
+    body.text = if body.text.is_empty() { line.clone() } else { format!("{line}\n\n{}", body.text) };
+    body.invitation = Some(line);
 }
 
 /// The lines of text that stand in `raw` behind its header, without any tree: for a mail that is too much to take apart.
@@ -104,7 +113,7 @@ pub fn unread(raw: &[u8], limits: &Limits) -> Body {
 pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limits: &Limits) {
     let plain = text.filter(|t| !t.trim().is_empty());
     let rich = html.as_deref().map(html_text::read).map(|reading| {
-        body.false_link = reading.false_link;
+        (body.false_link, body.odd_host) = (reading.false_link, reading.odd_host);
         reading.lines
     });
     body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html_text::join);

@@ -32,6 +32,8 @@ pub struct Reading {
     pub lines: Vec<TextLine>,
     /// The first link that shows another host than the one it leads to.
     pub false_link: Option<FalseLink>,
+    /// The first host of a link that mixes letters of several scripts.
+    pub odd_host: Option<String>,
 }
 
 /// The lines of `html`.
@@ -55,7 +57,7 @@ pub fn read(html: &str) -> Reading {
         }
     }
     walker.break_line();
-    Reading { lines: walker.lines, false_link: walker.false_link }
+    Reading { lines: walker.lines, false_link: walker.false_link, odd_host: walker.odd_host }
 }
 
 /// The lines as one text.
@@ -81,6 +83,7 @@ struct Walker<'a> {
     holder: Cow<'a, str>,
     nested: usize,
     link: Option<Link>,
+    odd_host: Option<String>,
     false_link: Option<FalseLink>,
     /// The open lists: the number of the next item, where they are numbered.
     lists: Vec<Option<usize>>,
@@ -285,7 +288,7 @@ impl<'a> Walker<'a> {
         let web =
             |t: &&str| t.len() <= TARGET && (t.starts_with("http://") || t.starts_with("https://")) && !t.contains(char::is_whitespace);
         let Some(target) = target.as_deref().map(str::trim) else { return };
-        let host = if self.false_link.is_none() { doubts::host(target, true) } else { None };
+        let host = if self.false_link.is_none() || self.odd_host.is_none() { doubts::host(target, true) } else { None };
         self.link = Some(Link { target: web(&target).then(|| target.to_owned()), host, from: self.line.len() });
     }
 
@@ -293,6 +296,8 @@ impl<'a> Walker<'a> {
     fn linked(&mut self) {
         let Some(Link { target, host, from }) = self.link.take() else { return };
         let words = self.line.get(from..).unwrap_or_default().trim();
+        self.odd_host =
+            self.odd_host.take().or_else(|| host.clone().into_iter().chain(doubts::host(words, false)).find(|h| doubts::is_odd_host(h)));
         self.false_link = self.false_link.take().or_else(|| FalseLink::of(words, host?));
         if let Some(target) = target.filter(|target| !words.is_empty() && !says(words, target)) {
             self.line.push_str(&format!(" <{target}>"));

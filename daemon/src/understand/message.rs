@@ -13,8 +13,8 @@ use super::mime::{self, Tree};
 use super::prescan::prescan;
 use super::reply::{self, Context, Split};
 use super::{absence, addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
-use crate::model::Understood;
 use crate::model::understood::{Attachment, Automatic, Facts};
+use crate::model::{Understood, address};
 
 /// Longest name of a sender that is kept as data, in characters.
 const ORIGINAL_NAME: usize = 512;
@@ -126,13 +126,15 @@ fn envelope(headers: &Headers, limits: &Limits) -> Understood {
 
 fn warn(out: &mut Understood, headers: &Headers) {
     let mixed = out.from.as_ref().and_then(|f| f.name.as_deref()).is_some_and(doubts::mixes_scripts);
-    let mut add = |odd: bool, text: &str| {
-        if odd {
+    let odd = out.from.as_ref().and_then(|f| address::split(&f.address)).is_some_and(|(_, domain)| doubts::is_odd_host(domain));
+    let mut add = |is_so: bool, text: &str| {
+        if is_so {
             out.warnings.push(text.to_owned());
         }
     };
     add(!headers.has("from"), "there is no From field");
     add(headers.has("date") && out.date.is_none(), "the Date field names no date");
+    add(odd, "the domain of the author's address mixes letters of several scripts in a word");
     add(mixed, "the author's name mixes letters of several scripts in a word");
     add(headers.junk > 0, "the header holds lines that are no fields");
     for name in ["subject", "message-id", "date", "to", "reply-to", "content-type", "in-reply-to", "references"] {
@@ -142,8 +144,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
         out.warnings.push(problem.clone());
     }
     let claims = |name: &str, address: &str| {
-        name.split(|c: char| c.is_whitespace() || "<>()\"',".contains(c))
-            .any(|w| crate::model::address::is_plain(w) && !w.eq_ignore_ascii_case(address))
+        name.split(|c: char| c.is_whitespace() || "<>()\"',".contains(c)).any(|w| address::is_plain(w) && !w.eq_ignore_ascii_case(address))
     };
     if let Some(from) = &mut out.from
         && from.name.as_deref().is_some_and(|name| claims(name, &from.address))
@@ -233,14 +234,15 @@ fn unpacked(file: tnef::File, cids: &[String], limits: &Limits) -> Part {
     Part { meta, bytes: file.bytes }
 }
 
-/// A mail whose words are only in what Outlook packed has them from there.
+/// A mail whose words, or whose invitation, are only in what Outlook packed has them from there.
 fn unpack_text(tree: &Tree, body: &mut Body, limits: &Limits) {
-    if !body.text.trim().is_empty() || body.html.is_some() {
-        return;
-    }
+    let has_words = !body.text.trim().is_empty() || body.html.is_some();
     let mut contents = body.attachments.iter().filter_map(|i| tree.parts.get(*i)).filter_map(|part| packed(part, &part.bytes(), limits));
-    if let Some(content) = contents.find(|c| c.text.is_some() || c.html.is_some()) {
-        body::replace(body, content.text, content.html, limits);
+    if let Some(content) = contents.find(|c| c.text.is_some() || c.html.is_some() || c.event.is_some()) {
+        if !has_words {
+            body::replace(body, content.text, content.html, limits);
+        }
+        body::invite(body, content.event.map(|event| event.line()));
     }
 }
 
@@ -278,7 +280,13 @@ fn classify(out: &mut Understood, tree: &Tree, headers: &Headers, body: &Body, l
 }
 
 fn split(out: &Understood, body: &mut Body) -> Split {
-    reply::split(std::mem::take(&mut body.lines), Context { forwarded: forwarded::is_forward_subject(&out.subject) })
+    let context = Context { forwarded: forwarded::is_forward_subject(&out.subject) };
+    let split = reply::split(std::mem::take(&mut body.lines), context);
+    // Below the writer's own words: an agent's may begin with commands.
+    match &body.invitation {
+        Some(line) => split.with(line),
+        None => split,
+    }
 }
 
 /// The mail that is attached whole tells more than its words in ours.
@@ -297,7 +305,7 @@ fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits, files
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
-    out.warnings.extend(doubts::of_body(&body.text, body.false_link, body.html_text.as_deref()));
+    out.warnings.extend(doubts::of_body(&body.text, body.false_link, body.odd_host, body.html_text.as_deref()));
     out.text = body.text;
     out.reply_text = split.reply;
     out.quoted_text = split.quoted;

@@ -36,6 +36,24 @@ pub struct Split {
     pub forward: Option<(Block, usize)>,
 }
 
+impl Split {
+    /// The same with a line of ours below the writer's own words.
+    pub fn with(mut self, line: &str) -> Self {
+        let own = |one: &Line| matches!(one.kind, LineKind::Own | LineKind::Inline) && !is_blank(&one.text);
+        let at = self.lines.iter().rposition(own).map_or(0, |last| last + 1);
+        let blank = Line { kind: LineKind::Own, text: String::new() };
+        let said = Line { kind: LineKind::Own, text: line.to_owned() };
+        self.lines.splice(at..at, if at == 0 { vec![said] } else { vec![blank, said] });
+        self.reply = if self.reply.is_empty() { line.to_owned() } else { format!("{}\n\n{line}", self.reply) };
+        if let Some((_, begins)) = &mut self.forward
+            && *begins >= at
+        {
+            *begins += if at == 0 { 1 } else { 2 };
+        }
+        self
+    }
+}
+
 /// Takes a text apart.
 pub fn split(lines: Vec<TextLine>, context: Context) -> Split {
     let quoted = marked(&lines);

@@ -1,8 +1,12 @@
 //! winmail.dat: what Outlook packs instead of MIME (MS-OXTNEF). One flat pass over length-prefixed records; a mail inside
 //! is an attachment, never opened, and a record that is longer than what is left ends the pass.
 
+use self::event::Meeting;
+use super::calendar::Event;
 use super::rtf;
 use super::{charset, limits::Limits};
+
+mod event;
 
 /// Most attachments that are taken out.
 const MOST: usize = 50;
@@ -16,6 +20,8 @@ pub struct Content {
     pub text: Option<String>,
     /// Its HTML, if it has any.
     pub html: Option<String>,
+    /// The meeting that it is, if it is one.
+    pub event: Option<Event>,
     /// The files.
     pub files: Vec<File>,
     /// Whether all records could be read.
@@ -85,7 +91,8 @@ pub fn read(raw: &[u8], limits: &Limits) -> Option<Content> {
         return None;
     }
     cursor.u16()?;
-    let mut reader = Reader { limits, content: Content::default(), codepage: "windows-1252".to_owned(), rtf: None };
+    let mut reader =
+        Reader { limits, content: Content::default(), codepage: "windows-1252".to_owned(), rtf: None, meeting: Meeting::default() };
     reader.content.complete = reader.records(&mut cursor).is_some();
     Some(reader.finish())
 }
@@ -95,6 +102,7 @@ struct Reader<'l> {
     content: Content,
     codepage: String,
     rtf: Option<Vec<u8>>,
+    meeting: Meeting,
 }
 
 impl Reader<'_> {
@@ -118,6 +126,8 @@ impl Reader<'_> {
             0x9007 => {
                 self.codepage = data.get(..4).and_then(|b| b.try_into().ok()).map(|b| codepage(u32::from_le_bytes(b))).unwrap_or_default()
             }
+            0x8004 => self.meeting.subject(&self.text8(data)),
+            0x8008 => self.meeting.class(&self.text8(data)),
             0x800c => {
                 let text = self.text8(data);
                 self.content.text.get_or_insert(text);
@@ -145,6 +155,14 @@ impl Reader<'_> {
         charset::decode(data.get(..end).unwrap_or_default(), Some(&self.codepage))
     }
 
+    /// Text of a property of this type.
+    fn unicode_or_8(&self, kind: u16, value: &[u8]) -> String {
+        match kind {
+            0x1f => charset::decode(value, Some("utf-16le")).trim_end_matches('\0').to_owned(),
+            _ => self.text8(value),
+        }
+    }
+
     /// A list of MAPI properties (MS-OXTNEF §2.1.3.4).
     fn properties(&mut self, data: &[u8], of_file: bool) {
         let mut cursor = Cursor(data);
@@ -158,10 +176,16 @@ impl Reader<'_> {
 
     fn property(&mut self, cursor: &mut Cursor, of_file: bool) -> Option<()> {
         let (kind, id) = (cursor.u16()?, cursor.u16()?);
+        let mut number = Some(u32::from(id));
         if id >= 0x8000 {
-            cursor.take(16)?;
+            let set = cursor.take(16)?;
+            number = None;
             match cursor.u32()? {
-                0 => cursor.take(4)?,
+                0 => {
+                    let four = cursor.take(4)?;
+                    number = event::named(set, u32::from_le_bytes(four.try_into().ok()?));
+                    four
+                }
                 _ => {
                     let length = cursor.size()?;
                     cursor.padded(length)?
@@ -188,15 +212,17 @@ impl Reader<'_> {
             if sized {
                 self.value(id, base, value, of_file);
             }
+            match number.filter(|_| !of_file) {
+                Some(number) if sized && Meeting::wants_text(number) => self.meeting.text(number, &self.unicode_or_8(base, value)),
+                Some(number) if !sized => self.meeting.number(number, value),
+                _ => {}
+            }
         }
         Some(())
     }
 
     fn value(&mut self, id: u16, kind: u16, value: &[u8], of_file: bool) {
-        let text = || match kind {
-            0x1f => charset::decode(value, Some("utf-16le")).trim_end_matches('\0').to_owned(),
-            _ => self.text8(value),
-        };
+        let text = || self.unicode_or_8(kind, value);
         if !of_file {
             match id {
                 0x1000 => self.content.text = Some(text()),
@@ -232,6 +258,7 @@ impl Reader<'_> {
         {
             self.content.text = Some(rtf::text(rtf, self.limits.text_size));
         }
+        self.content.event = self.meeting.event();
         self.content
     }
 }
@@ -284,6 +311,24 @@ mod tests {
         assert_eq!((content.text.as_deref(), content.complete), (Some("hello"), true));
         let file = content.files.first().unwrap();
         assert_eq!((file.name.as_deref(), file.bytes.as_slice()), (Some("äb"), b"data".as_slice()));
+    }
+
+    #[test]
+    fn a_meeting_is_known() {
+        let named = |kind: u16, number: u32, value: &[u8]| {
+            let set = [0x02, 0x20, 0x06, 0, 0, 0, 0, 0, 0xc0, 0, 0, 0, 0, 0, 0, 0x46];
+            [&kind.to_le_bytes()[..], &[0x05, 0x80], &set, &[0; 4], &number.to_le_bytes(), value].concat()
+        };
+        let noon = ((1_795_262_400i64 + 11_644_473_600) * 10_000_000).to_le_bytes();
+        let properties = [&3u32.to_le_bytes()[..], &named(0x40, 0x820d, &noon), &named(0x0b, 0x8223, &[1, 0, 0, 0])].concat();
+        let place = named(0x1e, 0x8208, &[1, 0, 0, 0, 5, 0, 0, 0, b'R', b'o', b'o', b'm', 0, 0, 0, 0]);
+        let raw = stream(&[
+            record(1, 0x7_8008, b"IPM.Microsoft Schedule.MtgReq\0"),
+            record(1, 0x1_8004, b"Tea\0"),
+            record(1, 0x6_9003, &[properties, place].concat()),
+        ]);
+        let event = read(&raw, &Limits::default()).unwrap().event.unwrap();
+        assert_eq!(event.line(), "[Invitation: Tea; when: 2026-11-21 12:00 UTC; where: Room; repeats]");
     }
 
     #[test]
