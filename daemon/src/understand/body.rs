@@ -28,8 +28,8 @@ pub struct Body {
     pub invitation: Option<String>,
     /// Parts that are not the body, in order; a named text that is the only one is both.
     pub attachments: Vec<usize>,
-    /// Parts that are the body as plain text, in order.
-    pub texts: Vec<usize>,
+    /// Files that stood in the plain text, each with its name as written.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Whether something was cut.
     pub cut: bool,
 }
@@ -50,12 +50,13 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
     }
     let mut body = Body { attachments: found.attachments, ..Body::default() };
     body.attachments.sort_unstable();
-    body.texts = found.pieces.iter().filter_map(|p| p.text).filter(|i| !body.attachments.contains(i)).collect();
     let texts = found.pieces.iter().any(|p| p.text.is_some());
     let htmls = found.pieces.iter().any(|p| p.html.is_some());
     let (mut html, mut shadow) = (String::new(), Vec::new());
     for piece in &found.pieces {
-        let plain = piece.text.and_then(|i| tree.parts.get(i)).map(plain_lines);
+        let text = piece.text.and_then(|i| tree.parts.get(i));
+        let files = if piece.text.is_none_or(|i| body.attachments.contains(&i)) { &mut Vec::new() } else { &mut body.files };
+        let plain = text.map(|part| plain_lines(part, files));
         let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
         let rich = markup.as_deref().map(html_text::read).map(|reading| {
             body.false_link = body.false_link.take().or(reading.false_link);
@@ -249,10 +250,13 @@ fn leaf(part: &Part, index: usize, alternative: bool, found: &mut Found) {
     }
 }
 
-/// The lines of a text part; flowed ones are joined (RFC 3676).
-fn plain_lines(part: &Part) -> Vec<TextLine> {
+/// The lines of a text part; flowed ones are joined (RFC 3676). Files that stand in it are taken out.
+fn plain_lines(part: &Part, files: &mut Vec<(String, Vec<u8>)>) -> Vec<TextLine> {
     let text = match uuencode::of(part) {
-        Some((rest, _)) => charset::decode(&rest, part.kind.get("charset")),
+        Some((rest, found)) => {
+            files.extend(found.into_iter().map(|file| (charset::decode(&file.name, part.kind.get("charset")), file.bytes)));
+            charset::decode(&rest, part.kind.get("charset"))
+        }
         None => part.text(),
     };
     if part.kind.value == "text/enriched" || part.kind.value == "text/richtext" {
@@ -336,7 +340,7 @@ mod tests {
     fn a_named_text_is_the_body_where_nothing_else_is() {
         let named = "Content-Type: text/plain; name=a.txt\nContent-Disposition: inline; filename=a.txt\n\nnamed";
         let b = body(&multipart("mixed", &[named, "Content-Type: image/png\n\nx"]));
-        assert_eq!((b.text.as_str(), b.attachments.as_slice(), b.texts.len()), ("named", [1, 2].as_slice(), 0));
+        assert_eq!((b.text.as_str(), b.attachments.as_slice(), b.files.len()), ("named", [1, 2].as_slice(), 0));
         let b = body(&multipart("mixed", &["\nwords", named]));
         assert_eq!((b.text.as_str(), b.attachments.as_slice()), ("words", [2].as_slice()));
     }
@@ -350,6 +354,7 @@ mod tests {
 
     #[test]
     fn uuencoded_files_are_not_text() {
+        assert_eq!(body("\nHi\nbegin 644 a.txt\n#0V%T\n`\nend\nbye\n").files, [("a.txt".to_owned(), b"Cat".to_vec())]);
         assert_eq!(body("\nHi\nbegin 644 a.txt\n#0V%T\n`\nend\nbye\n").text.trim_end(), "Hi\nbye");
         assert_eq!(body("\n=ybegin line=128 size=3 name=a\nxyz\n=yend size=3\n").text.lines().count(), 3);
     }

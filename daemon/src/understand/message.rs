@@ -12,7 +12,7 @@ use super::limits::Limits;
 use super::mime::{self, Tree};
 use super::prescan::prescan;
 use super::reply::{self, Context, Split};
-use super::{absence, addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
+use super::{absence, addresses, dates, ids, language, names, params, tnef, words, wrappers};
 use crate::model::understood::{Attachment, Automatic, Facts};
 use crate::model::{Understood, address};
 
@@ -58,7 +58,7 @@ pub fn parts(raw: &[u8], limits: &Limits) -> Vec<Part> {
     let tree = mime::tree(raw, limits);
     let mut body = body::read(&tree, limits);
     unpack_text(&tree, &mut body, limits);
-    attachments(&tree, &body, limits)
+    attachments(&tree, &mut body, limits)
 }
 
 fn read(tree: &Tree, limits: &Limits) -> Understood {
@@ -69,7 +69,7 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     let mut out = envelope(headers, limits);
     out.warnings.extend(tree.warnings.iter().cloned());
     out.warnings.extend(wrappers::warnings(tree, &body.text));
-    let parts = attachments(tree, &body, limits);
+    let parts = attachments(tree, &mut body, limits);
     let files: Vec<String> = parts.iter().map(|part| fingerprint::file(&part.bytes, &part.meta.sha256)).collect();
     out.attachments = parts.into_iter().map(|part| part.meta).collect();
     sanitize(&mut out, &body, limits);
@@ -155,7 +155,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
     }
 }
 
-fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
+fn attachments(tree: &Tree, body: &mut Body, limits: &Limits) -> Vec<Part> {
     let mut out = Vec::new();
     let cids = body.html.as_deref().map(content_ids).unwrap_or_default();
     for part in body.attachments.iter().filter_map(|i| tree.parts.get(*i)) {
@@ -186,13 +186,8 @@ fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
             bytes,
         });
     }
-    for part in body.texts.iter().filter_map(|i| tree.parts.get(*i)) {
-        let files = uuencode::of(part).map(|(_, files)| files).unwrap_or_default();
-        out.extend(files.into_iter().map(|file| {
-            let name = charset::decode(&file.name, part.kind.get("charset"));
-            unpacked(tnef::File::new(name, file.bytes), &[], limits)
-        }));
-    }
+    let texts = std::mem::take(&mut body.files);
+    out.extend(texts.into_iter().map(|(name, bytes)| unpacked(tnef::File::new(name, bytes), &[], limits)));
     out
 }
 
