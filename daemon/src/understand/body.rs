@@ -1,10 +1,13 @@
 //! Which parts are the body, and its text.
 
+use super::calendar;
 use super::doubts::FalseLink;
-use super::html_text::{self, TextLine};
+use super::html;
+use super::html::text::TextLine;
 use super::limits::Limits;
+use super::mime::charset;
+use super::mime::uuencode;
 use super::mime::{Part, Tree};
-use super::{calendar, charset, uuencode};
 
 /// Most lines of text that are kept.
 const LINES: usize = 50_000;
@@ -58,7 +61,7 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
         let files = if piece.text.is_none_or(|i| body.attachments.contains(&i)) { &mut Vec::new() } else { &mut body.files };
         let plain = text.map(|part| plain_lines(part, files));
         let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
-        let rich = markup.as_deref().map(html_text::read).map(|reading| {
+        let rich = markup.as_deref().map(html::text::read).map(|reading| {
             body.false_link = body.false_link.take().or(reading.false_link);
             body.odd_host = body.odd_host.take().or(reading.odd_host);
             reading.lines
@@ -87,11 +90,11 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
         }
     }
     body.cut = shorten(&mut body.lines, limits.text_size);
-    body.text = html_text::join(&body.lines);
+    body.text = html::text::join(&body.lines);
     invite(&mut body, found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())));
     body.html = htmls.then_some(html);
     shorten(&mut shadow, limits.text_size);
-    body.html_text = (texts && htmls).then(|| html_text::join(&shadow));
+    body.html_text = (texts && htmls).then(|| html::text::join(&shadow));
     body
 }
 
@@ -107,20 +110,20 @@ pub fn unread(raw: &[u8], limits: &Limits) -> Body {
     let most = raw.get(..limits.text_size).unwrap_or(raw);
     let mut lines = to_lines(&charset::decode(most, None));
     let cut = shorten(&mut lines, limits.text_size) || raw.len() > most.len();
-    Body { text: html_text::join(&lines), lines, cut, ..Body::default() }
+    Body { text: html::text::join(&lines), lines, cut, ..Body::default() }
 }
 
 /// Gives a body without words the ones that were found elsewhere.
 pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limits: &Limits) {
     let plain = text.filter(|t| !t.trim().is_empty());
-    let rich = html.as_deref().map(html_text::read).map(|reading| {
+    let rich = html.as_deref().map(html::text::read).map(|reading| {
         (body.false_link, body.odd_host) = (reading.false_link, reading.odd_host);
         reading.lines
     });
-    body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html_text::join);
+    body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html::text::join);
     body.lines = plain.as_deref().map(to_lines).or(rich).unwrap_or_default();
     body.cut |= shorten(&mut body.lines, limits.text_size);
-    body.text = html_text::join(&body.lines);
+    body.text = html::text::join(&body.lines);
     body.html = html;
 }
 
@@ -129,7 +132,7 @@ fn to_lines(text: &str) -> Vec<TextLine> {
 }
 
 fn escaped(lines: &[TextLine]) -> String {
-    let text = html_text::join(lines).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = html::text::join(lines).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<div>{}</div>", text.replace('\n', "<br>"))
 }
 
@@ -260,7 +263,7 @@ fn plain_lines(part: &Part, files: &mut Vec<(String, Vec<u8>)>) -> Vec<TextLine>
         None => part.text(),
     };
     if part.kind.value == "text/enriched" || part.kind.value == "text/richtext" {
-        return html_text::lines(&text.replace("<<", "&lt;"));
+        return html::text::lines(&text.replace("<<", "&lt;"));
     }
     match part.kind.get("format") {
         Some(f) if f.eq_ignore_ascii_case("flowed") => unflow(&text, part.kind.get("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes"))),

@@ -110,11 +110,11 @@ fn longer_words(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::understand::html_text;
+    use crate::understand::html;
 
     #[test]
     fn a_link_that_shows_another_host() {
-        let shown = |html: &str| html_text::read(html).false_link.map(|link| format!("{} {}", link.shown, link.leads));
+        let shown = |html: &str| html::text::read(html).false_link.map(|link| format!("{} {}", link.shown, link.leads));
         let link = "<a href=\"https://evil.test/x\">https://www.<b>bank</b>.example/login</a>";
         assert_eq!(shown(link).as_deref(), Some("bank.example evil.test"));
         for html in [
@@ -127,7 +127,7 @@ mod tests {
         ] {
             assert_eq!(shown(html), None, "{html}");
         }
-        let odd = |html: &str| html_text::read(html).odd_host;
+        let odd = |html: &str| html::text::read(html).odd_host;
         assert_eq!(odd("<a href=https://a.test>x</a><a href=https://xn--pypal-4ve.com/>y</a>").as_deref(), Some("xn--pypal-4ve.com"));
         assert_eq!(odd("<a href=https://a.test>https://p\u{430}ypal.com</a>").as_deref(), Some("p\u{430}ypal.com"));
         assert_eq!(shown("<a href=https://a.co.uk>https://b.co.uk</a>").as_deref(), Some("b.co.uk a.co.uk"));

@@ -1,18 +1,27 @@
 //! From bytes to the whole value: each room file reads its part, here they are put together.
 
 use super::automatic;
+use super::automatic::absence;
+use super::automatic::bounce;
 use super::body::{self, Body};
-use super::bounce;
 use super::doubts;
+use super::fields::addresses;
+use super::fields::dates;
+use super::fields::ids;
 use super::fingerprint::{self, sha256_hex};
-use super::forwarded;
-use super::headers::{self, Headers};
 use super::html::SafeHtml;
+use super::language;
 use super::limits::Limits;
+use super::mime::headers::{self, Headers};
+use super::mime::params;
+use super::mime::prescan::prescan;
+use super::mime::tnef;
+use super::mime::words;
+use super::mime::wrappers;
 use super::mime::{self, Tree};
-use super::prescan::prescan;
+use super::names;
+use super::reply::forwarded;
 use super::reply::{self, Context, Split};
-use super::{absence, addresses, dates, ids, language, names, params, tnef, words, wrappers};
 use crate::model::understood::{Attachment, Automatic, Facts};
 use crate::model::{Understood, address};
 
