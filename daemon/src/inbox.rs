@@ -95,6 +95,18 @@ impl Receipt {
 }
 
 impl Draft {
+    /// One of no inbox, for what is small.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn loose() -> Self {
+        Self { folder: PathBuf::new(), memory: Vec::new(), file: None, len: 0 }
+    }
+
+    /// What is in memory of it.
+    #[cfg(any(test, fuzzing))]
+    pub(crate) fn memory(&self) -> &[u8] {
+        &self.memory
+    }
+
     /// Adds bytes.
     ///
     /// # Errors

@@ -58,7 +58,7 @@ const CRATES: [(&str, &str); 7] = [
     ("rusqlite", "daemon/src/store/"),
     ("sqlx", "daemon/src/store/"),
     ("tantivy", "indexer/src/"),
-    ("ammonia", "daemon/src/understand/html.rs"),
+    ("ammonia", "daemon/src/understand/html/safe.rs"),
     ("mail_parser", "daemon/src/understand/"),
     ("axum", "daemon/src/http/"),
     ("clap", "daemon/src/cli/"),
@@ -143,6 +143,37 @@ fn rooms_use_only_what_their_row_names() {
     }
     assert!(uses > 200, "only {uses} uses were seen");
     assert!(wrong.is_empty(), "{} uses against the table:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The rooms of `understand/`, and those that each may use; `body` and `message` put together what they say.
+const UNDERSTAND: [(&str, &[&str]); 5] = [
+    ("html", &[]),
+    ("mime", &[]),
+    ("fields", &["mime"]),
+    ("automatic", &["mime", "fields"]),
+    ("reply", &["html", "mime", "fields", "body"]),
+];
+
+#[test]
+fn the_rooms_of_understanding_lie_in_layers() {
+    let (mut wrong, mut uses) = (Vec::new(), 0);
+    for (room, may) in UNDERSTAND {
+        let place = format!("daemon/src/understand/{room}/");
+        for source in sources().iter().filter(|source| source.path.starts_with(&place)) {
+            for line in &source.lines {
+                for rest in code(line).split("crate::understand::").skip(1) {
+                    let used = rest.split(|c: char| !c.is_ascii_lowercase()).next().unwrap_or("");
+                    let is_room = used == "body" || used == "message" || UNDERSTAND.iter().any(|(name, _)| *name == used);
+                    uses += usize::from(is_room);
+                    if is_room && used != room && !may.contains(&used) {
+                        wrong.push(format!("{}: {room} may not use {used}: {}", source.path, line.trim()));
+                    }
+                }
+            }
+        }
+    }
+    assert!(uses > 10, "only {uses} uses were seen");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 /// The rooms that a line names as `crate::room`, also of `use crate::{a, b::c}`.

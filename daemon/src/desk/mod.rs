@@ -29,6 +29,8 @@ mod mail;
 pub mod message_id;
 mod opening;
 mod orders;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod pictures;
 pub mod probe;
 pub mod quiet;

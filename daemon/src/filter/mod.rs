@@ -6,6 +6,8 @@
 
 mod breaker;
 mod codec;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod reply;
 mod session;
 mod subject;

@@ -2,6 +2,10 @@
 //! here go through the seeds, and through what comes of them by small damage.
 
 mod mail;
+mod people;
+mod pieces;
+mod servers;
+mod smtp;
 #[cfg(test)]
 mod tests;
 
@@ -13,7 +17,7 @@ use crate::desk::token::KeyRing;
 type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 10] = [
+pub const TARGETS: [(&str, Target); 26] = [
     ("mail", mail::whole),
     ("headers", mail::headers),
     ("text", mail::text),
@@ -24,6 +28,22 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("tnef", mail::tnef),
     ("query", query),
     ("token", token),
+    ("smtp_command", smtp::command),
+    ("smtp_line", smtp::line),
+    ("smtp_content", smtp::content),
+    ("smtp", smtp::sessions),
+    ("lmtp", smtp::lmtp),
+    ("proxy", smtp::proxy),
+    ("imap", servers::imap),
+    ("oauth", servers::oauth),
+    ("milter", servers::milter),
+    ("relay", servers::relay),
+    ("policy", servers::policy),
+    ("dkim", servers::dkim),
+    ("results", servers::results),
+    ("address", people::address),
+    ("commands", people::commands),
+    ("request", people::request),
 ];
 
 /// Gives the bytes to the target of this name.

@@ -17,6 +17,8 @@ mod messages;
 mod metrics;
 mod numbers;
 mod outbox;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod page;
 mod problem;
 mod rate;

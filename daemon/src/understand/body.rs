@@ -1,10 +1,13 @@
 //! Which parts are the body, and its text.
 
+use super::calendar;
 use super::doubts::FalseLink;
-use super::html_text::{self, TextLine};
+use super::html;
+use super::html::text::TextLine;
 use super::limits::Limits;
+use super::mime::charset;
+use super::mime::uuencode;
 use super::mime::{Part, Tree};
-use super::{calendar, charset, uuencode};
 
 /// Most lines of text that are kept.
 const LINES: usize = 50_000;
@@ -22,10 +25,14 @@ pub struct Body {
     pub html_text: Option<String>,
     /// The first link of the HTML that shows another host than the one it leads to.
     pub false_link: Option<FalseLink>,
+    /// The first host of a link that mixes letters of several scripts.
+    pub odd_host: Option<String>,
+    /// What a calendar says, in a line: it stands above the text, and below the writer's own words.
+    pub invitation: Option<String>,
     /// Parts that are not the body, in order; a named text that is the only one is both.
     pub attachments: Vec<usize>,
-    /// Parts that are the body as plain text, in order.
-    pub texts: Vec<usize>,
+    /// Files that stood in the plain text, each with its name as written.
+    pub files: Vec<(String, Vec<u8>)>,
     /// Whether something was cut.
     pub cut: bool,
 }
@@ -46,15 +53,17 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
     }
     let mut body = Body { attachments: found.attachments, ..Body::default() };
     body.attachments.sort_unstable();
-    body.texts = found.pieces.iter().filter_map(|p| p.text).filter(|i| !body.attachments.contains(i)).collect();
     let texts = found.pieces.iter().any(|p| p.text.is_some());
     let htmls = found.pieces.iter().any(|p| p.html.is_some());
     let (mut html, mut shadow) = (String::new(), Vec::new());
     for piece in &found.pieces {
-        let plain = piece.text.and_then(|i| tree.parts.get(i)).map(plain_lines);
+        let text = piece.text.and_then(|i| tree.parts.get(i));
+        let files = if piece.text.is_none_or(|i| body.attachments.contains(&i)) { &mut Vec::new() } else { &mut body.files };
+        let plain = text.map(|part| plain_lines(part, files));
         let markup = piece.html.and_then(|i| tree.parts.get(i)).map(Part::text);
-        let rich = markup.as_deref().map(html_text::read).map(|reading| {
+        let rich = markup.as_deref().map(html::text::read).map(|reading| {
             body.false_link = body.false_link.take().or(reading.false_link);
+            body.odd_host = body.odd_host.take().or(reading.odd_host);
             reading.lines
         });
         if htmls {
@@ -80,23 +89,27 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
             body.lines.extend(lines);
         }
     }
-    if let Some(line) = found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())) {
-        let above = [TextLine { text: line, ..TextLine::default() }, TextLine::default()];
-        body.lines.splice(..0, above.into_iter().take(if body.lines.is_empty() { 1 } else { 2 }));
-    }
     body.cut = shorten(&mut body.lines, limits.text_size);
-    body.text = html_text::join(&body.lines);
+    body.text = html::text::join(&body.lines);
+    invite(&mut body, found.calendar.and_then(|i| tree.parts.get(i)).and_then(|part| calendar::line(&part.text())));
     body.html = htmls.then_some(html);
     shorten(&mut shadow, limits.text_size);
-    body.html_text = (texts && htmls).then(|| html_text::join(&shadow));
+    body.html_text = (texts && htmls).then(|| html::text::join(&shadow));
     body
 }
 
 /// The lines of the HTML with its pictures in them.
 pub fn pictured(body: &Body, limits: &Limits) -> Vec<TextLine> {
-    let mut lines = body.html.as_deref().map(html_text::pictured).unwrap_or_default();
+    let mut lines = body.html.as_deref().map(html::text::pictured).unwrap_or_default();
     shorten(&mut lines, limits.text_size);
     lines
+}
+
+/// Adds what a calendar says, if nothing of the kind is there.
+pub fn invite(body: &mut Body, line: Option<String>) {
+    let Some(line) = line.filter(|_| body.invitation.is_none()) else { return };
+    body.text = if body.text.is_empty() { line.clone() } else { format!("{line}\n\n{}", body.text) };
+    body.invitation = Some(line);
 }
 
 /// The lines of text that stand in `raw` behind its header, without any tree: for a mail that is too much to take apart.
@@ -104,20 +117,20 @@ pub fn unread(raw: &[u8], limits: &Limits) -> Body {
     let most = raw.get(..limits.text_size).unwrap_or(raw);
     let mut lines = to_lines(&charset::decode(most, None));
     let cut = shorten(&mut lines, limits.text_size) || raw.len() > most.len();
-    Body { text: html_text::join(&lines), lines, cut, ..Body::default() }
+    Body { text: html::text::join(&lines), lines, cut, ..Body::default() }
 }
 
 /// Gives a body without words the ones that were found elsewhere.
 pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limits: &Limits) {
     let plain = text.filter(|t| !t.trim().is_empty());
-    let rich = html.as_deref().map(html_text::read).map(|reading| {
-        body.false_link = reading.false_link;
+    let rich = html.as_deref().map(html::text::read).map(|reading| {
+        (body.false_link, body.odd_host) = (reading.false_link, reading.odd_host);
         reading.lines
     });
-    body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html_text::join);
+    body.html_text = rich.as_deref().filter(|_| plain.is_some()).map(html::text::join);
     body.lines = plain.as_deref().map(to_lines).or(rich).unwrap_or_default();
     body.cut |= shorten(&mut body.lines, limits.text_size);
-    body.text = html_text::join(&body.lines);
+    body.text = html::text::join(&body.lines);
     body.html = html;
 }
 
@@ -126,7 +139,7 @@ fn to_lines(text: &str) -> Vec<TextLine> {
 }
 
 fn escaped(lines: &[TextLine]) -> String {
-    let text = html_text::join(lines).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = html::text::join(lines).replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     format!("<div>{}</div>", text.replace('\n', "<br>"))
 }
 
@@ -247,14 +260,17 @@ fn leaf(part: &Part, index: usize, alternative: bool, found: &mut Found) {
     }
 }
 
-/// The lines of a text part; flowed ones are joined (RFC 3676).
-fn plain_lines(part: &Part) -> Vec<TextLine> {
+/// The lines of a text part; flowed ones are joined (RFC 3676). Files that stand in it are taken out.
+fn plain_lines(part: &Part, files: &mut Vec<(String, Vec<u8>)>) -> Vec<TextLine> {
     let text = match uuencode::of(part) {
-        Some((rest, _)) => charset::decode(&rest, part.kind.get("charset")),
+        Some((rest, found)) => {
+            files.extend(found.into_iter().map(|file| (charset::decode(&file.name, part.kind.get("charset")), file.bytes)));
+            charset::decode(&rest, part.kind.get("charset"))
+        }
         None => part.text(),
     };
     if part.kind.value == "text/enriched" || part.kind.value == "text/richtext" {
-        return html_text::lines(&text.replace("<<", "&lt;"));
+        return html::text::lines(&text.replace("<<", "&lt;"));
     }
     match part.kind.get("format") {
         Some(f) if f.eq_ignore_ascii_case("flowed") => unflow(&text, part.kind.get("delsp").is_some_and(|d| d.eq_ignore_ascii_case("yes"))),
@@ -334,7 +350,7 @@ mod tests {
     fn a_named_text_is_the_body_where_nothing_else_is() {
         let named = "Content-Type: text/plain; name=a.txt\nContent-Disposition: inline; filename=a.txt\n\nnamed";
         let b = body(&multipart("mixed", &[named, "Content-Type: image/png\n\nx"]));
-        assert_eq!((b.text.as_str(), b.attachments.as_slice(), b.texts.len()), ("named", [1, 2].as_slice(), 0));
+        assert_eq!((b.text.as_str(), b.attachments.as_slice(), b.files.len()), ("named", [1, 2].as_slice(), 0));
         let b = body(&multipart("mixed", &["\nwords", named]));
         assert_eq!((b.text.as_str(), b.attachments.as_slice()), ("words", [2].as_slice()));
     }
@@ -348,6 +364,7 @@ mod tests {
 
     #[test]
     fn uuencoded_files_are_not_text() {
+        assert_eq!(body("\nHi\nbegin 644 a.txt\n#0V%T\n`\nend\nbye\n").files, [("a.txt".to_owned(), b"Cat".to_vec())]);
         assert_eq!(body("\nHi\nbegin 644 a.txt\n#0V%T\n`\nend\nbye\n").text.trim_end(), "Hi\nbye");
         assert_eq!(body("\n=ybegin line=128 size=3 name=a\nxyz\n=yend size=3\n").text.lines().count(), 3);
     }

@@ -7,43 +7,56 @@ use crate::model::text::one_line;
 /// Most lines that are looked at.
 const LINES: usize = 2_000;
 /// Longest value in characters.
-const VALUE: usize = 300;
+pub const VALUE: usize = 300;
 
 /// What the first event of a calendar says.
-#[derive(Debug, Default)]
-struct Event {
-    method: String,
-    summary: String,
-    organizer: String,
-    start: String,
-    end: String,
-    place: String,
-    rule: bool,
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Event {
+    /// What is done with it (RFC 5546 §1.4), upper case.
+    pub method: String,
+    /// Its title.
+    pub summary: String,
+    /// Who invites.
+    pub organizer: String,
+    /// When it begins, as people write it; empty when it does not say.
+    pub start: String,
+    /// When it ends.
+    pub end: String,
+    /// Where it is.
+    pub place: String,
+    /// Whether it repeats.
+    pub rule: bool,
 }
 
 /// The line; `None` when there is no event.
 pub fn line(text: &str) -> Option<String> {
-    let event = read(text)?;
-    let what = match event.method.as_str() {
-        "CANCEL" => "Cancelled",
-        "REPLY" => "Answer to an invitation",
-        "COUNTER" => "Another time proposed",
-        "PUBLISH" => "Event",
-        _ => "Invitation",
-    };
-    let mut out = format!("[{what}: {}", if event.summary.is_empty() { "no title" } else { &event.summary });
-    let when = [event.start.as_str(), event.end.as_str()].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" to ");
-    for (before, value) in [("; when: ", when.as_str()), ("; where: ", &event.place), ("; from: ", &event.organizer)] {
-        if !value.is_empty() {
-            out.push_str(before);
-            out.push_str(value);
+    read(text).map(|event| event.line())
+}
+
+impl Event {
+    /// All of it in one line.
+    pub fn line(&self) -> String {
+        let what = match self.method.as_str() {
+            "CANCEL" => "Cancelled",
+            "REPLY" => "Answer to an invitation",
+            "COUNTER" => "Another time proposed",
+            "PUBLISH" => "Event",
+            _ => "Invitation",
+        };
+        let mut out = format!("[{what}: {}", if self.summary.is_empty() { "no title" } else { &self.summary });
+        let when = [self.start.as_str(), self.end.as_str()].into_iter().filter(|t| !t.is_empty()).collect::<Vec<_>>().join(" to ");
+        for (before, value) in [("; when: ", when.as_str()), ("; where: ", self.place.as_str()), ("; from: ", self.organizer.as_str())] {
+            if !value.is_empty() {
+                out.push_str(before);
+                out.push_str(value);
+            }
         }
+        if self.rule {
+            out.push_str("; repeats");
+        }
+        out.push(']');
+        out
     }
-    if event.rule {
-        out.push_str("; repeats");
-    }
-    out.push(']');
-    Some(out)
 }
 
 fn read(text: &str) -> Option<Event> {

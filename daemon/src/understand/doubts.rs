@@ -1,6 +1,7 @@
 //! What in a body or a name looks like a trick: a link that shows one host and leads to another, letters of several
-//! scripts in one word, a text part and an HTML part that say different things.
+//! scripts in one word or in a host, a text part and an HTML part that say different things.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 /// Octets and words of the beginning of each part that are compared.
@@ -10,8 +11,11 @@ const MOST_WORDS: usize = 200;
 const WORDS: usize = 12;
 
 /// The warnings about a body, a sentence each.
-pub fn of_body(text: &str, link: Option<FalseLink>, html_text: Option<&str>) -> Vec<String> {
+pub fn of_body(text: &str, link: Option<FalseLink>, host: Option<String>, html_text: Option<&str>) -> Vec<String> {
     let mut out = Vec::new();
+    if let Some(host) = host {
+        out.push(format!("a link leads to {host}, where letters of several scripts stand in a word"));
+    }
     if let Some(FalseLink { shown, leads }) = link {
         out.push(format!("a link shows {shown} and leads to {leads}"));
     }
@@ -26,6 +30,17 @@ pub fn mixes_scripts(name: &str) -> bool {
     let latin = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{c0}'..='\u{24f}');
     let alike = |c: char| matches!(c, '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}' | '\u{531}'..='\u{587}' | '\u{13a0}'..='\u{13ff}');
     name.split(|c: char| !c.is_alphabetic()).any(|word| word.contains(latin) && word.contains(alike))
+}
+
+/// Whether a host mixes scripts in a word once its labels are read as people see them (RFC 5890 §2.3.2.1).
+pub fn is_odd_host(host: &str) -> bool {
+    host.len() <= 253 && mixes_scripts(&letters(host))
+}
+
+/// A host as people see it.
+fn letters(host: &str) -> Cow<'_, str> {
+    let is_coded = host.as_bytes().windows(4).any(|four| four.eq_ignore_ascii_case(b"xn--"));
+    if is_coded || !host.is_ascii() { Cow::Owned(idna::domain_to_unicode(host).0) } else { Cow::Borrowed(host) }
 }
 
 /// A link whose words are another host than the one it leads to.
@@ -65,7 +80,8 @@ fn same_owner(a: &str, b: &str) -> bool {
         let take = if labels.get(1).is_some_and(|l| l.len() <= 3) && labels.len() > 2 { 3 } else { 2 };
         labels.into_iter().take(take).collect::<Vec<_>>().join(".")
     };
-    a == b || owner(a) == owner(b)
+    let (a, b) = (letters(a), letters(b));
+    a == b || owner(&a) == owner(&b)
 }
 
 /// Whether hardly a fifth of the longer words of one text stand in the other, too.
@@ -94,11 +110,11 @@ fn longer_words(text: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::understand::html_text;
+    use crate::understand::html;
 
     #[test]
     fn a_link_that_shows_another_host() {
-        let shown = |html: &str| html_text::read(html).false_link.map(|link| format!("{} {}", link.shown, link.leads));
+        let shown = |html: &str| html::text::read(html).false_link.map(|link| format!("{} {}", link.shown, link.leads));
         let link = "<a href=\"https://evil.test/x\">https://www.<b>bank</b>.example/login</a>";
         assert_eq!(shown(link).as_deref(), Some("bank.example evil.test"));
         for html in [
@@ -107,15 +123,23 @@ mod tests {
             "<a href=https://count.test/r>read on at bank.example now</a>",
             "<a href=https://count.test/r>Readme.md</a>",
             "<a href=mailto:a@b.test>https://c.test</a>",
+            "<a href=https://xn--bcher-kva.test/>https://www.bücher.test</a>",
         ] {
             assert_eq!(shown(html), None, "{html}");
         }
+        let odd = |html: &str| html::text::read(html).odd_host;
+        assert_eq!(odd("<a href=https://a.test>x</a><a href=https://xn--pypal-4ve.com/>y</a>").as_deref(), Some("xn--pypal-4ve.com"));
+        assert_eq!(odd("<a href=https://a.test>https://p\u{430}ypal.com</a>").as_deref(), Some("p\u{430}ypal.com"));
         assert_eq!(shown("<a href=https://a.co.uk>https://b.co.uk</a>").as_deref(), Some("b.co.uk a.co.uk"));
     }
 
     #[test]
     fn scripts_in_one_word() {
         assert!(mixes_scripts("P\u{430}ypal") && mixes_scripts("Ann \u{391}cme"));
+        assert!(is_odd_host("www.xn--pypal-4ve.com") && is_odd_host("p\u{430}ypal.com") && is_odd_host("XN--PYPAL-4VE.com"));
+        assert!(
+            !is_odd_host("xn--bcher-kva.test") && !is_odd_host("xn--e1afmkfd.xn--p1ai") && !is_odd_host("xn--") && !is_odd_host("a.test")
+        );
         assert!(!mixes_scripts("Анна (Acme)") && !mixes_scripts("Łukasz Żak") && !mixes_scripts("山田 Taro"));
     }
 

@@ -1,20 +1,29 @@
 //! From bytes to the whole value: each room file reads its part, here they are put together.
 
 use super::automatic;
+use super::automatic::absence;
+use super::automatic::bounce;
 use super::body::{self, Body};
-use super::bounce;
 use super::doubts;
+use super::fields::addresses;
+use super::fields::dates;
+use super::fields::ids;
 use super::fingerprint::{self, sha256_hex};
-use super::forwarded;
-use super::headers::{self, Headers};
 use super::html::SafeHtml;
+use super::language;
 use super::limits::Limits;
+use super::mime::headers::{self, Headers};
+use super::mime::params;
+use super::mime::prescan::prescan;
+use super::mime::tnef;
+use super::mime::words;
+use super::mime::wrappers;
 use super::mime::{self, Tree};
-use super::prescan::prescan;
+use super::names;
+use super::reply::forwarded;
 use super::reply::{self, Context, Split};
-use super::{absence, addresses, charset, dates, ids, language, names, params, tnef, uuencode, words, wrappers};
-use crate::model::Understood;
 use crate::model::understood::{Attachment, Automatic, Facts};
+use crate::model::{Understood, address};
 
 /// Longest name of a sender that is kept as data, in characters.
 const ORIGINAL_NAME: usize = 512;
@@ -58,7 +67,7 @@ pub fn parts(raw: &[u8], limits: &Limits) -> Vec<Part> {
     let tree = mime::tree(raw, limits);
     let mut body = body::read(&tree, limits);
     unpack_text(&tree, &mut body, limits);
-    attachments(&tree, &body, limits)
+    attachments(&tree, &mut body, limits)
 }
 
 fn read(tree: &Tree, limits: &Limits) -> Understood {
@@ -69,7 +78,7 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     let mut out = envelope(headers, limits);
     out.warnings.extend(tree.warnings.iter().cloned());
     out.warnings.extend(wrappers::warnings(tree, &body.text));
-    let parts = attachments(tree, &body, limits);
+    let parts = attachments(tree, &mut body, limits);
     let files: Vec<String> = parts.iter().map(|part| fingerprint::file(&part.bytes, &part.meta.sha256)).collect();
     out.attachments = parts.into_iter().map(|part| part.meta).collect();
     sanitize(&mut out, &body, limits);
@@ -130,13 +139,15 @@ fn envelope(headers: &Headers, limits: &Limits) -> Understood {
 
 fn warn(out: &mut Understood, headers: &Headers) {
     let mixed = out.from.as_ref().and_then(|f| f.name.as_deref()).is_some_and(doubts::mixes_scripts);
-    let mut add = |odd: bool, text: &str| {
-        if odd {
+    let odd = out.from.as_ref().and_then(|f| address::split(&f.address)).is_some_and(|(_, domain)| doubts::is_odd_host(domain));
+    let mut add = |is_so: bool, text: &str| {
+        if is_so {
             out.warnings.push(text.to_owned());
         }
     };
     add(!headers.has("from"), "there is no From field");
     add(headers.has("date") && out.date.is_none(), "the Date field names no date");
+    add(odd, "the domain of the author's address mixes letters of several scripts in a word");
     add(mixed, "the author's name mixes letters of several scripts in a word");
     add(headers.junk > 0, "the header holds lines that are no fields");
     for name in ["subject", "message-id", "date", "to", "reply-to", "content-type", "in-reply-to", "references"] {
@@ -146,8 +157,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
         out.warnings.push(problem.clone());
     }
     let claims = |name: &str, address: &str| {
-        name.split(|c: char| c.is_whitespace() || "<>()\"',".contains(c))
-            .any(|w| crate::model::address::is_plain(w) && !w.eq_ignore_ascii_case(address))
+        name.split(|c: char| c.is_whitespace() || "<>()\"',".contains(c)).any(|w| address::is_plain(w) && !w.eq_ignore_ascii_case(address))
     };
     if let Some(from) = &mut out.from
         && from.name.as_deref().is_some_and(|name| claims(name, &from.address))
@@ -158,7 +168,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
     }
 }
 
-fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
+fn attachments(tree: &Tree, body: &mut Body, limits: &Limits) -> Vec<Part> {
     let mut out = Vec::new();
     let cids = body.html.as_deref().map(content_ids).unwrap_or_default();
     for part in body.attachments.iter().filter_map(|i| tree.parts.get(*i)) {
@@ -189,13 +199,8 @@ fn attachments(tree: &Tree, body: &Body, limits: &Limits) -> Vec<Part> {
             bytes,
         });
     }
-    for part in body.texts.iter().filter_map(|i| tree.parts.get(*i)) {
-        let files = uuencode::of(part).map(|(_, files)| files).unwrap_or_default();
-        out.extend(files.into_iter().map(|file| {
-            let name = charset::decode(&file.name, part.kind.get("charset"));
-            unpacked(tnef::File::new(name, file.bytes), &[], limits)
-        }));
-    }
+    let texts = std::mem::take(&mut body.files);
+    out.extend(texts.into_iter().map(|(name, bytes)| unpacked(tnef::File::new(name, bytes), &[], limits)));
     out
 }
 
@@ -237,14 +242,15 @@ fn unpacked(file: tnef::File, cids: &[String], limits: &Limits) -> Part {
     Part { meta, bytes: file.bytes }
 }
 
-/// A mail whose words are only in what Outlook packed has them from there.
+/// A mail whose words, or whose invitation, are only in what Outlook packed has them from there.
 fn unpack_text(tree: &Tree, body: &mut Body, limits: &Limits) {
-    if !body.text.trim().is_empty() || body.html.is_some() {
-        return;
-    }
+    let has_words = !body.text.trim().is_empty() || body.html.is_some();
     let mut contents = body.attachments.iter().filter_map(|i| tree.parts.get(*i)).filter_map(|part| packed(part, &part.bytes(), limits));
-    if let Some(content) = contents.find(|c| c.text.is_some() || c.html.is_some()) {
-        body::replace(body, content.text, content.html, limits);
+    if let Some(content) = contents.find(|c| c.text.is_some() || c.html.is_some() || c.event.is_some()) {
+        if !has_words {
+            body::replace(body, content.text, content.html, limits);
+        }
+        body::invite(body, content.event.map(|event| event.line()));
     }
 }
 
@@ -282,7 +288,13 @@ fn classify(out: &mut Understood, tree: &Tree, headers: &Headers, body: &Body, l
 }
 
 fn split(out: &Understood, body: &mut Body) -> Split {
-    reply::split(std::mem::take(&mut body.lines), Context { forwarded: forwarded::is_forward_subject(&out.subject) })
+    let context = Context { forwarded: forwarded::is_forward_subject(&out.subject) };
+    let split = reply::split(std::mem::take(&mut body.lines), context);
+    // Below the writer's own words: an agent's may begin with commands.
+    match &body.invitation {
+        Some(line) => split.with(line),
+        None => split,
+    }
 }
 
 /// The mail that is attached whole tells more than its words in ours.
@@ -301,7 +313,7 @@ fn finish(out: &mut Understood, body: Body, split: Split, limits: &Limits, files
     if body.cut {
         out.warnings.push("the text was too long and is cut".to_owned());
     }
-    out.warnings.extend(doubts::of_body(&body.text, body.false_link, body.html_text.as_deref()));
+    out.warnings.extend(doubts::of_body(&body.text, body.false_link, body.odd_host, body.html_text.as_deref()));
     out.text = body.text;
     out.reply_text = split.reply;
     out.quoted_text = split.quoted;

@@ -6,6 +6,8 @@
 
 mod align;
 mod budget;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod results;
 mod signatures;
 mod subject;

@@ -13,6 +13,8 @@ mod leash;
 mod login;
 mod names;
 mod oauth;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod pace;
 mod response;
 mod session;

@@ -3,6 +3,8 @@
 
 mod answer;
 mod kept;
+#[cfg(any(test, fuzzing))]
+pub(super) mod outside;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -208,7 +208,7 @@ fn day(date: &[u8]) -> Option<String> {
 }
 
 /// `1:3,7` as numbers, at most `most`.
-fn expand(set: &str, most: usize) -> Option<Vec<u32>> {
+pub(super) fn expand(set: &str, most: usize) -> Option<Vec<u32>> {
     let mut out = Vec::new();
     for range in set.split(',') {
         let (first, last) = range.split_once(':').unwrap_or((range, range));

@@ -5,6 +5,8 @@ mod command;
 mod data;
 mod line;
 mod listen;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod path;
 mod reply;
 pub(super) mod session;

@@ -149,6 +149,11 @@ impl<G: Gate, D: Door> Session<G, D> {
             Box::pin(self.implicit_tls()).await?;
         }
         self.greet().await?;
+        self.converse().await
+    }
+
+    /// Everything behind the greeting.
+    async fn converse(&mut self) -> Result<Infallible, End> {
         loop {
             let line = self.command().await?;
             self.obey(&line).await?;
@@ -275,6 +280,16 @@ impl<G: Gate, D: Door> Session<G, D> {
     pub(super) fn part(&mut self, reply: &Reply) -> End {
         self.write(reply);
         End::Said
+    }
+
+    /// What is said to a client that was greeted, has said EHLO and does not wait for replies.
+    #[cfg(any(test, fuzzing))]
+    pub(super) async fn run_greeted(mut self) {
+        (self.name, self.pipelining) = (Some("client.example".to_owned()), true);
+        if self.converse().await.map(|never| match never {}) == Err(End::Said) {
+            // The client of a test is still there, or is not asked.
+            let _ = self.wire.flush(self.deadline()).await;
+        }
     }
 
     #[cfg(test)]

@@ -208,13 +208,17 @@ fn write(path: &Path, owner: Owner, label: &str, der: &[u8]) -> Result<(), KeyEr
 
 fn read(path: &Path, domain: String, selector: String) -> Result<Key, KeyError> {
     let text = fs::read(path).map_err(KeyError::io(path))?;
-    let der = PrivateKeyDer::from_pem_slice(&text).map_err(|_| KeyError::Malformed(path.to_owned()))?;
-    let private = private(der).ok_or_else(|| KeyError::Malformed(path.to_owned()))?;
+    key(&text, domain, selector).ok_or_else(|| KeyError::Malformed(path.to_owned()))
+}
+
+/// The key that this text (PEM) is.
+pub(super) fn key(text: &[u8], domain: String, selector: String) -> Option<Key> {
+    let private = private(PrivateKeyDer::from_pem_slice(text).ok()?)?;
     let public = match &private {
         Private::Rsa(key) => record::subject_public_key_info(&key.public_key()),
         Private::Ed25519(key) => key.public_key(),
     };
-    Ok(Key { domain, selector, public: BASE64.encode(&public), private })
+    Some(Key { domain, selector, public: BASE64.encode(&public), private })
 }
 
 /// Whoever brings a key of their own has made it with another program: PKCS #8 holds either kind.

@@ -5,6 +5,8 @@
 //! be asked its last answers hold, and a key of which nothing was ever known signs.
 
 mod keys;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod record;
 
 use std::collections::{BTreeSet, HashMap};

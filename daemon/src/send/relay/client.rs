@@ -65,7 +65,7 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    fn read(answer: &Answer) -> Self {
+    pub(super) fn read(answer: &Answer) -> Self {
         let name = answer.lines.first().and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default();
         let mut offers = Self { name: name.to_ascii_lowercase(), ..Self::default() };
         for line in answer.lines.iter().skip(1) {

@@ -7,6 +7,8 @@ mod dot;
 mod exits;
 mod fence;
 mod maildir;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod outside;
 mod pool;
 mod reply;
 mod route;

@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::model::understood::LineKind;
 use proptest::prelude::*;
 
 fn read(raw: &str) -> Understood {
@@ -158,4 +159,30 @@ fn tricks_in_a_body_are_told() {
     let raw = "From: \"P\u{430}ypal\" <a@x.test>\nContent-Type: text/html\n\n<a href=\"https://evil.test\">https://bank.example</a>";
     let warnings = understand(raw.as_bytes(), &Limits::default()).warnings.join("; ");
     assert!(warnings.contains("shows bank.example and leads to evil.test") && warnings.contains("several scripts"), "{warnings}");
+}
+
+#[test]
+fn an_invitation_stands_below_the_writers_own_words() {
+    let event = "Content-Type: text/calendar; method=REQUEST\n\nMETHOD:REQUEST\nBEGIN:VEVENT\nSUMMARY:Tea\nEND:VEVENT";
+    let with = |text: &str| {
+        read(&format!("From: a@x.test\nContent-Type: multipart/alternative; boundary=b\n\n--b\n\n{text}\n--b\n{event}\n--b--\n"))
+    };
+    let mail = with("@close\n\nSee you there.\n\n> When?\n> Where?\n\n-- \nAnn");
+    assert!(mail.text.starts_with("[Invitation: Tea]\n\n@close"), "{}", mail.text);
+    assert_eq!(mail.reply_text, "@close\n\nSee you there.\n\n[Invitation: Tea]");
+    let own: Vec<_> = mail.facts.lines.iter().filter(|l| l.kind == LineKind::Own && !l.text.is_empty()).map(|l| l.text.as_str()).collect();
+    assert_eq!(own, ["@close", "See you there.", "[Invitation: Tea]"]);
+    let forwarded = with("Look:\n\n-----Original Message-----\nFrom: Bob <bob@x.test>\nSubject: Hi\n\nold");
+    assert_eq!(forwarded.reply_text, "Look:\n\n[Invitation: Tea]");
+    assert_eq!((with("").reply_text.as_str(), with("").text.as_str()), ("[Invitation: Tea]", "[Invitation: Tea]"));
+}
+
+#[test]
+fn a_domain_that_mixes_scripts_is_told_of() {
+    for from in ["ann@xn--pypal-4ve.com", "ann@p\u{430}ypal.com"] {
+        let mail = read(&format!("From: {from}\n\nx"));
+        assert!(mail.warnings.iter().any(|w| w.contains("domain of the author's address")), "{:?}", mail.warnings);
+    }
+    let mail = read("From: ann@xn--bcher-kva.test\nContent-Type: text/html\n\n<a href=\"https://xn--pypal-4ve.com/\">x</a>");
+    assert!(mail.warnings.iter().all(|w| !w.contains("domain")) && mail.warnings.iter().any(|w| w.contains("leads to xn--pypal-4ve.com")));
 }

@@ -22,17 +22,18 @@ pub(in super::super) enum Mode {
 pub(in super::super) struct Policy {
     pub(in super::super) mode: Mode,
     /// Names of servers in lower case; a first label `*` stands for any one.
-    pub(super) mx: Vec<String>,
+    pub(in super::super) mx: Vec<String>,
     /// How long it counts, in s.
-    pub(super) max_age: u64,
+    pub(in super::super) max_age: u64,
 }
 
 impl Policy {
-    /// Reads a policy. Of a field that stands twice the first one counts, and unknown fields mean nothing.
+    /// Reads a policy. Of a field that stands twice the first one counts, and unknown fields mean nothing; nor does an `mx` that
+    /// can name no server.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
+    pub(in super::super) fn parse(text: &[u8]) -> Result<Self, &'static str> {
         let text = std::str::from_utf8(text).map_err(|_| "it is not UTF-8")?;
         let (mut version, mut mode, mut max_age, mut mx) = (None, None, None, Vec::new());
         for line in text.split('\n').map(|line| line.trim_end_matches('\r')).filter(|line| !line.trim().is_empty()) {
@@ -42,7 +43,7 @@ impl Policy {
                 "version" => _ = version.get_or_insert(value),
                 "mode" => _ = mode.get_or_insert(value),
                 "max_age" => _ = max_age.get_or_insert(value),
-                "mx" => mx.push(value.trim_end_matches('.').to_ascii_lowercase()),
+                "mx" => mx.extend(pattern(value)),
                 _ => {}
             }
         }
@@ -73,6 +74,13 @@ impl Policy {
     }
 }
 
+/// A name, or one with `*` as its first label, in lower case and without a dot at its end (RFC 8461 §3.2, `sts-policy-mx`).
+fn pattern(value: &str) -> Option<String> {
+    let value = value.strip_suffix('.').unwrap_or(value).to_ascii_lowercase();
+    let is_label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b));
+    value.strip_prefix("*.").unwrap_or(&value).split('.').all(is_label).then_some(value)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -99,6 +107,7 @@ mod tests {
             "version: STSv1\nmode: enforce\nmax_age: 1",
             "version: STSv1\nmode: enforce\nmx: a",
             "version: STSv1\nmode: enforce\nmx: a\nmax_age: -1",
+            "version: STSv1\nmode: enforce\nmx: \nmx: .\nmx: *\nmx: *.\nmx: a b\nmx: a..b\nmax_age: 1",
             "version: STSv1\nmode: enforce\nmx: a\nmax_age: 1\n<html>",
         ] {
             assert!(Policy::parse(bad.as_bytes()).is_err(), "{bad}");

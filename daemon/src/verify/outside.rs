@@ -1,0 +1,12 @@
+//! What reads a relay's Authentication-Results, with plain values in and out: for what must hold for any text.
+
+use super::results;
+
+/// Who says it, and each statement: method, result, properties.
+pub(crate) type Stated = (Option<String>, Vec<(String, String, Vec<(String, String)>)>);
+
+/// Reads a value.
+pub(crate) fn stated(value: &str) -> Option<Stated> {
+    let found = results::parse(value)?;
+    Some((found.by, found.statements.into_iter().map(|s| (s.method, s.result, s.properties)).collect()))
+}
