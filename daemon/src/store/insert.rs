@@ -306,7 +306,10 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     for (kind, ticket) in &changes.timers_gone {
         conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2", vec![(*kind).into(), (*ticket).into()]).await?;
     }
-    for timer in &changes.timers {
+    // In one order, so that two who tell the same agents of different tickets never wait for each other.
+    let mut timers: Vec<_> = changes.timers.iter().collect();
+    timers.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
+    for timer in timers {
         let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));
         // A digest that was due may have been the last word about what was held meanwhile.
         let sql = match timer.if_untold {

@@ -50,6 +50,7 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0010_refusals.sql"),
     ),
     (11, "brake", include_str!("../../../migrations/sqlite/0011_brake.sql"), include_str!("../../../migrations/postgres/0011_brake.sql")),
+    (12, "told", include_str!("../../../migrations/sqlite/0012_told.sql"), include_str!("../../../migrations/postgres/0012_told.sql")),
 ];
 
 /// The last one that this program knows.

@@ -4,6 +4,7 @@ mod agent;
 mod asked;
 mod brake;
 mod customer;
+mod digest;
 mod guard;
 mod imap;
 mod reason;
@@ -123,6 +124,7 @@ impl Composer<'_> {
             MailKind::Failed => self.undelivered(&mut letter, row, &matter, wording::failed).await?,
             MailKind::Receipt => self.receipt(&mut letter, row, &matter),
             MailKind::Woken => self.woken(&mut letter, &matter).await?,
+            MailKind::News => self.news(&mut letter, row, &matter).await?,
             MailKind::History => self.history(&mut letter, &matter).await?,
             MailKind::Found => self.found(&mut letter, row, &matter).await?,
             MailKind::Help => self.help(&mut letter, &matter),
