@@ -1,5 +1,5 @@
-//! Things that happen by themselves: solved tickets close, quiet hours end, admins hear of what is held, of webhooks that were
-//! disabled and of mailboxes that can't be fetched.
+//! Things that happen by themselves: solved tickets close, quiet hours end, who was asked about held answers is asked again,
+//! admins hear of what is held, of webhooks that were disabled and of mailboxes that can't be fetched.
 
 use crate::clock::millis;
 use crate::model::changes::{LOGIN_REFUSED, NewTimer, QUIET, TicketRef, Timer, WEBHOOK_DISABLED};
@@ -10,7 +10,7 @@ use crate::model::{EndpointId, InboxId, PersonId, TicketId};
 
 use super::hold::DIGEST;
 use super::ledger::Ledger;
-use super::{Desk, Step, audience, digest, need};
+use super::{Desk, Step, audience, brake, digest, need};
 
 /// Kind of the timer that opens a ticket again that was put off; its key is when, in ms, and by whom: `1796117400000/7`.
 pub(super) const SNOOZE: &str = "snooze";
@@ -29,6 +29,9 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     if timer.kind == QUIET {
         keys.news.extend(digest::of(&timer.key));
     }
+    if timer.kind == brake::TIMER {
+        keys.brakes.extend(brake::of(&timer.key));
+    }
     if let Err(keys) = need(facts, keys) {
         return Step::Need(keys);
     }
@@ -39,6 +42,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
         SNOOZE => wake(&mut ledger, ticket, &timer.key),
         DIGEST => held(&mut ledger, untold),
         QUIET => digest::fire(&mut ledger, &timer.key),
+        brake::TIMER => brake::remind(&mut ledger, &timer.key),
         WEBHOOK_DISABLED => webhook(&mut ledger, &timer.key),
         LOGIN_REFUSED => login_refused(&mut ledger, &timer.key),
         // A kind of a newer program: it is gone, and that program will write it again.

@@ -327,7 +327,7 @@ pub fn quiet_key(person: PersonId, end: i64) -> String {
 /// Something to do later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {
-    /// What: `close`, `snooze`, `digest`, `webhook`, `imap`, `quiet`.
+    /// What: `close`, `snooze`, `digest`, `webhook`, `imap`, `quiet`, `brake`.
     pub kind: &'static str,
     /// About which ticket; none for `digest`.
     pub ticket: Option<TicketRef>,
