@@ -1,5 +1,6 @@
 //! What agents get, when, and why (RULES, What agents get).
 
+use std::os::unix::process::ExitStatusExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ombud_tests::mail::tokens;
@@ -135,4 +136,83 @@ fn quiet_hours_keep_news_until_they_end_and_answer_the_agent_at_once() {
     });
     let news = desk.out().to(BOB).into_iter().filter(|l| l.header("Subject").is_some_and(|s| s.ends_with("At night, too")));
     assert_eq!(news.count(), 0);
+}
+
+/// Settings of an agent whose quiet hours have begun at the hour before this one, and last for three hours more.
+fn asleep() -> [String; 4] {
+    let quiet = format!("{}-{}", hours_from_now(-1), hours_from_now(3));
+    ["--quiet".into(), quiet, "--timezone".into(), "Etc/UTC".into()]
+}
+
+/// Mails to an agent that wait for the end of their quiet hours.
+fn waiting(desk: &Desk, agent: &str) -> usize {
+    desk.list("/api/v1/outbox?state=waiting").iter().filter(|row| row["to"] == agent).count()
+}
+
+#[test]
+fn after_quiet_hours_much_is_one_mail_and_a_few_are_a_few() {
+    let quiet = asleep();
+    let quiet: Vec<&str> = quiet.iter().map(String::as_str).collect();
+    let began = hours_from_now(-1);
+    let mut desk = desk_of("", &[], &quiet, &[&["--notify", "mine"], &quiet[..]].concat());
+    let notices: Vec<(Value, Letter)> = (1..=12).map(|n| ticket_of_ann(&desk, &format!("Floor {n}"))).collect();
+    for (_, notice) in &notices[9..] {
+        desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", notice, "@assign kim@agents.test"));
+    }
+    // The first ticket is the newest of them by what its customer says last.
+    let (last, about) = (&notices[0].0, "Floor 1");
+    let ack = desk.out().expect(ANN, "the acknowledgement", |l| l.header("Subject").is_some_and(|s| s.ends_with(about)));
+    desk.deliver(&Draft::answer("Ann Smith <ann@customer.test>", &ack, "And it smokes."));
+    wait_for("all that is new to wait", || ((waiting(&desk, BOB), waiting(&desk, KIM)) == (16, 3)).then_some(()));
+    assert!(desk.out().to(BOB).is_empty() && desk.out().to(KIM).is_empty());
+
+    desk.stop();
+    desk.serve(&["--clock", "3h"]);
+    desk.settle();
+    let [digest] = &desk.out().to(BOB)[..] else { panic!("{} mails", desk.out().to(BOB).len()) };
+    assert_eq!(digest.header("Subject"), Some(format!("16 news on 12 tickets since {began}")));
+    assert_eq!(digest.header("X-Ombud-Reason").as_deref(), Some("quiet"));
+    assert_eq!(digest.header("List-Id").as_deref(), Some("<support.desk.test>"));
+    assert_eq!(digest.header("Auto-Submitted").as_deref(), Some("auto-generated"));
+    let (text, html) = (digest.text(), digest.html());
+    let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!((lines.len(), lines[0]), (12, format!("#{last} {about}").as_str()), "{text}");
+    assert!(text.contains("2 new messages; open; assigned to nobody") && text.contains("assigned to Kim Lee"), "{text}");
+    assert!(text.contains("Ann Smith wrote last, "), "{text}");
+    // The one address in it is Bob's for everything.
+    let address = digest.address("Reply-To");
+    assert_eq!((&address, tokens(&text).len()), (&digest.address("List-Post"), 0), "{text}");
+    assert!(html.contains(&format!("mailto:{}?body=%40ticket%20{last}%0D%0A%40history", address.replace('+', "%2B"))), "{html}");
+    assert_eq!(tokens(&html.replace("%2B", "+").replace(&address, "")).len(), 0, "{html}");
+    let kims: Vec<_> = desk.out().to(KIM).iter().filter_map(|l| l.header("X-Ombud-Reason")).collect();
+    assert_eq!(kims, ["assigned"; 3]);
+
+    desk.deliver(&Draft::answer("Bob Roe <bob@agents.test>", digest, &format!("@ticket {last}\n@history")));
+    let history = desk.out().expect(BOB, "the ticket", |l| l.text().contains("And it smokes."));
+    // He was told of the ticket, so he hears who has it.
+    desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", &notices[0].1, "@assign kim@agents.test"));
+    desk.out().expect(BOB, "who has it", |l| l.header("X-Ombud-Reason").as_deref() == Some("taken"));
+    assert!(history.header("Subject").is_some_and(|s| s.ends_with(about)));
+}
+
+#[test]
+fn killed_at_the_end_of_quiet_hours_the_digest_comes_once() {
+    for point in ["decide.before_commit", "decide.after_commit", "compose.after_commit", "send.before_sent", "send.after_sent"] {
+        let quiet = asleep();
+        let quiet: Vec<&str> = quiet.iter().map(String::as_str).collect();
+        let mut desk = desk_of("auto_ack = \"never\"", &["--notify", "none"], &quiet, &["--notify", "none"]);
+        for n in 1..=7 {
+            desk.deliver(&from_ann(&format!("Floor {n}"), "Hello?"));
+        }
+        assert_eq!(waiting(&desk, BOB), 7);
+        desk.stop();
+        let armed = format!("{point}:1");
+        assert!(desk.serve_under(&["sh", "-c", "exec \"$@\" --clock 3h", "sh"], &[("OMBUD_FAILPOINT", &armed)]), "{}", desk.log());
+        assert_eq!(desk.wait_for_end(Duration::from_secs(20)).signal(), Some(9), "at {point}");
+        desk.serve(&["--clock", "3h"]);
+        let has = |l: &Letter| l.header("Subject").is_some_and(|s| s.starts_with("7 news on 7 tickets"));
+        desk.out().expect(BOB, "the digest", has);
+        desk.settle();
+        assert_eq!(desk.out().to(BOB).len(), 1, "killed at {point}");
+    }
 }

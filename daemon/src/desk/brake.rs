@@ -2,7 +2,7 @@
 //! their mailbox. Then all further ones are held, the agent is asked once for the lot, and the admins are told.
 
 use crate::clock::millis;
-use crate::model::changes::{Braking, Changes, Fate, TicketRef};
+use crate::model::changes::{Braking, Changes, Fate, NewTimer, TicketRef};
 use crate::model::facts::{Brake, CountKey, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
@@ -10,7 +10,7 @@ use crate::model::{InboxId, PersonId, TicketId};
 
 use super::agent::Objection;
 use super::draft::Draft;
-use super::ledger::actor;
+use super::ledger::{Ledger, actor};
 use super::token::{Purpose, Token};
 use super::{Known, audience, need};
 
@@ -20,6 +20,9 @@ pub(super) const REASON: &str = "rate";
 const HOUR: i64 = 3_600_000;
 /// While something is held, and more comes, the question comes again after this, in ms.
 const AGAIN: i64 = 24 * HOUR;
+
+/// Kind of the timer that asks again while something is held; its key is the agent.
+pub(super) const TIMER: &str = "brake";
 
 /// Why a public answer to a ticket, or to nobody's ticket yet, must wait. While something is held everything is: an answer
 /// must not overtake an older one.
@@ -67,15 +70,46 @@ pub(super) fn hold(mut draft: Draft<'_>, agent: &Person, ticket: Option<TicketRe
     if !brake.holds || draft.now - brake.told_at > life.min(AGAIN) {
         // While the same answers are held, the address in an older question works, too.
         let lot = brake.lot.filter(|_| brake.holds).unwrap_or(id);
-        draft.changes.brake = Some(Braking::Asked(agent.id, lot));
-        let params = Params { actor: Some(agent.id), inbox: vec![lot], lines: vec![detail.to_owned()], ..Params::default() };
-        draft.send(MailKind::Braked, agent, None, None, params.clone());
-        for admin in audience::admins_but(Some(agent.id), draft.facts, draft.now) {
-            draft.send(MailKind::Braked, admin, None, None, params.clone());
-        }
+        ask(&mut draft, agent, lot, detail);
     }
     draft.event("message.held", &actor(agent.id), ticket, None, serde_json::json!({ "inbox": id.0, "reason": REASON }));
     draft.fate(Fate::Held, ticket, REASON, detail)
+}
+
+/// Asks the agent about a lot, tells the admins, and sees to it that the question comes again.
+fn ask(ledger: &mut Ledger<'_>, agent: &Person, lot: InboxId, why: &str) {
+    ledger.changes.brake = Some(Braking::Asked(agent.id, lot));
+    let params = Params { actor: Some(agent.id), inbox: vec![lot], lines: vec![why.to_owned()], ..Params::default() };
+    ledger.send(MailKind::Braked, agent, None, None, params.clone());
+    for admin in audience::admins_but(Some(agent.id), ledger.facts, ledger.now) {
+        ledger.send(MailKind::Braked, admin, None, None, params.clone());
+    }
+    look_again(ledger, agent.id, ledger.now + AGAIN);
+}
+
+fn look_again(ledger: &mut Ledger<'_>, agent: PersonId, due_at: i64) {
+    ledger.changes.timers.push(NewTimer { kind: TIMER, ticket: None, key: agent.to_string(), due_at, if_untold: false });
+}
+
+/// What a timer of this kind has to know, by its key.
+pub(super) fn of(key: &str) -> Option<PersonId> {
+    key.parse().ok().map(PersonId)
+}
+
+/// A day after the question: while something is still held it is asked again, with addresses that work. Who is disabled is asked
+/// when they are back.
+pub(super) fn remind(ledger: &mut Ledger<'_>, key: &str) {
+    let facts = ledger.facts;
+    let Some((agent, brake)) = of(key).and_then(|agent| Some((agent, facts.brakes.get(&agent)?))) else { return };
+    let Some(lot) = brake.lot.filter(|_| brake.holds) else { return };
+    ledger.changes.guard.brakes.push((agent, brake.clone()));
+    let asked = brake.told_at + AGAIN;
+    match facts.person(agent).filter(|agent| agent.is_active_agent()) {
+        Some(agent) if asked <= ledger.now => {
+            ask(ledger, agent, lot, "answers of yours are still held, because they were too many within an hour")
+        }
+        _ => look_again(ledger, agent, asked.max(ledger.now + HOUR)),
+    }
 }
 
 /// Lets all go that is held, or drops it, on a word to an address of the question about it; a word that comes again changes

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value};
 
 use crate::clock::millis;
-use crate::model::changes::{Changes, Guard, MessageRef, NewEvent, NewOutbox, NewParticipant, NewPerson, NewTimer, PersonRef, TicketRef};
+use crate::model::changes::{
+    Changes, Guard, MessageRef, NewEvent, NewOutbox, NewParticipant, NewPerson, NewTimer, PersonRef, QUIET, TicketRef, quiet_key,
+};
 use crate::model::facts::{Facts, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
@@ -87,11 +89,23 @@ impl<'a> Ledger<'a> {
             // Whoever has just written is awake.
             MailKind::Ack | MailKind::Held | MailKind::Failed | MailKind::Late | MailKind::Receipt | MailKind::Braked => self.now,
             MailKind::History | MailKind::Found | MailKind::Help => self.now,
-            MailKind::Notify | MailKind::Taken | MailKind::Woken => self.awake(recipient),
-            MailKind::Digest | MailKind::Webhook | MailKind::Imap | MailKind::Undeliverable => self.awake(recipient),
+            MailKind::Notify | MailKind::Taken | MailKind::Woken => self.put_off(recipient),
+            MailKind::News | MailKind::Digest | MailKind::Webhook | MailKind::Imap | MailKind::Undeliverable => self.awake(recipient),
         };
         let created_at = self.now;
         self.changes.outbox.push(NewOutbox { ticket, recipient, address, kind, message, params, due_at, created_at });
+    }
+
+    /// The same for what is new on a ticket. What waits is looked at when it may leave: all of it together may be one mail.
+    fn put_off(&mut self, recipient: PersonRef) -> i64 {
+        let due_at = self.awake(recipient);
+        if let (PersonRef::Id(person), true) = (recipient, due_at > self.now) {
+            let timer = NewTimer { kind: QUIET, ticket: None, key: quiet_key(person, due_at), due_at, if_untold: false };
+            if !self.changes.timers.contains(&timer) {
+                self.changes.timers.push(timer);
+            }
+        }
+        due_at
     }
 
     /// When an agent may be mailed: now, or when their quiet hours end.
@@ -158,6 +172,7 @@ pub fn guard(facts: &Facts) -> Guard {
         held: Vec::new(),
         below: Vec::new(),
         brakes: Vec::new(),
+        news: Vec::new(),
     }
 }
 

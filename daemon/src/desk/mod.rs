@@ -17,6 +17,7 @@ mod collision;
 pub mod commands;
 mod customer;
 pub mod delivery;
+mod digest;
 mod draft;
 mod execute;
 mod form;

@@ -42,6 +42,15 @@ pub(super) fn until(settings: &Settings, now: i64) -> Option<i64> {
     Some(end).filter(|end| *end > now)
 }
 
+/// When the quiet hours began that end at `end`; both in ms. `None`: by these settings none end then.
+pub(super) fn began(settings: &Settings, end: i64) -> Option<i64> {
+    until(settings, end - 1).filter(|until| *until == end)?;
+    let (from, to) = hours(settings.quiet.as_deref()?)?;
+    let there = Timestamp::from_millisecond(end).ok()?.to_zoned(when::zone(settings.timezone.as_deref()));
+    let day = if from < to { there.date() } else { there.date().checked_sub(1.day()).ok()? };
+    Some(day.to_datetime(from).to_zoned(there.time_zone().clone()).ok()?.timestamp().as_millisecond()).filter(|began| *began < end)
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -97,6 +106,8 @@ mod tests {
             if let Some(end) = until(&settings, now) {
                 prop_assert!(end > now && end - now <= 25 * 3_600_000);
                 prop_assert_eq!(until(&settings, end), None);
+                let began = began(&settings, end);
+                prop_assert!(began.is_some_and(|began| began <= now && until(&settings, began) == Some(end)), "{began:?}");
             }
         }
     }

@@ -1,8 +1,8 @@
-//! Things that happen by themselves: solved tickets close, admins hear of what is held, of webhooks that were disabled and of
-//! mailboxes that can't be fetched.
+//! Things that happen by themselves: solved tickets close, quiet hours end, who was asked about held answers is asked again,
+//! admins hear of what is held, of webhooks that were disabled and of mailboxes that can't be fetched.
 
 use crate::clock::millis;
-use crate::model::changes::{LOGIN_REFUSED, NewTimer, TicketRef, Timer, WEBHOOK_DISABLED};
+use crate::model::changes::{LOGIN_REFUSED, NewTimer, QUIET, TicketRef, Timer, WEBHOOK_DISABLED};
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::ticket::Status;
@@ -10,7 +10,7 @@ use crate::model::{EndpointId, InboxId, PersonId, TicketId};
 
 use super::hold::DIGEST;
 use super::ledger::Ledger;
-use super::{Desk, Step, audience, need};
+use super::{Desk, Step, audience, brake, digest, need};
 
 /// Kind of the timer that opens a ticket again that was put off; its key is when, in ms, and by whom: `1796117400000/7`.
 pub(super) const SNOOZE: &str = "snooze";
@@ -26,6 +26,12 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     if timer.ticket > 0 {
         keys.tickets.insert(ticket);
     }
+    if timer.kind == QUIET {
+        keys.news.extend(digest::of(&timer.key));
+    }
+    if timer.kind == brake::TIMER {
+        keys.brakes.extend(brake::of(&timer.key));
+    }
     if let Err(keys) = need(facts, keys) {
         return Step::Need(keys);
     }
@@ -34,7 +40,9 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
     match timer.kind.as_str() {
         "close" => close(&mut ledger, ticket),
         SNOOZE => wake(&mut ledger, ticket, &timer.key),
-        DIGEST => digest(&mut ledger, untold),
+        DIGEST => held(&mut ledger, untold),
+        QUIET => digest::fire(&mut ledger, &timer.key),
+        brake::TIMER => brake::remind(&mut ledger, &timer.key),
         WEBHOOK_DISABLED => webhook(&mut ledger, &timer.key),
         LOGIN_REFUSED => login_refused(&mut ledger, &timer.key),
         // A kind of a newer program: it is gone, and that program will write it again.
@@ -70,7 +78,7 @@ fn wake(ledger: &mut Ledger<'_>, ticket: TicketId, key: &str) {
 
 /// One mail to each admin about what is held and nobody was told of. What does not fit, comes meanwhile or finds no
 /// admin is told of next time.
-fn digest(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
+fn held(ledger: &mut Ledger<'_>, untold: &[InboxId]) {
     let due_at = ledger.now + millis(ledger.desk.config.desk.digest_every);
     ledger.changes.timers.push(NewTimer { kind: DIGEST, ticket: None, key: String::new(), due_at, if_untold: true });
     let admins = audience::admins(ledger.facts, ledger.now);

@@ -77,6 +77,8 @@ pub struct Changes {
     pub braked: Option<PersonId>,
     /// What becomes of the brake on an agent's answers.
     pub brake: Option<Braking>,
+    /// Notifications that nobody has tried to send and that go, for one mail stands for all of them or nobody wants them any more.
+    pub folded: Vec<OutboxId>,
     /// Outgoing mails of which a bounce reports failure, with the server's words.
     pub bounced: Vec<(OutboxId, String)>,
     /// What is known now of people whose addresses have refused mail; `version` is the one that was read.
@@ -116,6 +118,8 @@ pub struct Guard {
     pub below: Vec<(CountKey, i64)>,
     /// Brakes as they were when they were read.
     pub brakes: Vec<(PersonId, Brake)>,
+    /// News for a person that wait until a time in ms: all that there were when they were read, and none that was tried meanwhile.
+    pub news: Vec<((PersonId, i64), Vec<OutboxId>)>,
 }
 
 /// What becomes of the brake on an agent's answers.
@@ -311,10 +315,19 @@ pub const WEBHOOK_DISABLED: &str = "webhook";
 /// Kind of the timer that tells the admins that the log-in for fetching a mailbox is refused; its key is the mailbox's address.
 pub const LOGIN_REFUSED: &str = "imap";
 
+/// Kind of the timer at the end of an agent's quiet hours; its key is [`quiet_key`].
+pub const QUIET: &str = "quiet";
+
+/// The end of a person's quiet hours, in ms, and who it is: `1796117400000/7`. While its timer is there, no mail to that person
+/// leaves that is due at that very moment.
+pub fn quiet_key(person: PersonId, end: i64) -> String {
+    format!("{end}/{person}")
+}
+
 /// Something to do later.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewTimer {
-    /// What: `close`, `snooze`, `digest`, `webhook`, `imap`.
+    /// What: `close`, `snooze`, `digest`, `webhook`, `imap`, `quiet`, `brake`.
     pub kind: &'static str,
     /// About which ticket; none for `digest`.
     pub ticket: Option<TicketRef>,

@@ -36,6 +36,8 @@ pub struct Keys {
     pub notes: BTreeSet<TicketId>,
     /// The brake on an agent's answers.
     pub brakes: BTreeSet<PersonId>,
+    /// News for a person that wait until a time in ms, the end of their quiet hours.
+    pub news: BTreeSet<(PersonId, i64)>,
 }
 
 impl Keys {
@@ -46,8 +48,22 @@ impl Keys {
 
     /// Asks for all that `other` asks for, too.
     pub fn add(&mut self, other: Self) {
-        let Self { persons, addresses, tickets, refs, fingerprints, staff, inbox, outbox, counts, last_words, last_answers, notes, brakes } =
-            other;
+        let Self {
+            persons,
+            addresses,
+            tickets,
+            refs,
+            fingerprints,
+            staff,
+            inbox,
+            outbox,
+            counts,
+            last_words,
+            last_answers,
+            notes,
+            brakes,
+            news,
+        } = other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
         self.tickets.extend(tickets);
@@ -61,6 +77,7 @@ impl Keys {
         self.last_answers.extend(last_answers);
         self.notes.extend(notes);
         self.brakes.extend(brakes);
+        self.news.extend(news);
     }
 }
 
@@ -164,6 +181,19 @@ pub struct Brake {
     pub queued: BTreeMap<TicketId, InboxId>,
 }
 
+/// A notification about a ticket that waits for the end of quiet hours, and that nobody has tried to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingNews {
+    /// The outgoing mail.
+    pub id: OutboxId,
+    /// What it is about.
+    pub ticket: TicketId,
+    /// The message that it carries or reports.
+    pub message: Option<MessageId>,
+    /// When it was written, in ms.
+    pub created_at: i64,
+}
+
 /// An agent's last public answer on a ticket, and whether it still waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LastAnswer {
@@ -219,6 +249,8 @@ pub struct Facts {
     pub notes: BTreeMap<TicketId, String>,
     /// Answers to `Keys::brakes`.
     pub brakes: BTreeMap<PersonId, Brake>,
+    /// Answers to `Keys::news`, oldest first; empty when there are none.
+    pub news: BTreeMap<(PersonId, i64), Vec<WaitingNews>>,
 }
 
 impl Facts {
@@ -241,6 +273,7 @@ impl Facts {
             last_answers: lack(&keys.last_answers, &self.last_answers),
             notes: lack(&keys.notes, &self.notes),
             brakes: lack(&keys.brakes, &self.brakes),
+            news: lack(&keys.news, &self.news),
         }
     }
 

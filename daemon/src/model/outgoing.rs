@@ -28,6 +28,8 @@ words!(
         Receipt = "receipt",
         /// A ticket that was put off is open again (to who works it).
         Woken = "woken",
+        /// All that was new in quiet hours (to the agent who had them).
+        News = "news",
         /// All that was said on a ticket (to the agent who asks).
         History = "history",
         /// What was found (to the agent who asks).
@@ -46,10 +48,10 @@ words!(
 );
 
 impl MailKind {
-    /// Whether a second copy is better than none: a person's words are, and the one question about all that is held. The rest becomes `unknown` when nobody
-    /// can say whether it left.
+    /// Whether a second copy is better than none: a person's words are, the one question about all that is held, and the one mail
+    /// about a whole night. The rest becomes `unknown` when nobody can say whether it left.
     pub fn is_repeated(self) -> bool {
-        matches!(self, Self::Answer | Self::Braked)
+        matches!(self, Self::Answer | Self::Braked | Self::News)
     }
 }
 
@@ -127,4 +129,31 @@ pub struct Params {
     /// The author of an answer has seen what in it looks internal, and wants it sent.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub vouched: bool,
+    /// What a digest stands for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub news: Option<News>,
+}
+
+/// What was new for an agent in their quiet hours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct News {
+    /// Since when, in ms.
+    pub since: i64,
+    /// Notifications that do not leave for it.
+    pub count: usize,
+    /// Tickets that they were about.
+    pub tickets: usize,
+    /// The tickets with the newest of them, newest first; not all when there are very many.
+    pub newest: Vec<NewsOf>,
+}
+
+/// What was new on one ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewsOf {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// New messages on it.
+    pub messages: usize,
+    /// The last of them.
+    pub last: Option<MessageId>,
 }

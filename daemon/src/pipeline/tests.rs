@@ -10,6 +10,7 @@ mod forms;
 mod holds;
 mod hooks;
 mod ledger;
+mod night;
 mod refusals;
 mod reviewed;
 mod shared;

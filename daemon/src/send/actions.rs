@@ -26,8 +26,8 @@ pub(super) fn html(text: &str, foot: &Foot<'_>, actions: &[Action]) -> String {
     )
 }
 
-/// A `mailto:` link (RFC 6068 §2) whose body is one command.
-fn mailto(address: &str, command: &str) -> String {
+/// A `mailto:` link (RFC 6068 §2) whose body is one command, or several lines of them.
+pub(super) fn mailto(address: &str, command: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     let encode = |text: &str, also: &[u8]| -> String {
         let octet = |b: u8| if plain(b) || also.contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") };

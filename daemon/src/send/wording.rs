@@ -2,6 +2,7 @@
 
 pub(super) mod asked;
 pub(super) mod brake;
+pub(super) mod digest;
 
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::desk::commands;

@@ -7,7 +7,7 @@ use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::insert::{self, Made};
 use super::value::Value;
-use super::{StoreError, brake, facts, refusals, take_back};
+use super::{StoreError, brake, facts, news, refusals, take_back};
 
 /// Applies a decision, whole or not at all.
 pub(super) async fn run(conn: &mut Conn<'_>, changes: &Changes) -> Result<Outcome, StoreError> {
@@ -22,6 +22,7 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes, mut made: Made
     insert::updates(conn, changes).await?;
     insert::requesters(conn, changes, &made).await?;
     take_back::write(conn, changes).await?;
+    news::write(conn, changes).await?;
     insert::messages(conn, changes, &mut made).await?;
     insert::refs(conn, changes, &made).await?;
     insert::participants(conn, changes, &made).await?;
@@ -96,7 +97,7 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
             return Err(StoreError::Fenced);
         }
     }
-    Ok(())
+    news::check(conn, changes).await
 }
 
 /// What no two decisions may be made from at the same time.

@@ -6,7 +6,7 @@ use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
 
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
-use super::{Store, StoreError, brake, outbox, people, take_back};
+use super::{Store, StoreError, brake, news, outbox, people, take_back};
 
 impl Store {
     /// Adds the answers to `keys` to `facts`.
@@ -33,6 +33,7 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     counts(conn, facts, keys).await?;
     take_back::load(conn, facts, keys).await?;
     brake::load(conn, facts, keys).await?;
+    news::load(conn, facts, keys).await?;
     for (ticket, turn) in &keys.last_words {
         let sql = "SELECT b.reply_text, b.text FROM message m JOIN message_body b ON b.message = m.id
             WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.turn DESC, m.id DESC LIMIT 1";
@@ -187,7 +188,12 @@ async fn tickets(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<
         let next = TicketId(row.int(1)?);
         of(facts, row.int(0)?, |t| t.continued_by = Some(next));
     }
-    let sql = Sql::list("SELECT DISTINCT ticket, recipient FROM outbox WHERE kind = 'notify' AND ticket IN", 1, ids.len(), "");
+    let parts = [
+        "SELECT ticket, recipient FROM outbox WHERE kind = 'notify' AND ticket IN",
+        "UNION SELECT ticket, person FROM told WHERE ticket IN",
+        "",
+    ];
+    let sql = Sql::lists(&parts, 1, ids.len());
     for row in conn.all(sql, args()).await? {
         let told = PersonId(row.int(1)?);
         of(facts, row.int(0)?, |t| t.told.push(told));

@@ -306,7 +306,10 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     for (kind, ticket) in &changes.timers_gone {
         conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2", vec![(*kind).into(), (*ticket).into()]).await?;
     }
-    for timer in &changes.timers {
+    // In one order, so that two who tell the same agents of different tickets never wait for each other.
+    let mut timers: Vec<_> = changes.timers.iter().collect();
+    timers.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
+    for timer in timers {
         let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));
         // A digest that was due may have been the last word about what was held meanwhile.
         let sql = match timer.if_untold {
@@ -359,11 +362,11 @@ pub(super) async fn inbox(conn: &mut Conn<'_>, changes: &Changes, made: &Made) -
         let by = release.by.map_or(0, |p| p.0);
         conn.exec(sql, vec![fate.word().into(), by.into(), release.inbox.into()]).await?;
     }
+    brake::write(conn, changes, made).await?;
     let Some(fate) = &changes.inbox else { return Ok(()) };
     for (print, scope) in &fate.fingerprints {
         conn.exec(FILE, vec![print.clone().into(), (*scope).into(), made.inbox(fate.id).into(), changes.at.into()]).await?;
     }
-    brake::write(conn, changes, made).await?;
     let sql = "UPDATE inbox SET state = $1, fate = $2, ticket = $3, reason = $4, detail = $5, mid = $6, sender = $7, subject = $8,
         decided_from = $9, claimed_by = NULL, told = $10, braked = $12, attempts = CASE WHEN $1 = 'waiting' THEN 0 ELSE attempts END
         WHERE id = $11";

@@ -27,6 +27,7 @@ mod insert;
 pub mod keys;
 mod lite;
 mod migrate;
+mod news;
 mod nodes;
 mod outbox;
 mod parts;

@@ -122,7 +122,7 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
         conn.exec(sql, vec![node.into(), now.into()]).await?;
         // A row without composed bytes was claimed but never handed to a server.
         let sql = "UPDATE outbox SET state = 'waiting', claimed_by = NULL
-            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND (kind IN ('answer', 'braked') OR composed IS NULL)";
+            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND (kind IN ('answer', 'braked', 'news') OR composed IS NULL)";
         conn.exec(sql, vec![node.into()]).await?;
         let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
             WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1";

@@ -67,7 +67,8 @@ pub enum Settled {
     Dropped,
 }
 
-/// Takes mails that are due, whose lane is free, and which are not `away`.
+/// Takes mails that are due, whose lane is free, and which are not `away`. What has waited for the end of quiet hours leaves when its
+/// timer has fired, however late that is.
 pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize, away: &[Away]) -> Result<Outcome, StoreError> {
     if !nodes::is_alive(conn, node).await? {
         return Ok(Outcome::Outbox(Vec::new()));
@@ -78,6 +79,8 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
         "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1 AND o.domain NOT IN",
         "AND '#' || COALESCE((SELECT CAST(t.mailbox AS TEXT) FROM ticket t WHERE t.id = o.ticket), '') NOT IN",
         "AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
+        AND NOT EXISTS (SELECT 1 FROM timer q WHERE q.kind = 'quiet' AND q.ticket = 0
+            AND q.key = CAST(o.due_at AS TEXT) || '/' || CAST(o.recipient AS TEXT))
         ORDER BY o.due_at, o.id LIMIT $2",
     ];
     let sql = Sql::lists(&parts, 3, away.len());

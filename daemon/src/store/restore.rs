@@ -19,7 +19,7 @@ use stage::Stage;
 /// Says that a restore has begun to move things into place and has not come to its end.
 const UNFINISHED: &str = "restore.unfinished";
 /// All tables of a desk. A database that holds another one is not ours alone.
-pub(super) const TABLES: [&str; 31] = [
+pub(super) const TABLES: [&str; 32] = [
     "_sqlx_migrations",
     "alias",
     "api_token",
@@ -51,6 +51,7 @@ pub(super) const TABLES: [&str; 31] = [
     "seal",
     "ticket",
     "timer",
+    "told",
 ];
 /// Files between two words about how far it is.
 const WORD: usize = 1_000;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::Desk;
 use crate::desk::act::{self, Said};
+use crate::desk::timers;
 use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::MailKind;
@@ -210,6 +211,40 @@ async fn a_day_later_the_question_comes_again() {
     w.opened.clock = crate::clock::Clock::ahead(25 * 3_600_000);
     answer(&w, 1, "Four").await;
     assert_eq!(braked_mails(&w.outbox().await).len(), 2);
+}
+
+/// Fires what is due so many hours from now.
+async fn fire(w: &World, hours: i64) -> usize {
+    let now = w.opened.clock.now() + hours * 3_600_000;
+    let due = w.opened.store.due_timers(now, 10).await.unwrap();
+    for timer in &due {
+        w.opened.store.settle(|facts| timers::fire(&w.opened.desk, timer, &[], facts, now)).await.unwrap();
+    }
+    due.len()
+}
+
+#[tokio::test]
+async fn while_answers_are_held_the_question_comes_each_day_and_no_longer() {
+    let (w, held) = braked().await;
+    assert_eq!((fire(&w, 23).await, braked_mails(&w.outbox().await).len()), (0, 1));
+    assert_eq!((fire(&w, 25).await, braked_mails(&w.outbox().await).len()), (1, 2), "nobody has said anything");
+    assert_eq!((fire(&w, 48).await, fire(&w, 50).await, braked_mails(&w.outbox().await).len()), (0, 1, 3));
+    assert_eq!(w.rows().await.last().unwrap().params.inbox, [held[0].id], "about the same lot");
+    w.mail(JANES, &lot(&w, JANE, held[0].id).await, "", "").await;
+    assert_eq!(sent(&w).await.len(), 5);
+    assert_eq!((fire(&w, 80).await, fire(&w, 200).await, braked_mails(&w.outbox().await).len()), (1, 0, 3), "nothing is held any more");
+}
+
+#[tokio::test]
+async fn who_is_disabled_is_asked_when_they_are_back() {
+    let (w, _) = braked().await;
+    let change = async |change| {
+        w.opened.store.run(Cmd::ChangeAgent { address: "agent@desk.localhost".into(), change }).await.unwrap();
+    };
+    change(AgentChange::Disable).await;
+    assert_eq!((fire(&w, 25).await, braked_mails(&w.outbox().await).len()), (1, 1));
+    change(AgentChange::Enable).await;
+    assert_eq!((fire(&w, 27).await, braked_mails(&w.outbox().await).len()), (1, 2));
 }
 
 #[tokio::test]

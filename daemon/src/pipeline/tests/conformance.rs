@@ -1,6 +1,7 @@
 //! One story that executes every statement of the store, on both databases: what one of them does not understand shows here.
 
 mod lanes;
+mod night;
 mod readers;
 
 use std::collections::BTreeSet;
@@ -58,6 +59,7 @@ async fn story(mut w: World) -> World {
     replayed(&w).await;
     by_command(&w).await;
     braked(&mut w).await;
+    night::ends(&w).await;
     large(&w).await;
     folders(&w).await;
     articles(&store).await;

@@ -4,6 +4,7 @@ mod agent;
 mod asked;
 mod brake;
 mod customer;
+mod digest;
 mod guard;
 mod html_of;
 mod imap;
@@ -126,6 +127,7 @@ impl Composer<'_> {
             MailKind::Failed => self.undelivered(&mut letter, row, &matter, wording::failed).await?,
             MailKind::Receipt => self.receipt(&mut letter, row, &matter),
             MailKind::Woken => self.woken(&mut letter, &matter).await?,
+            MailKind::News => self.news(&mut letter, row, &matter).await?,
             MailKind::History => self.history(&mut letter, &matter).await?,
             MailKind::Found => self.found(&mut letter, row, &matter).await?,
             MailKind::Help => self.help(&mut letter, &matter),

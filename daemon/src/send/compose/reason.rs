@@ -21,6 +21,7 @@ pub(super) fn reason(row: &OutboxRow, matter: &Matter) -> &'static str {
         MailKind::Late => "late",
         MailKind::Receipt => "receipt",
         MailKind::Woken => "snooze",
+        MailKind::News => "quiet",
         MailKind::History | MailKind::Found | MailKind::Help => "asked",
         MailKind::Webhook | MailKind::Imap | MailKind::Undeliverable | MailKind::Braked => "alarm",
         // To somebody who works here and is on the ticket as anybody else.

@@ -1,0 +1,160 @@
+//! Quiet hours: what waits for their end is one mail when it is much, and neither lost nor doubled.
+
+use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::desk::timers;
+use crate::desk::token::Purpose;
+use crate::model::TicketId;
+use crate::model::changes::{Timer, quiet_key};
+use crate::model::facts::{Facts, Keys};
+use crate::model::outgoing::{MailKind, OutboxRow};
+use crate::model::people::{Notify, Settings};
+use crate::store::{AgentChange, Cmd, Outcome, StoreError};
+
+const HOUR: i64 = 3_600_000;
+
+/// A desk in Jane's night, and when that ends.
+async fn night() -> (World, i64) {
+    let w = World::new().await;
+    let now = w.opened.clock.now();
+    let hour = |ahead: i64| format!("{:02}:00", (now / HOUR + ahead).rem_euclid(24));
+    set(&w, Settings { quiet: Some(format!("{}-{}", hour(-1), hour(4))), ..Settings::default() }).await;
+    (w, (now / HOUR + 4) * HOUR)
+}
+
+async fn set(w: &World, settings: Settings) {
+    let change = AgentChange::Set(Box::new(settings));
+    w.opened.store.run(Cmd::ChangeAgent { address: "agent@desk.localhost".into(), change }).await.unwrap();
+}
+
+/// So many new tickets.
+async fn tickets(w: &World, count: usize) {
+    for n in 0..count {
+        w.mail(ANN, SUPPORT, "", &format!("It burns on floor {n}.")).await;
+    }
+}
+
+async fn due(w: &World, now: i64) -> Vec<Timer> {
+    w.opened.store.due_timers(now, 100).await.unwrap()
+}
+
+async fn fire(w: &World, timer: &Timer, now: i64) -> Result<(), StoreError> {
+    w.opened.store.settle(|facts| timers::fire(&w.opened.desk, timer, &[], facts, now)).await
+}
+
+/// What of Jane's a sender gets at a time.
+async fn claimed(w: &World, now: i64) -> Vec<OutboxRow> {
+    let claim = Cmd::ClaimOutbox { node: w.node, now, limit: 100, away: Vec::new() };
+    match w.opened.store.run(claim).await.unwrap() {
+        Outcome::Outbox(rows) => rows.into_iter().filter(|row| row.recipient == JANE).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn of_jane(w: &World) -> Vec<MailKind> {
+    w.rows().await.iter().filter(|row| row.recipient == JANE).map(|row| row.kind).collect()
+}
+
+#[tokio::test]
+async fn twelve_news_of_a_night_are_one_mail() {
+    let (w, end) = night().await;
+    tickets(&w, 12).await;
+    assert_eq!(of_jane(&w).await, [MailKind::Notify; 12]);
+    assert!(due(&w, end - 1).await.is_empty());
+    let due_then = due(&w, end).await;
+    assert_eq!(due_then.iter().map(|t| t.key.clone()).collect::<Vec<_>>(), [quiet_key(JANE, end)], "one timer for all of it");
+    // Nobody was there when they ended: what waits still leaves behind its timer.
+    let late = end + 2 * HOUR;
+    assert_eq!(claimed(&w, late).await, []);
+    fire(&w, &due_then[0], late).await.unwrap();
+    assert!(matches!(fire(&w, &due_then[0], late).await, Err(StoreError::Fenced)), "it ends once");
+    let rows = claimed(&w, late).await;
+    let [digest] = &rows[..] else { panic!("{rows:?}") };
+    let news = digest.params.news.as_ref().unwrap();
+    assert_eq!((digest.kind, news.count, news.tickets, news.newest[0].ticket), (MailKind::News, 12, 12, TicketId(12)));
+    assert_eq!(of_jane(&w).await, [MailKind::News]);
+    assert!(due(&w, late).await.is_empty());
+    // Who has heard of a ticket in a digest has heard of it.
+    let mut facts = Facts::default();
+    w.opened.store.facts(&mut facts, &Keys { tickets: [TicketId(3)].into(), ..Keys::default() }).await.unwrap();
+    assert_eq!(facts.ticket(TicketId(3)).unwrap().told, [JANE]);
+}
+
+#[tokio::test]
+async fn three_news_of_a_night_are_three_mails() {
+    let (w, end) = night().await;
+    tickets(&w, 3).await;
+    fire(&w, &due(&w, end).await[0], end).await.unwrap();
+    assert_eq!(claimed(&w, end - 1).await, []);
+    assert_eq!(claimed(&w, end).await.iter().map(|row| row.kind).collect::<Vec<_>>(), [MailKind::Notify; 3]);
+}
+
+#[tokio::test]
+async fn what_comes_while_it_is_decided_is_part_of_it() {
+    let (w, end) = night().await;
+    tickets(&w, 6).await;
+    let timer = due(&w, end).await.remove(0);
+    let decide = |facts: &Facts| Ok::<_, StoreError>(timers::fire(&w.opened.desk, &timer, &[], facts, end));
+    let changes = w.opened.store.decided(&decide).await.unwrap().unwrap();
+    w.mail(ANN, SUPPORT, "", "It burns everywhere.").await;
+    let lost = w.opened.store.run(Cmd::Commit(changes)).await;
+    assert!(matches!(lost, Err(StoreError::Conflict(_))), "{lost:?}");
+    assert_eq!(of_jane(&w).await, [MailKind::Notify; 7], "nothing is written by who has lost a race");
+    fire(&w, &timer, end).await.unwrap();
+    assert_eq!(of_jane(&w).await, [MailKind::News]);
+    assert_eq!(w.rows().await.last().unwrap().params.news.as_ref().unwrap().count, 7);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_already_is_not_told_twice() {
+    let (w, end) = night().await;
+    tickets(&w, 7).await;
+    let timer = due(&w, end).await.remove(0);
+    let decide = |facts: &Facts| Ok::<_, StoreError>(timers::fire(&w.opened.desk, &timer, &[], facts, end));
+    let changes = w.opened.store.decided(&decide).await.unwrap().unwrap();
+    let first = w.rows().await.into_iter().find(|row| row.recipient == JANE).unwrap().id;
+    let now = w.opened.clock.now();
+    w.opened.store.run(Cmd::RetryOutbox { id: first, now }).await.unwrap();
+    assert_eq!(claimed(&w, now).await.iter().map(|row| row.id).collect::<Vec<_>>(), [first], "by hand it leaves at once");
+    assert!(matches!(w.opened.store.run(Cmd::Commit(changes)).await, Err(StoreError::Conflict(_))));
+    fire(&w, &timer, end).await.unwrap();
+    assert_eq!(of_jane(&w).await, [MailKind::Notify, MailKind::News]);
+    assert_eq!(w.rows().await.last().unwrap().params.news.as_ref().unwrap().count, 6);
+}
+
+#[tokio::test]
+async fn two_who_fire_at_once_make_one_mail() {
+    let (w, end) = night().await;
+    tickets(&w, 8).await;
+    let timer = due(&w, end).await.remove(0);
+    let (one, two) = tokio::join!(fire(&w, &timer, end), fire(&w, &timer, end));
+    let fenced = |done: &Result<(), StoreError>| matches!(done, Err(StoreError::Fenced));
+    assert!(one.is_ok() && fenced(&two) || fenced(&one) && two.is_ok(), "{one:?} {two:?}");
+    assert_eq!(of_jane(&w).await, [MailKind::News]);
+}
+
+#[tokio::test]
+async fn who_wants_nothing_any_more_gets_nothing() {
+    for disabled in [true, false] {
+        let (w, end) = night().await;
+        tickets(&w, 2).await;
+        match disabled {
+            true => {
+                let change = AgentChange::Disable;
+                w.opened.store.run(Cmd::ChangeAgent { address: "agent@desk.localhost".into(), change }).await.unwrap();
+            }
+            false => set(&w, Settings { notify: Notify::None, ..Settings::default() }).await,
+        }
+        fire(&w, &due(&w, end).await[0], end).await.unwrap();
+        assert_eq!(of_jane(&w).await, [], "disabled: {disabled}");
+    }
+}
+
+#[tokio::test]
+async fn what_answers_the_agent_waits_for_nothing_and_is_no_news() {
+    let (w, end) = night().await;
+    tickets(&w, 6).await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@nonsense\nHello.").await;
+    assert_eq!(claimed(&w, w.opened.clock.now()).await.iter().map(|row| row.kind).collect::<Vec<_>>(), [MailKind::Held]);
+    fire(&w, &due(&w, end).await[0], end).await.unwrap();
+    assert_eq!(of_jane(&w).await, [MailKind::Held, MailKind::News]);
+}
