@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{EndpointId, InboxId, MessageId, OutboxId, PersonId, TicketId};
+use super::ids::{EndpointId, InboxId, MailboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::ticket::words;
 
 words!(
@@ -78,6 +78,8 @@ pub struct OutboxRow {
     pub id: OutboxId,
     /// Ticket it belongs to; a digest has none.
     pub ticket: Option<TicketId>,
+    /// Mailbox of that ticket.
+    pub mailbox: Option<MailboxId>,
     /// Whom it goes to.
     pub recipient: PersonId,
     /// Their address when the row was written.

@@ -79,6 +79,7 @@ mod tests {
         OutboxRow {
             id: OutboxId(1),
             ticket: None,
+            mailbox: None,
             recipient: PersonId(1),
             address: "ann@x.test".into(),
             kind,

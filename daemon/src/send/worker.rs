@@ -112,18 +112,9 @@ pub async fn run(sender: Sender, cancel: CancellationToken) {
         for row in claimed {
             let (id, sender, cancel) = (row.id, sender.clone(), cancel.clone());
             in_hand.insert(id);
-            let exit = match sender.exit_of(&exits, &row).await {
-                Ok(Some(exit)) => exit,
-                Ok(None) => {
-                    work.spawn(async move { sender.stays(&row).await.then_some(id) });
-                    continue;
-                }
-                Err(error) => {
-                    work.spawn(async move {
-                        sender.put_back(&row, format!("the desk could not look for its relay: {error}")).await.then_some(id)
-                    });
-                    continue;
-                }
+            let Some(exit) = sender.exit_of(&exits, &row) else {
+                work.spawn(async move { sender.stays(&row).await.then_some(id) });
+                continue;
             };
             let name = exit.destination(&row.address);
             let destination = sender.destinations.claimed(&name, connections);
@@ -209,11 +200,10 @@ impl Sender {
     }
 
     /// Where a mail leaves: what its mailbox says; nowhere, when that is gone from the configuration.
-    async fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Result<Option<Arc<Exit>>, StoreError> {
-        let desk = self.desk.borrow().clone();
-        let composer = Composer { store: &self.store, desk: &desk, searcher: &self.searcher, now: self.clock.now() };
-        let mailbox = composer.mailbox(row).await?;
-        Ok(desk.book.mailbox(mailbox).map(|mailbox| exits.of_mailbox(&mailbox.address).clone()))
+    fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Option<Arc<Exit>> {
+        let desk = self.desk.borrow();
+        let mailbox = row.mailbox.or(desk.book.first())?;
+        desk.book.mailbox(mailbox).map(|mailbox| exits.of_mailbox(&mailbox.address).clone())
     }
 
     /// Nothing was tried, and the mail comes again soon; what a server has said of it is worth more than why. Says whether it is
@@ -340,7 +330,7 @@ impl Sender {
     async fn composed(&self, desk: &Arc<Desk>, row: &OutboxRow) -> Result<Composed, ComposeError> {
         let composer = Composer { store: &self.store, desk, searcher: &self.searcher, now: self.clock.now() };
         if let Some(sha) = &row.composed {
-            let mailbox = composer.mailbox(row).await?;
+            let mailbox = composer.mailbox(row)?;
             return Ok(Composed { from: String::new(), sender: composer.sender(row, mailbox), bytes: self.store.blob(sha).await? });
         }
         let mut mail = composer.compose(row).await?;

@@ -103,7 +103,9 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
 }
 
 /// Rows as [`row`] reads them.
-pub(super) const SELECT: &str = "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply, told_late FROM outbox";
+pub(super) const SELECT: &str =
+    "SELECT id, ticket, recipient, address, kind, message, params, composed, state, due_at, attempts, created_at, last_reply, told_late,
+    (SELECT t.mailbox FROM ticket t WHERE t.id = outbox.ticket) FROM outbox";
 
 /// Rows by id, in order.
 pub(super) async fn rows(conn: &mut Conn<'_>, ids: &[OutboxId]) -> Result<Vec<OutboxRow>, StoreError> {
@@ -131,6 +133,7 @@ pub(super) fn row(row: &Row) -> Result<OutboxRow, StoreError> {
         created_at: row.int(11)?,
         last_reply: row.opt_text(12)?,
         told_late: row.flag(13)?,
+        mailbox: row.opt_int(14)?.map(MailboxId),
     })
 }
 

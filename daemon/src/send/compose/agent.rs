@@ -15,13 +15,10 @@ use crate::understand::{Limits, Part, understand};
 use super::super::actions::{self, Action};
 use super::super::letter::Letter;
 use super::super::wording::{self, Foot, Waiting};
-use super::{Composer, Matter};
+use super::{Composer, EARLIER, Matter};
 
 /// X-Auto-Response-Suppress of news about a ticket: all but reports of a failure, which are to come.
 const NO_ANSWER: &str = "OOF, AutoReply, DR, RN, NRN";
-
-/// Tickets of the same requester that a notification names.
-const EARLIER: usize = 3;
 
 impl Composer<'_> {
     /// Subject, addresses and headers of every mail to an agent about a ticket.
@@ -71,8 +68,7 @@ impl Composer<'_> {
         letter.references.extend(message.message_id.clone());
         letter.attachments = self.fitting(self.attachments(message).await?);
         let carried = letter.attachments.len() == message.attachments.len();
-        let earlier = self.store.earlier_tickets(ticket.number, EARLIER + 1).await?;
-        let mut facts = facts(ticket, message, carried, &earlier);
+        let mut facts = facts(ticket, message, carried, &matter.earlier);
         if is_note {
             facts.insert(0, ("Kind", "internal note; an answer to this mail is a note, too".into()));
         }
@@ -131,7 +127,15 @@ impl Composer<'_> {
     /// The one-use addresses of a held mail. They are the person's, on no ticket: the epoch is theirs alone.
     fn decisions(&self, matter: &Matter, id: InboxId) -> (String, String) {
         let life = self.desk.config.limits.confirm_token_life;
-        let own = Matter { epoch: matter.recipient.epoch, ticket: None, message: None, recipient: matter.recipient.clone(), ..*matter };
+        let own = Matter {
+            epoch: matter.recipient.epoch,
+            ticket: None,
+            message: None,
+            recipient: matter.recipient.clone(),
+            staff: Vec::new(),
+            earlier: Vec::new(),
+            ..*matter
+        };
         (self.grant(&own, Purpose::Release, id.0, life), self.grant(&own, Purpose::Drop, id.0, life))
     }
 

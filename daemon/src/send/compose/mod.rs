@@ -28,7 +28,7 @@ use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
 use crate::model::ticket::MessageKind;
 use crate::model::{Address, MailboxId, OutboxId, TicketId};
-use crate::store::read::{MessageItem, Ref, TicketItem};
+use crate::store::read::{EarlierTicket, Material, MessageItem, TicketItem};
 use crate::store::{Store, StoreError};
 use crate::understand::{Limits, Part, parts};
 
@@ -79,6 +79,9 @@ pub(super) struct Composer<'a> {
     pub(super) now: i64,
 }
 
+/// Tickets of the same requester that a notification names.
+const EARLIER: usize = 3;
+
 /// What every kind of mail is made from.
 struct Matter {
     ticket: Option<TicketItem>,
@@ -87,6 +90,10 @@ struct Matter {
     recipient: Person,
     epoch: i64,
     turn: i64,
+    /// Read for whoever does not work here: what must not reach them.
+    staff: Vec<Person>,
+    /// Read for a notification.
+    earlier: Vec<EarlierTicket>,
 }
 
 impl Composer<'_> {
@@ -98,12 +105,8 @@ impl Composer<'_> {
     }
 
     /// The mailbox in whose name a mail leaves.
-    pub(super) async fn mailbox(&self, row: &OutboxRow) -> Result<MailboxId, StoreError> {
-        let of_ticket = match row.ticket {
-            Some(ticket) => self.store.mailbox_of(ticket).await?,
-            None => None,
-        };
-        of_ticket.or(self.desk.book.first()).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
+    pub(super) fn mailbox(&self, row: &OutboxRow) -> Result<MailboxId, StoreError> {
+        row.mailbox.or(self.desk.book.first()).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
     }
 
     pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, ComposeError> {
@@ -153,10 +156,11 @@ impl Composer<'_> {
 
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
     async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
-        let staff = self.store.staff().await?;
-        let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
+        let (desk, staff, reader, vouched) = (self.desk.clone(), matter.staff.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
-        let octets = looked.text.len() + looked.attachments.iter().map(|part| part.bytes.len()).sum::<usize>();
+        let octets = looked.text.len()
+            + looked.html.as_ref().map_or(0, String::len)
+            + looked.attachments.iter().map(|part| part.bytes.len()).sum::<usize>();
         // Attachments are large, and mails among them are understood.
         let work = move || {
             let inside = Inside { book: &desk.book, staff: &staff };
@@ -170,24 +174,10 @@ impl Composer<'_> {
     }
 
     async fn matter(&self, row: &OutboxRow) -> Result<Matter, StoreError> {
-        let mailbox = self.mailbox(row).await?;
-        let ticket = match row.ticket {
-            Some(id) => self.store.ticket(id).await?,
-            None => None,
-        };
-        let message = match row.message {
-            Some(id) => self.store.message(Ref::Message(id)).await?,
-            None => None,
-        };
-        let recipient = self.store.persons(&[row.recipient]).await?.pop();
+        let mailbox = self.mailbox(row)?;
+        let Material { ticket, message, recipient, epoch, turn, staff, earlier } = self.store.material(row, EARLIER + 1).await?;
         let recipient = recipient.ok_or_else(|| StoreError::NotFound("the recipient is gone".into()))?;
-        let epochs = self.store.epochs(row.recipient, row.ticket.unwrap_or(TicketId(0))).await?;
-        let turn = match (&message, row.ticket) {
-            (Some(message), _) => message.turn,
-            (None, Some(ticket)) => self.store.turn_of(ticket).await?,
-            (None, None) => 0,
-        };
-        Ok(Matter { ticket, mailbox, message, recipient, epoch: epochs.map_or(0, |e| e.sum), turn })
+        Ok(Matter { ticket, mailbox, message, recipient, epoch, turn, staff, earlier })
     }
 
     /// What all letters share.

@@ -162,6 +162,7 @@ async fn who_cannot_say_that_it_lives_stops_before_the_final_dot() {
     let row = OutboxRow {
         id: OutboxId(1),
         ticket: None,
+        mailbox: None,
         recipient: PersonId(1),
         address: "ann@customer.test".into(),
         kind: MailKind::Answer,

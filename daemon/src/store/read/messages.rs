@@ -5,7 +5,7 @@ use crate::model::understood::Attachment;
 use crate::model::{Address, InboxId, MessageId, PersonId, TicketId, Verdict};
 
 use super::Page;
-use crate::store::conn::Sql;
+use crate::store::conn::{Conn, Sql};
 use crate::store::value::Row;
 use crate::store::{Store, StoreError};
 
@@ -113,18 +113,22 @@ impl Store {
 
     /// One message.
     pub async fn message(&self, which: Ref) -> Result<Option<MessageItem>, StoreError> {
-        let (sql, args) = match which {
-            Ref::Message(id) => (format!("{SELECT} WHERE m.id = $1"), vec![id.into()]),
-            Ref::LastCustomer(ticket, turn) => (
-                format!(
-                    "{SELECT} WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.created_at DESC, m.id DESC LIMIT 1"
-                ),
-                vec![ticket.into(), turn.into()],
-            ),
-        };
-        let mut read = self.glance().await?;
-        read.conn().opt(Sql::Made(sql), args).await?.as_ref().map(item).transpose()
+        one(&mut self.glance().await?.conn(), which).await
     }
+}
+
+/// One message.
+pub(super) async fn one(conn: &mut Conn<'_>, which: Ref) -> Result<Option<MessageItem>, StoreError> {
+    let (sql, args) = match which {
+        Ref::Message(id) => (format!("{SELECT} WHERE m.id = $1"), vec![id.into()]),
+        Ref::LastCustomer(ticket, turn) => (
+            format!(
+                "{SELECT} WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.created_at DESC, m.id DESC LIMIT 1"
+            ),
+            vec![ticket.into(), turn.into()],
+        ),
+    };
+    conn.opt(Sql::Made(sql), args).await?.as_ref().map(item).transpose()
 }
 
 fn item(row: &Row) -> Result<MessageItem, StoreError> {

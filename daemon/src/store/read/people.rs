@@ -2,6 +2,7 @@
 
 use crate::model::people::Person;
 use crate::model::{PersonId, TicketId};
+use crate::store::conn::Conn;
 use crate::store::{Store, StoreError, facts};
 
 impl Store {
@@ -19,12 +20,16 @@ impl Store {
 
     /// The epoch of a person, and of their place on a ticket (0 when they have none).
     pub async fn epochs(&self, person: PersonId, ticket: TicketId) -> Result<Option<Epochs>, StoreError> {
-        let sql = "SELECT p.epoch, p.disabled, COALESCE(x.epoch, 0) FROM person p
-            LEFT JOIN participant x ON x.person = p.id AND x.ticket = $2 WHERE p.id = $1";
-        let mut read = self.glance().await?;
-        let row = read.conn().opt(sql, vec![person.into(), ticket.into()]).await?;
-        row.map(|r| Ok(Epochs { sum: r.int(0)? + r.int(2)?, disabled: r.flag(1)? })).transpose()
+        epochs(&mut self.glance().await?.conn(), person, ticket).await
     }
+}
+
+/// The epoch of a person, and of their place on a ticket (0 when they have none).
+pub(super) async fn epochs(conn: &mut Conn<'_>, person: PersonId, ticket: TicketId) -> Result<Option<Epochs>, StoreError> {
+    let sql = "SELECT p.epoch, p.disabled, COALESCE(x.epoch, 0) FROM person p
+        LEFT JOIN participant x ON x.person = p.id AND x.ticket = $2 WHERE p.id = $1";
+    let row = conn.opt(sql, vec![person.into(), ticket.into()]).await?;
+    row.map(|r| Ok(Epochs { sum: r.int(0)? + r.int(2)?, disabled: r.flag(1)? })).transpose()
 }
 
 /// What revokes a token.

@@ -2,7 +2,7 @@
 
 use crate::model::Address;
 use crate::model::ticket::{Priority, Standing, Status};
-use crate::model::{MailboxId, PersonId, TicketId};
+use crate::model::{PersonId, TicketId};
 
 use super::Page;
 use crate::store::conn::{Conn, Sql};
@@ -93,25 +93,33 @@ impl Store {
         Ok(Page::cut(items, filter.limit, |t| format!("{}-{}", t.updated_at, t.number)))
     }
 
-    /// What else the requester of a ticket had written before, newest first; without spam and what was merged.
-    pub async fn earlier_tickets(&self, id: TicketId, limit: usize) -> Result<Vec<EarlierTicket>, StoreError> {
-        let sql = "SELECT e.id, e.subject, e.status FROM ticket t JOIN ticket e ON e.requester = t.requester
-            WHERE t.id = $1 AND e.id <> t.id AND e.created_at <= t.created_at AND e.merged_into IS NULL AND e.status <> 'spam'
-            ORDER BY e.created_at DESC, e.id DESC LIMIT $2";
-        let mut read = self.read().await?;
-        let rows = read.conn().all(sql, vec![id.into(), i64::try_from(limit).unwrap_or(0).into()]).await?;
-        let earlier = |r: &Row| Ok(EarlierTicket { number: TicketId(r.int(0)?), subject: r.text(1)?, status: r.word(2, Status::of)? });
-        rows.iter().map(earlier).collect()
-    }
-
     /// One ticket.
     pub async fn ticket(&self, id: TicketId) -> Result<Option<TicketItem>, StoreError> {
-        let mut read = self.glance().await?;
-        let row = read.conn().opt(Sql::Made(format!("{SELECT} WHERE t.id = $1")), vec![id.into()]).await?;
-        let mut items = row.iter().map(item).collect::<Result<Vec<_>, _>>()?;
-        participants(&mut read.conn(), &mut items).await?;
-        Ok(items.pop())
+        one(&mut self.glance().await?.conn(), id).await
     }
+}
+
+/// One ticket.
+pub(super) async fn one(conn: &mut Conn<'_>, id: TicketId) -> Result<Option<TicketItem>, StoreError> {
+    let row = conn.opt(Sql::Made(format!("{SELECT} WHERE t.id = $1")), vec![id.into()]).await?;
+    let mut items = row.iter().map(item).collect::<Result<Vec<_>, _>>()?;
+    participants(conn, &mut items).await?;
+    Ok(items.pop())
+}
+
+/// What else the requester of a ticket had written before, newest first; without spam and what was merged.
+pub(super) async fn earlier(conn: &mut Conn<'_>, id: TicketId, limit: usize) -> Result<Vec<EarlierTicket>, StoreError> {
+    let sql = "SELECT e.id, e.subject, e.status FROM ticket t JOIN ticket e ON e.requester = t.requester
+        WHERE t.id = $1 AND e.id <> t.id AND e.created_at <= t.created_at AND e.merged_into IS NULL AND e.status <> 'spam'
+        ORDER BY e.created_at DESC, e.id DESC LIMIT $2";
+    let rows = conn.all(sql, vec![id.into(), i64::try_from(limit).unwrap_or(0).into()]).await?;
+    let earlier = |r: &Row| Ok(EarlierTicket { number: TicketId(r.int(0)?), subject: r.text(1)?, status: r.word(2, Status::of)? });
+    rows.iter().map(earlier).collect()
+}
+
+/// The turn of a ticket.
+pub(super) async fn turn(conn: &mut Conn<'_>, ticket: TicketId) -> Result<i64, StoreError> {
+    conn.opt("SELECT turn FROM ticket WHERE id = $1", vec![ticket.into()]).await?.map_or(Ok(0), |r| r.int(0))
 }
 
 fn parse(cursor: &str) -> Option<(i64, i64)> {
@@ -191,17 +199,10 @@ impl Store {
     }
 }
 
+#[cfg(test)]
 impl Store {
-    /// The mailbox of a ticket.
-    pub async fn mailbox_of(&self, ticket: TicketId) -> Result<Option<MailboxId>, StoreError> {
-        let mut read = self.glance().await?;
-        let row = read.conn().opt("SELECT mailbox FROM ticket WHERE id = $1", vec![ticket.into()]).await?;
-        row.map(|r| Ok(MailboxId(r.int(0)?))).transpose()
-    }
-
     /// The turn of a ticket.
     pub async fn turn_of(&self, ticket: TicketId) -> Result<i64, StoreError> {
-        let mut read = self.glance().await?;
-        read.conn().opt("SELECT turn FROM ticket WHERE id = $1", vec![ticket.into()]).await?.map_or(Ok(0), |r| r.int(0))
+        turn(&mut self.glance().await?.conn(), ticket).await
     }
 }
