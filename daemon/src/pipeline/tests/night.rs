@@ -150,6 +150,20 @@ async fn who_wants_nothing_any_more_gets_nothing() {
 }
 
 #[tokio::test]
+async fn who_put_a_ticket_off_hears_of_it_whatever_they_chose_meanwhile() {
+    let (w, end) = night().await;
+    tickets(&w, 2).await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@snooze 3d").await;
+    let settings = w.opened.store.persons(&[JANE]).await.unwrap().remove(0).settings;
+    set(&w, Settings { notify: Notify::None, ..settings }).await;
+    let snooze = due(&w, end + 96 * HOUR).await.into_iter().find(|timer| timer.kind == "snooze").unwrap();
+    fire(&w, &snooze, w.opened.clock.now()).await.unwrap();
+    fire(&w, &due(&w, end).await[0], end).await.unwrap();
+    let left: Vec<_> = claimed(&w, end).await.iter().map(|row| row.kind).filter(|kind| *kind != MailKind::Receipt).collect();
+    assert_eq!(left, [MailKind::Woken]);
+}
+
+#[tokio::test]
 async fn what_answers_the_agent_waits_for_nothing_and_is_no_news() {
     let (w, end) = night().await;
     tickets(&w, 6).await;
