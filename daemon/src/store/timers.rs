@@ -6,12 +6,20 @@ use crate::model::changes::Timer;
 use super::{Store, StoreError};
 
 impl Store {
-    /// Timers that are due at `now` (ms), oldest first.
+    /// Timers that are due at `now` (ms), oldest first: up to `limit` ends of quiet hours, for which mail waits, and behind them as
+    /// many others.
     pub async fn due_timers(&self, now: i64, limit: i64) -> Result<Vec<Timer>, StoreError> {
-        let sql = "SELECT kind, ticket, key FROM timer WHERE due_at <= $1 ORDER BY due_at LIMIT $2";
         let mut read = self.read().await?;
-        let rows = read.conn().all(sql, vec![now.into(), limit.into()]).await?;
-        rows.iter().map(|r| Ok(Timer { kind: r.text(0)?, ticket: r.int(1)?, key: r.text(2)? })).collect()
+        let mut due = Vec::new();
+        for sql in [
+            "SELECT kind, ticket, key FROM timer WHERE kind = 'quiet' AND due_at <= $1 ORDER BY due_at LIMIT $2",
+            "SELECT kind, ticket, key FROM timer WHERE kind <> 'quiet' AND due_at <= $1 ORDER BY due_at LIMIT $2",
+        ] {
+            let rows = read.conn().all(sql, vec![now.into(), limit.into()]).await?;
+            let timers = rows.iter().map(|r| Ok(Timer { kind: r.text(0)?, ticket: r.int(1)?, key: r.text(2)? }));
+            due.extend(timers.collect::<Result<Vec<_>, StoreError>>()?);
+        }
+        Ok(due)
     }
 
     /// Held mails that nobody was told of, oldest first.
