@@ -1,6 +1,9 @@
 //! Quiet hours: what waits for their end is one mail when it is much, and neither lost nor doubled.
 
+use sqlx::Connection as _;
+
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::config::Database;
 use crate::desk::timers;
 use crate::desk::token::Purpose;
 use crate::model::TicketId;
@@ -8,7 +11,7 @@ use crate::model::changes::{Changes, NewTimer, QUIET, TicketRef, Timer, quiet_ke
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::{Notify, Settings};
-use crate::store::{AgentChange, Cmd, NewNode, Outcome, StoreError};
+use crate::store::{AgentChange, Cmd, NewNode, Outcome, StoreError, postgres_for_tests};
 
 const HOUR: i64 = 3_600_000;
 
@@ -221,4 +224,33 @@ async fn what_answers_the_agent_waits_for_nothing_and_is_no_news() {
     assert_eq!(claimed(&w, w.opened.clock.now()).await.iter().map(|row| row.kind).collect::<Vec<_>>(), [MailKind::Held]);
     fire(&w, &due(&w, end).await[0], end).await.unwrap();
     assert_eq!(of_jane(&w).await, [MailKind::Held, MailKind::News]);
+}
+
+#[tokio::test]
+async fn new_tickets_do_not_wait_for_each_other_and_what_fires_meanwhile_is_set_again() {
+    let Some(database) = postgres_for_tests().await else { return };
+    let Database::Postgres(url) = database.clone() else { panic!("{database:?}") };
+    let w = World::with(|config| config.database = database).await;
+    let store = &w.opened.store;
+    let timer = |n: i64| NewTimer { kind: QUIET, ticket: None, key: quiet_key(JANE, n), due_at: n, if_untold: false };
+    let add = |from: i64| Cmd::Commit(Box::new(Changes { at: 1, timers: (from..from + 3).map(timer).collect(), ..Changes::default() }));
+    store.run(add(1)).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(url.reveal()).await.unwrap();
+    // Another commit that tells the same agent holds on to the timers.
+    sqlx::raw_sql("BEGIN; SELECT key FROM timer FOR KEY SHARE").execute(&mut other).await.unwrap();
+    store.run(add(2)).await.unwrap();
+    // One fires: whoever adds to it waits, and sets it again.
+    sqlx::raw_sql("COMMIT; BEGIN; SELECT key FROM timer WHERE due_at = 2 FOR UPDATE").execute(&mut other).await.unwrap();
+    let adding = tokio::spawn({
+        let (store, add) = (store.clone(), add(1));
+        async move { store.run(add).await }
+    });
+    let waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id_if_assigned()::xid";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut other).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    sqlx::raw_sql("DELETE FROM timer WHERE due_at = 2; COMMIT").execute(&mut other).await.unwrap();
+    adding.await.unwrap().unwrap();
+    let keys: Vec<_> = due(&w, 9).await.into_iter().map(|timer| timer.key).collect();
+    assert_eq!(keys, (1..=4).map(|n| quiet_key(JANE, n)).collect::<Vec<_>>());
 }
