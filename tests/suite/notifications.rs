@@ -178,7 +178,7 @@ fn after_quiet_hours_much_is_one_mail_and_a_few_are_a_few() {
     let lines: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
     assert_eq!((lines.len(), lines[0]), (12, format!("#{last} {about}").as_str()), "{text}");
     assert!(text.contains("2 new messages; open; assigned to nobody") && text.contains("assigned to Kim Lee"), "{text}");
-    assert!(text.contains("Ann Smith wrote last, "), "{text}");
+    assert!(text.contains("last: Ann Smith, "), "{text}");
     // The one address in it is Bob's for everything.
     let address = digest.address("Reply-To");
     assert_eq!((&address, tokens(&text).len()), (&digest.address("List-Post"), 0), "{text}");

@@ -96,8 +96,8 @@ pub(super) fn of(key: &str) -> Option<PersonId> {
     key.parse().ok().map(PersonId)
 }
 
-/// A day after the question: while something is still held it is asked again, with addresses that work. Who is disabled is asked
-/// when they are back.
+/// A day after the question: while something is still held it is asked again, with addresses that work, and nobody is woken by it.
+/// Who is disabled is asked within a day of being back.
 pub(super) fn remind(ledger: &mut Ledger<'_>, key: &str) {
     let facts = ledger.facts;
     let Some((agent, brake)) = of(key).and_then(|agent| Some((agent, facts.brakes.get(&agent)?))) else { return };
@@ -106,9 +106,11 @@ pub(super) fn remind(ledger: &mut Ledger<'_>, key: &str) {
     let asked = brake.told_at + AGAIN;
     match facts.person(agent).filter(|agent| agent.is_active_agent()) {
         Some(agent) if asked <= ledger.now => {
-            ask(ledger, agent, lot, "answers of yours are still held, because they were too many within an hour")
+            ask(ledger, agent, lot, "answers of yours are still held, because they were too many within an hour");
+            ledger.wake_nobody();
         }
-        _ => look_again(ledger, agent, asked.max(ledger.now + HOUR)),
+        Some(_) => look_again(ledger, agent, asked),
+        None => look_again(ledger, agent, ledger.now + AGAIN),
     }
 }
 

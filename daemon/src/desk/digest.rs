@@ -21,23 +21,27 @@ pub(super) fn of(key: &str) -> Option<(PersonId, i64)> {
     Some((PersonId(person.parse().ok()?), end.parse().ok()?))
 }
 
-/// Decides what becomes of all that waits for the end of somebody's quiet hours. Who does not work here any more, or wants to hear
-/// of nothing by now, gets nothing of it.
+/// Decides what becomes of all that waits for the end of somebody's quiet hours. Who does not work here any more gets nothing of
+/// it. Who wants to hear of nothing by now is not notified, and gets what was meant for them alone: a ticket that they have put off
+/// is open again, a ticket is theirs.
 pub(super) fn fire(ledger: &mut Ledger<'_>, key: &str) {
     let facts = ledger.facts;
     let Some((person, end)) = of(key) else { return };
     let Some(news) = facts.news.get(&(person, end)) else { return };
-    let all: Vec<OutboxId> = news.iter().map(|news| news.id).collect();
+    let ids = |of: &dyn Fn(MailKind) -> bool| news.iter().filter(|news| of(news.kind)).map(|news| news.id).collect::<Vec<_>>();
+    let all = ids(&|_| true);
     ledger.changes.guard.news.push(((person, end), all.clone()));
-    let reader = facts.person(person).filter(|p| p.is_staff() && !p.disabled && p.settings.notify != Notify::None);
-    if reader.is_some() && news.len() <= FEW {
-        return;
-    }
-    ledger.changes.folded = all;
-    if let (Some(reader), Some(first)) = (reader, news.first()) {
-        let since = quiet::began(&reader.settings, end).filter(|began| *began <= first.created_at).unwrap_or(first.created_at);
-        let params = Params { news: Some(summary(news, since)), ..Params::default() };
-        ledger.send(MailKind::News, reader, None, None, params);
+    match facts.person(person).filter(|p| p.is_staff() && !p.disabled) {
+        None => ledger.changes.folded = all,
+        Some(reader) if reader.settings.notify == Notify::None => ledger.changes.folded = ids(&|kind| kind == MailKind::Notify),
+        Some(_) if news.len() <= FEW => {}
+        Some(reader) => {
+            ledger.changes.folded = all;
+            let Some(first) = news.first() else { return };
+            let since = quiet::began(&reader.settings, end).filter(|began| *began <= first.created_at).unwrap_or(first.created_at);
+            let params = Params { news: Some(summary(news, since)), ..Params::default() };
+            ledger.send(MailKind::News, reader, None, None, params);
+        }
     }
 }
 

@@ -118,6 +118,15 @@ impl<'a> Ledger<'a> {
         until.unwrap_or(self.now)
     }
 
+    /// What was sent so far leaves when its readers' quiet hours end, whatever it is.
+    pub(super) fn wake_nobody(&mut self) {
+        let mut outbox = std::mem::take(&mut self.changes.outbox);
+        for mail in &mut outbox {
+            mail.due_at = mail.due_at.max(self.awake(mail.recipient));
+        }
+        self.changes.outbox = outbox;
+    }
+
     /// Something to do later.
     pub(super) fn timer(&mut self, kind: &'static str, ticket: Option<TicketRef>, due_at: i64) {
         self.changes.timers.push(NewTimer { kind, ticket, key: String::new(), due_at, if_untold: false });

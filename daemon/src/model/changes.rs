@@ -318,8 +318,8 @@ pub const LOGIN_REFUSED: &str = "imap";
 /// Kind of the timer at the end of an agent's quiet hours; its key is [`quiet_key`].
 pub const QUIET: &str = "quiet";
 
-/// The end of a person's quiet hours, in ms, and who it is: `1796117400000/7`. While its timer is there, no mail to that person
-/// leaves that is due at that very moment.
+/// The end of a person's quiet hours, in ms, and who it is: `1796117400000/7`. While its timer is there, and not
+/// long due, no mail to that person leaves that is due at that very moment.
 pub fn quiet_key(person: PersonId, end: i64) -> String {
     format!("{end}/{person}")
 }

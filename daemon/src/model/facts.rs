@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ids::{InboxId, MessageId, OutboxId, PersonId, TicketId};
-use super::outgoing::OutboxRow;
+use super::outgoing::{MailKind, OutboxRow};
 use super::people::Person;
 use super::ticket::{Participant, Ticket};
 
@@ -186,6 +186,8 @@ pub struct Brake {
 pub struct WaitingNews {
     /// The outgoing mail.
     pub id: OutboxId,
+    /// What it is.
+    pub kind: MailKind,
     /// What it is about.
     pub ticket: TicketId,
     /// The message that it carries or reports.

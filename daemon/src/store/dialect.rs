@@ -64,6 +64,18 @@ impl Conn<'_> {
         Ok(())
     }
 
+    /// Those of `n` timers (kind, ticket and key of each, sorted) that are there: nobody takes them away until the commit. Others may
+    /// hold on to them, too.
+    pub(super) async fn keep_timers(&mut self, n: usize, keys: Vec<Value>) -> Result<Vec<Row>, StoreError> {
+        let sql = Sql::values(
+            "SELECT kind, ticket, key FROM timer WHERE (kind, ticket, key) IN (VALUES",
+            3,
+            n,
+            ") ORDER BY kind, ticket, key FOR KEY SHARE",
+        );
+        self.all(sql, keys).await
+    }
+
     /// The time that all processes on this database share, in ms: its own where several may run, else `now`.
     pub(super) async fn time(&mut self, now: i64) -> Result<i64, StoreError> {
         if self.is_alone() {

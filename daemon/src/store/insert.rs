@@ -1,12 +1,13 @@
 //! The writes of a commit, one function per table family.
 
 use crate::model::address::{fold, split};
-use crate::model::changes::{Changes, Fate, MessageRef};
+use crate::model::changes::{Changes, Fate, MessageRef, NewTimer};
 use crate::model::outgoing::MailKind;
 use crate::model::{InboxId, MessageId, PersonId, TicketId};
 
 use super::commit::dangling;
 use super::conn::{Conn, Sql};
+use super::timers::{self, Key};
 use super::value::{Value, json};
 use super::{StoreError, brake};
 
@@ -306,26 +307,23 @@ pub(super) async fn timers(conn: &mut Conn<'_>, changes: &Changes, made: &Made) 
     for (kind, ticket) in &changes.timers_gone {
         conn.exec("DELETE FROM timer WHERE kind = $1 AND ticket = $2", vec![(*kind).into(), (*ticket).into()]).await?;
     }
-    // In one order, so that two who tell the same agents of different tickets never wait for each other.
-    let mut timers: Vec<_> = changes.timers.iter().collect();
-    timers.sort_by(|a, b| (a.kind, &a.key).cmp(&(b.kind, &b.key)));
-    for timer in timers {
-        let ticket = timer.ticket.map(|t| made.ticket(t)).transpose()?.unwrap_or(Value::Int(0));
+    let (new, after_digest): (Vec<_>, Vec<_>) = changes.timers.iter().partition(|timer| !timer.if_untold);
+    let new = new.into_iter().map(|timer| row(timer, made)).collect::<Result<Vec<_>, _>>()?;
+    timers::add(conn, new).await?;
+    for timer in after_digest {
         // A digest that was due may have been the last word about what was held meanwhile.
-        let sql = match timer.if_untold {
-            // What is there stays, and is held on to: who is about to take it away must see what this commit brings.
-            false => {
-                "INSERT INTO timer(kind, ticket, key, due_at) VALUES ($1, $2, $3, $4)
-                 ON CONFLICT(kind, ticket, key) DO UPDATE SET due_at = timer.due_at"
-            }
-            true => {
-                "INSERT INTO timer(kind, ticket, key, due_at) SELECT $1, $2, $3, $4
-                 WHERE EXISTS (SELECT 1 FROM inbox WHERE state = 'held' AND told = 0) ON CONFLICT(kind, ticket, key) DO NOTHING"
-            }
-        };
-        conn.exec(sql, vec![timer.kind.into(), ticket, (&timer.key).into(), timer.due_at.into()]).await?;
+        let sql = "INSERT INTO timer(kind, ticket, key, due_at) SELECT $1, $2, $3, $4
+            WHERE EXISTS (SELECT 1 FROM inbox WHERE state = 'held' AND told = 0) ON CONFLICT(kind, ticket, key) DO NOTHING";
+        let (key, due_at) = row(timer, made)?;
+        conn.exec(sql, key.args().chain(std::iter::once(due_at.into())).collect()).await?;
     }
     Ok(())
+}
+
+/// A timer under the number of its ticket, and when it is due.
+fn row(timer: &NewTimer, made: &Made) -> Result<(Key, i64), StoreError> {
+    let ticket = timer.ticket.map(|ticket| made.ticket(ticket)).transpose()?;
+    Ok((Key { kind: timer.kind.to_owned(), ticket: ticket.as_ref().map_or(0, int), key: timer.key.clone() }, timer.due_at))
 }
 
 pub(super) async fn people(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {

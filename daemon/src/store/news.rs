@@ -2,6 +2,7 @@
 
 use crate::model::changes::Changes;
 use crate::model::facts::{Facts, Keys, WaitingNews};
+use crate::model::outgoing::MailKind;
 use crate::model::{MessageId, OutboxId, PersonId, TicketId};
 
 use super::StoreError;
@@ -12,7 +13,7 @@ use super::value::{Row, Value};
 const AT_ONCE: usize = 500;
 
 /// What nobody has tried to send to a person, of all that is due at one time.
-const WAITING: &str = "SELECT id, ticket, message, created_at FROM outbox WHERE state IN ('waiting', 'claimed') AND state = 'waiting'
+const WAITING: &str = "SELECT id, ticket, message, created_at, kind FROM outbox WHERE state IN ('waiting', 'claimed') AND state = 'waiting'
     AND due_at = $2 AND recipient = $1 AND kind IN ('notify', 'taken', 'woken') AND ticket IS NOT NULL AND attempts = 0
     AND composed IS NULL ORDER BY id";
 
@@ -36,6 +37,7 @@ fn row(row: &Row) -> Result<WaitingNews, StoreError> {
         ticket: TicketId(row.int(1)?),
         message: row.opt_int(2)?.map(MessageId),
         created_at: row.int(3)?,
+        kind: row.word(4, MailKind::of)?,
     })
 }
 

@@ -3,6 +3,7 @@
 //! A node beats; one that was silent for too long is marked dead and what it held is freed in the same commit. So every
 //! later write of its own finds that the row is no longer its (`Fenced`).
 
+use crate::model::outgoing::MailKind;
 use crate::model::{DeliveryId, InboxId, OutboxId};
 
 use super::StoreError;
@@ -121,9 +122,15 @@ async fn bury(conn: &mut Conn<'_>, dead: Vec<i64>, now: i64) -> Result<(), Store
             WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;
         // A row without composed bytes was claimed but never handed to a server.
-        let sql = "UPDATE outbox SET state = 'waiting', claimed_by = NULL
-            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND (kind IN ('answer', 'braked', 'news') OR composed IS NULL)";
-        conn.exec(sql, vec![node.into()]).await?;
+        let repeated: Vec<_> = MailKind::ALL.iter().filter(|kind| kind.is_repeated()).map(|kind| Value::from(kind.word())).collect();
+        let sql = Sql::list(
+            "UPDATE outbox SET state = 'waiting', claimed_by = NULL
+            WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1 AND (composed IS NULL OR kind IN",
+            2,
+            repeated.len(),
+            ")",
+        );
+        conn.exec(sql, std::iter::once(Value::Int(node)).chain(repeated).collect()).await?;
         let sql = "UPDATE outbox SET state = 'unknown', claimed_by = NULL, settled_at = $2, last_reply = 'the desk stopped while this was being sent'
             WHERE state IN ('waiting', 'claimed') AND state = 'claimed' AND claimed_by = $1";
         conn.exec(sql, vec![node.into(), now.into()]).await?;

@@ -67,8 +67,11 @@ pub enum Settled {
     Dropped,
 }
 
+/// How long mail waits for the timer of the quiet hours that have ended, in ms: no timer that fails may keep it for ever.
+const GATE: i64 = 15 * 60_000;
+
 /// Takes mails that are due, whose lane is free, and which are not `away`. What has waited for the end of quiet hours leaves when its
-/// timer has fired, however late that is.
+/// timer has fired, and without it when it could have: a quarter of an hour has passed, of which this node has lived all.
 pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: usize, away: &[Away]) -> Result<Outcome, StoreError> {
     if !nodes::is_alive(conn, node).await? {
         return Ok(Outcome::Outbox(Vec::new()));
@@ -79,13 +82,15 @@ pub(super) async fn claim(conn: &mut Conn<'_>, node: NodeId, now: i64, limit: us
         "SELECT o.id FROM outbox o WHERE o.state IN ('waiting', 'claimed') AND o.state = 'waiting' AND o.due_at <= $1 AND o.domain NOT IN",
         "AND '#' || COALESCE((SELECT CAST(t.mailbox AS TEXT) FROM ticket t WHERE t.id = o.ticket), '') NOT IN",
         "AND NOT EXISTS (SELECT 1 FROM outbox p WHERE p.lane = o.lane AND p.id < o.id AND p.state IN ('waiting', 'claimed'))
-        AND NOT EXISTS (SELECT 1 FROM timer q WHERE q.kind = 'quiet' AND q.ticket = 0
-            AND q.key = CAST(o.due_at AS TEXT) || '/' || CAST(o.recipient AS TEXT))
+        AND (o.due_at <= $3 AND EXISTS (SELECT 1 FROM node n WHERE n.id = $4 AND n.started_at <= $3)
+            OR NOT EXISTS (SELECT 1 FROM timer q WHERE q.kind = 'quiet' AND q.ticket = 0
+            AND q.key = CAST(o.due_at AS TEXT) || '/' || CAST(o.recipient AS TEXT)))
         ORDER BY o.due_at, o.id LIMIT $2",
     ];
-    let sql = Sql::lists(&parts, 3, away.len());
+    let sql = Sql::lists(&parts, 5, away.len());
     let limit = i64::try_from(limit).unwrap_or(1);
-    let args = [now.into(), limit.into()].into_iter().chain(away.into_iter().map(Value::from)).collect();
+    let known = [now, limit, now - GATE, node.0];
+    let args = known.into_iter().map(Value::Int).chain(away.into_iter().map(Value::from)).collect();
     let ids = conn.take("o", sql, args).await?;
     let ids = ids.iter().map(|r| r.int(0)).collect::<Result<Vec<_>, _>>()?;
     if ids.is_empty() {

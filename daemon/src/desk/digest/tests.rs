@@ -42,6 +42,7 @@ fn jane() -> Person {
 fn news(tickets: &[i64], has_message: bool) -> Vec<WaitingNews> {
     let one = |(n, ticket): (i64, &i64)| WaitingNews {
         id: OutboxId(100 + n),
+        kind: MailKind::Notify,
         ticket: TicketId(*ticket),
         message: has_message.then_some(MessageId(n)),
         created_at: at("2026-11-20T20:00:00Z") + n,
@@ -107,14 +108,32 @@ fn very_many_tickets_are_counted_and_not_named() {
     assert_eq!((told.newest[0].ticket, told.newest[NAMED - 1].ticket), (TicketId(450), TicketId(251)));
 }
 
+fn deaf() -> Person {
+    Person { settings: Settings { notify: Notify::None, ..jane().settings }, ..jane() }
+}
+
 #[test]
-fn who_wants_or_may_have_none_of_it_by_now_gets_none_of_it() {
-    let deaf = Person { settings: Settings { notify: Notify::None, ..jane().settings }, ..jane() };
-    for reader in [None, Some(Person { disabled: true, ..jane() }), Some(deaf)] {
+fn who_may_hear_of_none_of_it_or_wants_no_notification_gets_none() {
+    for reader in [None, Some(Person { disabled: true, ..jane() }), Some(deaf())] {
         for count in [1, 9] {
             let changes = fired(reader.clone(), &news(&vec![3; count], true), end());
             assert_eq!((changes.folded.len(), changes.outbox.len()), (count, 0), "{reader:?}");
         }
+    }
+}
+
+#[test]
+fn who_wants_no_notification_gets_what_was_meant_for_them_alone() {
+    for count in [2, 9] {
+        let mut night = news(&vec![3; count], true);
+        night[0].kind = MailKind::Woken;
+        night[1].kind = MailKind::Taken;
+        let changes = fired(Some(deaf()), &night, end());
+        let rest: Vec<_> = night.iter().skip(2).map(|n| n.id).collect();
+        assert_eq!((changes.folded, changes.outbox.len()), (rest, 0), "the two leave one by one");
+        assert_eq!(changes.guard.news, [((JANE, end()), night.iter().map(|n| n.id).collect())]);
+        let gone = fired(Some(Person { disabled: true, ..jane() }), &night, end());
+        assert_eq!(gone.folded.len(), count, "who does not work here gets nothing");
     }
 }
 

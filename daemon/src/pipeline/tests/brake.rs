@@ -10,6 +10,7 @@ use crate::desk::timers;
 use crate::desk::token::{Grant, Purpose};
 use crate::model::changes::Fate;
 use crate::model::outgoing::MailKind;
+use crate::model::people::Settings;
 use crate::model::{By, InboxId, MailboxId, PersonId, TicketId, Verdict};
 use crate::store::read::InboxItem;
 use crate::store::{AgentChange, Cmd, Outcome, StoreError};
@@ -244,7 +245,31 @@ async fn who_is_disabled_is_asked_when_they_are_back() {
     change(AgentChange::Disable).await;
     assert_eq!((fire(&w, 25).await, braked_mails(&w.outbox().await).len()), (1, 1));
     change(AgentChange::Enable).await;
-    assert_eq!((fire(&w, 27).await, braked_mails(&w.outbox().await).len()), (1, 2));
+    assert_eq!((fire(&w, 48).await, braked_mails(&w.outbox().await).len()), (0, 1), "it is looked at once a day");
+    assert_eq!((fire(&w, 50).await, braked_mails(&w.outbox().await).len()), (1, 2));
+}
+
+#[tokio::test]
+async fn the_question_that_comes_again_wakes_nobody() {
+    let w = world().await;
+    let bob = w.agent("bob@agents.test", "Bob").await;
+    for n in 0..3 {
+        let to = w.address(Purpose::Answer, bob, 2).await;
+        w.mail("Bob <bob@agents.test>", &to, "", &format!("Answer {n}")).await;
+    }
+    let hour = (w.opened.clock.now() + 25 * 3_600_000) / 3_600_000;
+    let clock = |ahead: i64| format!("{:02}:00", (hour + ahead).rem_euclid(24));
+    for (address, until) in [("bob@agents.test", 2), ("agent@desk.localhost", 5)] {
+        let settings = Settings { quiet: Some(format!("{}-{}", clock(-1), clock(until))), ..Settings::default() };
+        let change = AgentChange::Set(Box::new(settings));
+        w.opened.store.run(Cmd::ChangeAgent { address: address.into(), change }).await.unwrap();
+    }
+    assert_eq!(fire(&w, 25).await, 1);
+    let rows = w.rows().await;
+    let asked: Vec<_> = rows.iter().filter(|row| row.kind == MailKind::Braked).map(|row| (row.recipient, row.due_at / 3_600_000)).collect();
+    let [(_, first), (_, told), again @ ..] = &asked[..] else { panic!("{asked:?}") };
+    assert!(*first < hour - 20 && *told < hour - 20, "the first time it cannot wait: {asked:?}");
+    assert_eq!(again, [(bob, hour + 2), (JANE, hour + 5)]);
 }
 
 #[tokio::test]

@@ -1,14 +1,17 @@
 //! Quiet hours: what waits for their end is one mail when it is much, and neither lost nor doubled.
 
+use sqlx::Connection as _;
+
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::config::Database;
 use crate::desk::timers;
 use crate::desk::token::Purpose;
 use crate::model::TicketId;
-use crate::model::changes::{Timer, quiet_key};
+use crate::model::changes::{Changes, NewTimer, QUIET, TicketRef, Timer, quiet_key};
 use crate::model::facts::{Facts, Keys};
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::{Notify, Settings};
-use crate::store::{AgentChange, Cmd, Outcome, StoreError};
+use crate::store::{AgentChange, Cmd, NewNode, Outcome, StoreError, postgres_for_tests};
 
 const HOUR: i64 = 3_600_000;
 
@@ -62,8 +65,8 @@ async fn twelve_news_of_a_night_are_one_mail() {
     assert!(due(&w, end - 1).await.is_empty());
     let due_then = due(&w, end).await;
     assert_eq!(due_then.iter().map(|t| t.key.clone()).collect::<Vec<_>>(), [quiet_key(JANE, end)], "one timer for all of it");
-    // Nobody was there when they ended: what waits still leaves behind its timer.
-    let late = end + 2 * HOUR;
+    // The timer is late: what waits leaves behind it all the same.
+    let late = end + HOUR / 5;
     assert_eq!(claimed(&w, late).await, []);
     fire(&w, &due_then[0], late).await.unwrap();
     assert!(matches!(fire(&w, &due_then[0], late).await, Err(StoreError::Fenced)), "it ends once");
@@ -77,6 +80,56 @@ async fn twelve_news_of_a_night_are_one_mail() {
     let mut facts = Facts::default();
     w.opened.store.facts(&mut facts, &Keys { tickets: [TicketId(3)].into(), ..Keys::default() }).await.unwrap();
     assert_eq!(facts.ticket(TicketId(3)).unwrap().told, [JANE]);
+}
+
+#[tokio::test]
+async fn a_timer_that_does_not_fire_holds_no_mail_for_ever() {
+    let (w, end) = night().await;
+    tickets(&w, 9).await;
+    let timer = due(&w, end).await.remove(0);
+    let quarter = end + HOUR / 4;
+    assert_eq!(claimed(&w, quarter - 1).await, []);
+    let claim = Cmd::ClaimOutbox { node: w.node, now: quarter, limit: 3, away: Vec::new() };
+    assert!(matches!(w.opened.store.run(claim).await.unwrap(), Outcome::Outbox(rows) if rows.len() == 3));
+    // What has not left by then is told of all the same.
+    fire(&w, &timer, quarter).await.unwrap();
+    assert_eq!(of_jane(&w).await, [MailKind::Notify, MailKind::Notify, MailKind::Notify, MailKind::News]);
+    assert_eq!(w.rows().await.last().unwrap().params.news.as_ref().unwrap().count, 6);
+}
+
+#[tokio::test]
+async fn a_desk_that_was_off_when_quiet_hours_ended_makes_one_mail_of_them() {
+    let (w, end) = night().await;
+    tickets(&w, 7).await;
+    let late = end + 2 * HOUR;
+    let new = match w.opened.store.run(Cmd::StartNode(NewNode::of("test", late))).await.unwrap() {
+        Outcome::Node(node) => node,
+        other => panic!("{other:?}"),
+    };
+    let claim = |now| w.opened.store.run(Cmd::ClaimOutbox { node: new, now, limit: 100, away: Vec::new() });
+    let kinds = |outcome| match outcome {
+        Outcome::Outbox(rows) => rows.into_iter().filter(|row: &OutboxRow| row.recipient == JANE).map(|row| row.kind).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    // On PostgreSQL the database says when a process began: just now.
+    if !w.opened.store.is_shared() {
+        assert_eq!(kinds(claim(late + HOUR / 4 - 1).await.unwrap()), []);
+    }
+    fire(&w, &due(&w, end).await[0], late).await.unwrap();
+    assert_eq!(kinds(claim(late + HOUR / 4 - 1).await.unwrap()), [MailKind::News]);
+}
+
+#[tokio::test]
+async fn ends_of_quiet_hours_come_before_a_backlog_of_other_timers() {
+    let (w, end) = night().await;
+    tickets(&w, 1).await;
+    let timer =
+        |n: i64| NewTimer { kind: "close", ticket: Some(TicketRef::Id(TicketId(1))), key: n.to_string(), due_at: n, if_untold: false };
+    let changes = Changes { at: 1, timers: (0..5).map(timer).collect(), ..Changes::default() };
+    w.opened.store.run(Cmd::Commit(Box::new(changes))).await.unwrap();
+    let due = w.opened.store.due_timers(end, 3).await.unwrap();
+    assert_eq!(due.iter().map(|timer| timer.kind.as_str()).collect::<Vec<_>>(), [QUIET, "close", "close", "close"]);
+    assert_eq!(due[1].key, "0", "the oldest of them");
 }
 
 #[tokio::test]
@@ -150,6 +203,20 @@ async fn who_wants_nothing_any_more_gets_nothing() {
 }
 
 #[tokio::test]
+async fn who_put_a_ticket_off_hears_of_it_whatever_they_chose_meanwhile() {
+    let (w, end) = night().await;
+    tickets(&w, 2).await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@snooze 3d").await;
+    let settings = w.opened.store.persons(&[JANE]).await.unwrap().remove(0).settings;
+    set(&w, Settings { notify: Notify::None, ..settings }).await;
+    let snooze = due(&w, end + 96 * HOUR).await.into_iter().find(|timer| timer.kind == "snooze").unwrap();
+    fire(&w, &snooze, w.opened.clock.now()).await.unwrap();
+    fire(&w, &due(&w, end).await[0], end).await.unwrap();
+    let left: Vec<_> = claimed(&w, end).await.iter().map(|row| row.kind).filter(|kind| *kind != MailKind::Receipt).collect();
+    assert_eq!(left, [MailKind::Woken]);
+}
+
+#[tokio::test]
 async fn what_answers_the_agent_waits_for_nothing_and_is_no_news() {
     let (w, end) = night().await;
     tickets(&w, 6).await;
@@ -157,4 +224,33 @@ async fn what_answers_the_agent_waits_for_nothing_and_is_no_news() {
     assert_eq!(claimed(&w, w.opened.clock.now()).await.iter().map(|row| row.kind).collect::<Vec<_>>(), [MailKind::Held]);
     fire(&w, &due(&w, end).await[0], end).await.unwrap();
     assert_eq!(of_jane(&w).await, [MailKind::Held, MailKind::News]);
+}
+
+#[tokio::test]
+async fn new_tickets_do_not_wait_for_each_other_and_what_fires_meanwhile_is_set_again() {
+    let Some(database) = postgres_for_tests().await else { return };
+    let Database::Postgres(url) = database.clone() else { panic!("{database:?}") };
+    let w = World::with(|config| config.database = database).await;
+    let store = &w.opened.store;
+    let timer = |n: i64| NewTimer { kind: QUIET, ticket: None, key: quiet_key(JANE, n), due_at: n, if_untold: false };
+    let add = |from: i64| Cmd::Commit(Box::new(Changes { at: 1, timers: (from..from + 3).map(timer).collect(), ..Changes::default() }));
+    store.run(add(1)).await.unwrap();
+    let mut other = sqlx::PgConnection::connect(url.reveal()).await.unwrap();
+    // Another commit that tells the same agent holds on to the timers.
+    sqlx::raw_sql("BEGIN; SELECT key FROM timer FOR KEY SHARE").execute(&mut other).await.unwrap();
+    store.run(add(2)).await.unwrap();
+    // One fires: whoever adds to it waits, and sets it again.
+    sqlx::raw_sql("COMMIT; BEGIN; SELECT key FROM timer WHERE due_at = 2 FOR UPDATE").execute(&mut other).await.unwrap();
+    let adding = tokio::spawn({
+        let (store, add) = (store.clone(), add(1));
+        async move { store.run(add).await }
+    });
+    let waits = "SELECT COUNT(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id_if_assigned()::xid";
+    while sqlx::query_scalar::<_, i64>(waits).fetch_one(&mut other).await.unwrap() == 0 {
+        tokio::task::yield_now().await;
+    }
+    sqlx::raw_sql("DELETE FROM timer WHERE due_at = 2; COMMIT").execute(&mut other).await.unwrap();
+    adding.await.unwrap().unwrap();
+    let keys: Vec<_> = due(&w, 9).await.into_iter().map(|timer| timer.key).collect();
+    assert_eq!(keys, (1..=4).map(|n| quiet_key(JANE, n)).collect::<Vec<_>>());
 }

@@ -5,12 +5,42 @@ use crate::desk::token::Purpose;
 use crate::model::TicketId;
 use crate::model::changes::Changes;
 use crate::model::facts::{Facts, Keys};
+use crate::model::people::Settings;
 use crate::model::ticket::Ticket;
-use crate::store::{Cmd, Settled, Settlement, StoreError, statements};
+use crate::store::{AgentChange, Cmd, Settled, Settlement, StoreError, statements};
 
 #[tokio::test]
 async fn a_standard_mail_costs_few_statements() {
     let w = World::new().await;
+    let each = each_of_many(&w).await;
+    assert!(each <= 25 || !is_alone(), "{each} statements a mail");
+    assert!(each >= 10, "{each} statements a mail: the count is not connected");
+}
+
+#[tokio::test]
+async fn agents_in_quiet_hours_cost_no_statements_of_their_own() {
+    let w = World::new().await;
+    let hour = w.opened.clock.now() / 3_600_000;
+    let hour = |ahead: i64| format!("{:02}:00", (hour + ahead).rem_euclid(24));
+    let quiet = Some(format!("{}-{}", hour(-1), hour(4)));
+    for n in 0..5 {
+        let address = format!("agent{n}@agents.test");
+        w.agent(&address, "Ina").await;
+        let change = AgentChange::Set(Box::new(Settings { quiet: quiet.clone(), ..Settings::default() }));
+        w.opened.store.run(Cmd::ChangeAgent { address, change }).await.unwrap();
+    }
+    let each = each_of_many(&w).await;
+    assert_eq!(w.opened.store.due_timers(i64::MAX, 100).await.unwrap().len(), 5, "one for each of them");
+    assert!(each <= 27 || !is_alone(), "{each} statements a mail");
+}
+
+/// Other tests of this process run statements, too, unless the runner gives each a process.
+fn is_alone() -> bool {
+    std::env::var_os("NEXTEST").is_some()
+}
+
+/// Statements that a mail with a new question costs; the watch adds 4 a second.
+async fn each_of_many(w: &World) -> u64 {
     let mails = 32;
     let before = statements();
     for i in 0..mails {
@@ -20,12 +50,9 @@ async fn a_standard_mail_costs_few_statements() {
         w.accept(&format!("ann{i}@customer.test"), &[SUPPORT], raw.as_bytes()).await;
     }
     w.decide_all().await;
-    // Other tests of this process run statements, too, unless the runner gives each a process; the watch adds 4 a second.
     let each = (statements() - before) / mails;
     tracing::info!(each, "statements a mail");
-    let alone = std::env::var_os("NEXTEST").is_some();
-    assert!(each <= 25 || !alone, "{each} statements a mail");
-    assert!(each >= 10, "{each} statements a mail: the count is not connected");
+    each
 }
 
 #[tokio::test]

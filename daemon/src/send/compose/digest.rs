@@ -66,7 +66,7 @@ fn line(item: &NewsItem, matter: &Matter, clock: &Clock) -> Line {
     let mut facts = Vec::new();
     if let Some((author, at)) = &item.last {
         let name = one_line(author.as_ref().map_or("the desk", shown), NAME);
-        facts.push(format!("{name} wrote last, {}", clock.shown(*at)));
+        facts.push(digest::last(&name, &clock.shown(*at)));
     }
     match item.messages {
         0 => {}

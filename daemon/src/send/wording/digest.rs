@@ -42,6 +42,11 @@ impl Night<'_> {
     }
 }
 
+/// Who wrote last, and when. What somebody calls themselves begins no line: it may look like a command.
+pub(in crate::send) fn last(name: &str, at: &str) -> String {
+    format!("last: {name}, {at}")
+}
+
 /// `17 news on 9 tickets since 18:00`.
 pub(in crate::send) fn subject(night: &Night<'_>) -> String {
     let tickets = if night.tickets == 1 { "1 ticket".to_owned() } else { format!("{} tickets", night.tickets) };
@@ -81,12 +86,12 @@ mod tests {
 
     #[test]
     fn what_strangers_wrote_is_text_and_what_does_not_fit_is_counted() {
-        let lines = [Line { number: 7, subject: "<b>Hi</b>".into(), facts: "<i>Ann</i> wrote last, 06:41; open".into() }];
+        let lines = [Line { number: 7, subject: "<b>Hi</b>".into(), facts: format!("{}; open", last("@note <i>Ann</i>", "06:41")) }];
         let night = Night { count: 17, tickets: 9, since: "18:00", zone: "Europe/Berlin", lines: &lines, desk: "support+abc@desk.test" };
         assert_eq!(subject(&night), "17 news on 9 tickets since 18:00");
         assert_eq!(subject(&Night { tickets: 1, ..night }), "17 news on 1 ticket since 18:00");
         let (text, html) = (text(&night), html(&night));
-        assert!(text.contains("#7 <b>Hi</b>\n    <i>Ann</i> wrote last") && text.contains("\nand 8 more\n"), "{text}");
+        assert!(text.contains("#7 <b>Hi</b>\n    last: @note <i>Ann</i>, 06:41; open\n") && text.contains("\nand 8 more\n"), "{text}");
         assert!(text.contains(MARKER) && html.contains(MARKER));
         assert!(!html.contains("<b>") && !html.contains("<i>") && html.contains("<p>and 8 more</p>"), "{html}");
         assert!(html.contains("href=\"mailto:support%2Babc@desk.test?body=%40ticket%207%0D%0A%40history\""), "{html}");
