@@ -139,7 +139,9 @@ impl Composer<'_> {
         }
         if guard::is_for_customers(row.kind) && letter.text.len() <= html_of::MOST {
             let pictures: Vec<_> = letter.pictures.iter().map(|p| (p.placeholder.clone(), p.id.clone())).collect();
-            letter.html = Some(html_of::html_of(&letter.text, &pictures)).filter(|html| html.len() <= 4 * html_of::MOST);
+            let (octets, text) = (letter.text.len(), std::mem::take(&mut letter.text));
+            let twin = move || (html_of::html_of(&text, &pictures), text);
+            (letter.html, letter.text) = large::beside(octets, twin).await.map_err(StoreError::from)?;
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;
