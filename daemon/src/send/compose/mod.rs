@@ -158,7 +158,8 @@ impl Composer<'_> {
         let staff = self.store.staff().await?;
         let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
-        let octets = looked.text.len() + looked.attachments.iter().map(|part| part.bytes.len()).sum::<usize>();
+        let files = looked.attachments.iter().chain(looked.pictures.iter().map(|picture| &picture.part));
+        let octets = looked.text.len() + files.map(|part| part.bytes.len()).sum::<usize>();
         // Attachments are large, and mails among them are understood.
         let work = move || {
             let inside = Inside { book: &desk.book, staff: &staff };
