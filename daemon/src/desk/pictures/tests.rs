@@ -102,6 +102,29 @@ fn an_interleaved_answer_keeps_the_pictures_between_its_quotes() {
 }
 
 #[test]
+fn a_picture_among_the_texts_own_words_goes_along_whatever_the_html_says() {
+    let html = "<p>Press:</p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\"><p><img src=\"cid:a@HOST\"></p></div>";
+    let u = mail(Some("Press:\n[cid:a@HOST]\nor this: [cid:a@HOST]\n"), html, &[("a.png", "a@HOST")]);
+    assert_eq!(names(&u), ["a.png"]);
+    assert_eq!(answer::text(&u, ""), "Press:\n[image: a.png]\nor this: [image: a.png]", "a second mention stands again");
+}
+
+#[test]
+fn no_reference_to_a_known_picture_leaves() {
+    let u = mail(Some("Done [cid:b@HOST].\n[cid:other]"), "<p>Done.</p>", &[("b.png", "b@HOST")]);
+    assert_eq!(answer::text(&u, ""), "Done [cid:b@HOST].\n[cid:other]".replace("[cid:b@HOST]", ""), "no picture that can be shown");
+    let outlook = "Done.\n\nFrom: Desk <d@x.test>\nSent: today\nTo: J\nSubject: x\n\nBy the way [cid:c@HOST] is it.\n";
+    let html = "<p>Done.</p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\"><p><b>From:</b> Desk</p></div><p>By the way <img src=\"cid:c@HOST\"> is it.</p>";
+    let u = mail(Some(outlook), html, &[("c.png", "c@HOST")]);
+    assert_eq!(names(&u), Vec::<String>::new());
+    let unmarked = answer::unmarked(&u, "It burns.");
+    assert_eq!(unmarked, ["By the way [cid:c@HOST] is it."]);
+    assert_eq!(answer::released(&u, "", &unmarked), "Done.\n\nBy the way [image: c.png] is it.");
+    assert_eq!(attachments_with(&u, &unmarked).len(), 1, "what was let through goes along");
+    assert_eq!(placed("> see [cid:c@HOST] there", &u, &[]), "> see  there");
+}
+
+#[test]
 fn many_pictures_cost_no_more_than_their_number() {
     let html = (0..20_000).map(|n| format!("word <img src=\"cid:{}\"> ", n % 50)).collect::<String>();
     let pictures: Vec<_> = (0..50).map(|n| (format!("{n}.png"), n.to_string())).collect();
@@ -144,7 +167,7 @@ proptest! {
         let facts = Facts { pictured, ..Facts::default() };
         let u = Understood { attachments: vec![image("a"), image("b")], facts, ..Understood::default() };
         let text = text.concat();
-        let out = placed(&text, &u);
+        let out = placed(&text, &u, &[]);
         let bare = |text: &str| -> String {
             let own = text.lines().filter(|line| !line.starts_with('>')).collect::<Vec<_>>().join("\n");
             let names = ["[image] ", "[cid:a]", "[cid:b]", "[image: a.png]", "[image: a.png (2)]"];
