@@ -5,6 +5,7 @@ use crate::model::changes::{Changes, Fate, MessageRef, PersonRef, TicketRef};
 use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
+use crate::model::picture::{placeholders, stands};
 use crate::model::text::one_line;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 use crate::model::understood::Attachment;
@@ -133,7 +134,10 @@ fn objection(
 /// What of us would leave with a text or with what is attached. An agent's word lets it through, but for signed addresses.
 pub(super) fn unfit(draft: &Draft<'_>, text: &str, files: &[Attachment]) -> Option<Objection> {
     let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
-    if inside.has_address(text, None) {
+    // Pictures that the text has no place for stand below it, each by its name.
+    let below: Vec<String> = placeholders(files).into_iter().flatten().filter(|mark| !stands(text, mark)).collect();
+    let text = format!("{text}\n{}", below.join("\n"));
+    if inside.has_address(&text, None) || files.iter().filter_map(|a| a.name.as_deref()).any(|name| inside.has_address(name, None)) {
         return Some(("leak", inside::NEVER.into()));
     }
     if draft.mail.has_passed("leak") {
@@ -142,7 +146,7 @@ pub(super) fn unfit(draft: &Draft<'_>, text: &str, files: &[Attachment]) -> Opti
     if files.iter().any(|a| a.content_type.starts_with("message/")) {
         return Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into()));
     }
-    inside.found(text, "").map(|trace| ("leak", trace))
+    inside.found(&text, "").map(|trace| ("leak", trace))
 }
 
 /// A line of a note of this ticket that would leave.

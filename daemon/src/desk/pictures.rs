@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::model::Understood;
 use crate::model::picture::placeholders;
+use crate::model::text::is_quoted;
 use crate::model::understood::{Attachment, LineKind};
 
 use super::answer::squeeze;
@@ -46,7 +47,7 @@ impl<'u> Places<'u> {
         // The text is what goes to the customer: where it has a picture among own words, that is one of them.
         let own = u.facts.lines.iter().filter(|line| line.kind == LineKind::Own).map(|line| line.text.as_str());
         let whole = u.reply_text.lines().filter(|_| u.facts.lines.is_empty());
-        for line in own.chain(whole).chain(released.iter().copied()).filter(|line| !line.starts_with('>')) {
+        for line in own.chain(whole).chain(released.iter().copied()).filter(|line| !is_quoted(line)) {
             brackets(line).filter_map(cid).filter(|id| known.contains(id)).for_each(|id| places.add(id, true, false));
         }
         places
@@ -127,7 +128,7 @@ impl Pictures<'_> {
         if !line.contains('[') {
             return line.to_owned();
         }
-        let quoted = line.starts_with('>');
+        let quoted = is_quoted(line);
         let mut out = String::with_capacity(line.len());
         for piece in brackets(line) {
             let id = cid(piece).filter(|id| self.known.contains(id));
@@ -165,7 +166,7 @@ fn put(lines: Vec<String>, waiting: &[Waiting<'_>], html: &str, marks: &[Option<
     let commands = lines.iter().take_while(|line| line.trim_start().starts_with('@')).count();
     let (mut words, mut ends) = (String::new(), Vec::with_capacity(lines.len()));
     for line in &lines {
-        if !line.starts_with('>') {
+        if !is_quoted(line) {
             let bare = brackets(line).filter(|piece| !marks.iter().flatten().any(|mark| mark == piece));
             bare.for_each(|piece| words.push_str(&squeeze(piece)));
         }
