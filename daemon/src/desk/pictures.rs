@@ -163,7 +163,9 @@ impl Pictures<'_> {
 
 /// The text with what still waits, each on a line of its own behind the words that the HTML has before it.
 fn put(lines: Vec<String>, waiting: &[Waiting<'_>], html: &str, marks: &[Option<String>]) -> String {
-    let commands = lines.iter().take_while(|line| line.trim_start().starts_with('@')).count();
+    // Blank lines may part commands.
+    let top = lines.iter().map(|line| line.trim_start()).take_while(|line| line.is_empty() || line.starts_with('@'));
+    let commands = top.enumerate().filter(|(_, line)| !line.is_empty()).last().map_or(0, |(n, _)| n + 1);
     let (mut words, mut ends) = (String::new(), Vec::with_capacity(lines.len()));
     for line in &lines {
         if !is_quoted(line) {

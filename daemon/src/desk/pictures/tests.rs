@@ -85,6 +85,12 @@ fn apple_mails_pictures_stand_where_its_html_has_them() {
 fn a_picture_is_not_put_above_commands_or_where_its_place_is_not_certain() {
     let u = mail(Some("@solve\nDone."), "<img src=\"cid:a\"><p>@solve</p><p>Done.</p>", &[("a.png", "a")]);
     assert_eq!(answer::text(&u, ""), "@solve\n[image: a.png]\nDone.");
+    let u = mail(
+        Some("\n@solve\n\n @tag x\n\nDone. @all"),
+        "<img src=\"cid:a\"><p>@solve</p><p>@tag x</p><p>Done. @all</p>",
+        &[("a.png", "a")],
+    );
+    assert_eq!(answer::text(&u, ""), "@solve\n\n @tag x\n[image: a.png]\n\nDone. @all", "commands parted by blank lines");
     let u = mail(Some("Other words."), "<p>Some words.</p><img src=\"cid:a\">", &[("a.png", "a")]);
     assert_eq!((answer::text(&u, "").as_str(), names(&u)), ("Other words.", vec!["a.png".to_owned()]), "it stands below then");
 }
