@@ -13,20 +13,14 @@ fn plain(text: &str) -> String {
     html_of(text, &[]).unwrap()
 }
 
-/// What a text says at each depth of quoting, without white space.
+/// The lines of a text that say something, each with its depth of quoting and without white space.
 fn said(text: &str) -> Vec<(usize, String)> {
-    let mut out: Vec<(usize, String)> = Vec::new();
-    for line in text.lines() {
-        let line: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+    let bare = |line: &str| line.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let lines = text.lines().map(bare).map(|line| {
         let words = line.trim_start_matches('>');
-        let depth = line.len() - words.len();
-        match out.last_mut() {
-            _ if words.is_empty() => {}
-            Some((last, said)) if *last == depth => said.push_str(words),
-            _ => out.push((depth, words.to_owned())),
-        }
-    }
-    out
+        (line.len() - words.len(), words.to_owned())
+    });
+    lines.filter(|(_, words)| !words.is_empty()).collect()
 }
 
 /// All tags of some HTML.
@@ -89,6 +83,17 @@ fn hostile_text_costs_no_more_than_its_length() {
         let html = html_of(&text, &[]);
         assert!(begun.elapsed() < Duration::from_secs(5), "{piece}");
         assert!(html.is_none_or(|html| html.len() <= LONGEST), "{piece}");
+    }
+}
+
+#[test]
+fn what_opens_and_closes_quotes_in_turn_stops_at_the_bound() {
+    let deep = format!("{}x\n\n", ">".repeat(DEPTH));
+    for piece in [deep.as_str(), ">>>>>>>>>>>>>>>>>>>>\n\n", "> > > > > > > > > > > >\n.\n"] {
+        let text = piece.repeat(MOST / piece.len());
+        let begun = Instant::now();
+        assert_eq!(html_of(&text, &[]), None, "{piece}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{piece}");
     }
 }
 
