@@ -5,8 +5,10 @@ use crate::model::changes::{Changes, Fate, MessageRef, PersonRef, TicketRef};
 use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
+use crate::model::picture::{placeholders, stands};
 use crate::model::text::one_line;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
+use crate::model::understood::Attachment;
 
 use super::author::Author;
 use super::commands::{Block, Command, Wrong, parse, says_note};
@@ -33,8 +35,8 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
     need(draft.facts, Keys { last_words: [(t.ticket.id, place.turn)].into(), ..Keys::default() })?;
     let id = Some(TicketRef::Id(t.ticket.id));
     let note_address = to.note || place.purpose == Some(Purpose::Note);
-    let block = match read(&draft, t, place) {
-        Ok(block) => block,
+    let (block, files) = match read(&draft, t, place) {
+        Ok(read) => read,
         Err((reason, detail)) => return Ok(hold::for_agent(draft, &agent, id, reason, &detail)),
     };
     let risks = risk::of(&draft, &block.commands, t);
@@ -44,10 +46,10 @@ pub(super) fn act(mut draft: Draft<'_>, to: &Addressed, place: &Place<'_>) -> Kn
     // `@spam` mails nothing: a remark beside it is for us.
     let stays = |c: &Command| matches!(c, Command::Note | Command::Status(Status::Spam));
     let note = note_address || block.commands.iter().any(stays) || block.note_inside;
-    if !note && let Some((reason, detail)) = objection(&mut draft, &agent, t, place, &block)? {
+    if !note && let Some((reason, detail)) = objection(&mut draft, &agent, t, place, &block, &files)? {
         return Ok(hold::for_agent(draft, &agent, id, reason, &detail));
     }
-    write(draft, &agent, t, place, &block, note)
+    write(draft, &agent, t, place, &block, &files, note)
 }
 
 /// A reason of RULES, and the same as a sentence.
@@ -68,25 +70,27 @@ pub(super) fn doubt(u: &crate::model::Understood, theirs: &str) -> Option<Object
     differ.then(|| ("near_miss", "the text part and the HTML part of your mail do not begin with the same commands".to_owned()))
 }
 
-/// Commands and text of the mail; text alone, as it stands, when the agent has said so after a line was not clear.
-fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<Block, Objection> {
+/// Commands and text of the mail, and what goes along with it; text alone, as it stands, when the agent has said so after a
+/// line was not clear.
+fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<(Block, Vec<Attachment>), Objection> {
     let u = draft.mail.understood;
     let theirs = draft.facts.last_words.get(&(t.ticket.id, place.turn));
     let (own, whole) = theirs.map_or(("", ""), |words| (words.own.as_str(), words.whole.as_str()));
-    let text = answer::text(u, own);
-    let unmarked = answer::unmarked(u, whole);
     if draft.mail.has_passed("command_error") || draft.mail.has_passed("near_miss") {
-        let text = format!("{text}\n\n{}", unmarked.join("\n")).trim().to_owned();
-        return Ok(Block { commands: Vec::new(), note_inside: says_note(&text), text });
+        let unmarked = answer::unmarked(u, whole);
+        let text = answer::released(u, own, &unmarked);
+        let block = Block { commands: Vec::new(), note_inside: says_note(&text), text };
+        return Ok((block, pictures::attachments_with(u, &unmarked)));
     }
-    let block = parse(&text, &|word| is_name(draft, Some(t), word)).map_err(told)?;
+    let block = parse(&answer::text(u, own), &|word| is_name(draft, Some(t), word)).map_err(told)?;
     if let Some(doubt) = doubt(u, whole) {
         return Err(doubt);
     }
-    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && pictures::attachments(u).is_empty() {
+    let files = pictures::attachments(u);
+    if block.text.is_empty() && block.commands.iter().all(|c| *c == Command::Note) && files.is_empty() {
         return Err(("command_error", "no text of yours was found in it: write above the quoted mail".into()));
     }
-    Ok(block)
+    Ok((block, files))
 }
 
 /// Whether a word is part of the name of somebody who works here, or of the requester's.
@@ -97,11 +101,18 @@ pub(super) fn is_name(draft: &Draft<'_>, t: Option<&TicketFacts>, word: &str) ->
 }
 
 /// Why a public answer must not leave as it is.
-fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block) -> Known<Option<Objection>> {
-    if block.text.is_empty() && pictures::attachments(draft.mail.understood).is_empty() {
+fn objection(
+    draft: &mut Draft<'_>,
+    agent: &Person,
+    t: &TicketFacts,
+    place: &Place<'_>,
+    block: &Block,
+    files: &[Attachment],
+) -> Known<Option<Objection>> {
+    if block.text.is_empty() && files.is_empty() {
         return Ok(None);
     }
-    if let Some(objection) = unfit(draft, &block.text) {
+    if let Some(objection) = unfit(draft, &block.text, files) {
         return Ok(Some(objection));
     }
     let passed = |reason| draft.mail.has_passed(reason);
@@ -121,18 +132,21 @@ fn objection(draft: &mut Draft<'_>, agent: &Person, t: &TicketFacts, place: &Pla
 }
 
 /// What of us would leave with a text or with what is attached. An agent's word lets it through, but for signed addresses.
-pub(super) fn unfit(draft: &Draft<'_>, text: &str) -> Option<Objection> {
+pub(super) fn unfit(draft: &Draft<'_>, text: &str, files: &[Attachment]) -> Option<Objection> {
     let inside = Inside { book: &draft.desk.book, staff: draft.facts.staff() };
-    if inside.has_address(text, None) {
+    // Pictures that the text has no place for stand below it, each by its name.
+    let below: Vec<String> = placeholders(files).into_iter().flatten().filter(|mark| !stands(text, mark)).collect();
+    let text = format!("{text}\n{}", below.join("\n"));
+    if inside.has_address(&text, None) || files.iter().filter_map(|a| a.name.as_deref()).any(|name| inside.has_address(name, None)) {
         return Some(("leak", inside::NEVER.into()));
     }
     if draft.mail.has_passed("leak") {
         return None;
     }
-    if pictures::attachments(draft.mail.understood).iter().any(|a| a.content_type.starts_with("message/")) {
+    if files.iter().any(|a| a.content_type.starts_with("message/")) {
         return Some(("leak", "a whole mail is attached, which may be one of ours with notes and addresses in it".into()));
     }
-    inside.found(text, "").map(|trace| ("leak", trace))
+    inside.found(&text, "").map(|trace| ("leak", trace))
 }
 
 /// A line of a note of this ticket that would leave.
@@ -148,10 +162,17 @@ fn of_note(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>, text: &str) ->
     })
 }
 
-fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_>, block: &Block, note: bool) -> Known<Changes> {
+fn write(
+    mut draft: Draft<'_>,
+    agent: &Person,
+    t: &TicketFacts,
+    place: &Place<'_>,
+    block: &Block,
+    files: &[Attachment],
+    note: bool,
+) -> Known<Changes> {
     let id = TicketRef::Id(t.ticket.id);
-    let attachments = pictures::attachments(draft.mail.understood);
-    let says = !block.text.is_empty() || !attachments.is_empty();
+    let says = !block.text.is_empty() || !files.is_empty();
     need(draft.facts, execute::keys(&block.commands, agent.id, t))?;
     let mut after = t.ticket.clone();
     if block.commands.contains(&Command::Undo) {
@@ -160,7 +181,7 @@ fn write(mut draft: Draft<'_>, agent: &Person, t: &TicketFacts, place: &Place<'_
     let message = says.then(|| {
         after.turn += 1;
         after.messages += 1;
-        add(&mut draft, id, after.turn, agent.id, &block.text, &attachments, note)
+        add(&mut draft, id, after.turn, agent.id, &block.text, files, note)
     });
     if says && !note {
         if after.status == Status::Open {
@@ -218,7 +239,7 @@ pub(super) fn add(
     turn: i64,
     agent: PersonId,
     text: &str,
-    attachments: &[crate::model::understood::Attachment],
+    attachments: &[Attachment],
     note: bool,
 ) -> MessageRef {
     let kind = if note { MessageKind::Note } else { MessageKind::Agent };

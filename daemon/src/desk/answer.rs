@@ -15,8 +15,19 @@ pub const NOTE_LABEL: &str = "Note (stays inside):";
 
 /// The text of an agent's mail: own lines and, between them, quoted lines that are words of the customer (`theirs`).
 pub(super) fn text(u: &Understood, theirs: &str) -> String {
+    blank_runs(pictures::placed(&own(u, theirs), u, &[]).trim())
+}
+
+/// The same with lines below it that are the agent's own because they have said so.
+pub(super) fn released(u: &Understood, theirs: &str, lines: &[&str]) -> String {
+    let text = format!("{}\n\n{}", own(u, theirs), lines.join("\n"));
+    blank_runs(pictures::placed(text.trim(), u, lines).trim())
+}
+
+/// The text as the client wrote it.
+fn own(u: &Understood, theirs: &str) -> String {
     if u.facts.lines.is_empty() {
-        return pictures::placed(u.reply_text.trim(), u);
+        return u.reply_text.trim().to_owned();
     }
     let mut words = Lookup::new(theirs);
     let mut keep = |text: &str| {
@@ -28,8 +39,7 @@ pub(super) fn text(u: &Understood, theirs: &str) -> String {
         LineKind::Inline if keep(&line.text) => Some(line.text.as_str()),
         _ => None,
     });
-    let text = lines.collect::<Vec<_>>().join("\n");
-    blank_runs(pictures::placed(text.trim(), u).trim())
+    lines.collect::<Vec<_>>().join("\n").trim().to_owned()
 }
 
 /// The lines that were taken for a quote although nothing marks them as one: no `>`, not our notification, not the
@@ -43,12 +53,17 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
     let is_marked = |line: &str| line.starts_with(['>', '|']);
     let tail = quote.iter().rposition(|line| is_marked(line)).map_or(0, |last| last + 1);
     let is_header = |line: &str| line.ends_with(':') || is_header_line(line);
-    let said = quote.get(tail..).unwrap_or_default().iter().skip_while(|line| line.is_empty() || is_header(line));
+    let said: Vec<&str> =
+        quote.get(tail..).unwrap_or_default().iter().copied().skip_while(|line| line.is_empty() || is_header(line)).collect();
+    if said.iter().all(|line| squeeze(&pictures::without(line)).is_empty()) {
+        // Nothing says whose pictures these are.
+        return said.into_iter().filter(|line| pictures::without(line) != *line).collect();
+    }
     let mut is_theirs = |line: &str| {
         let line = squeeze(&pictures::without(line));
         line.is_empty() || words.has(&line)
     };
-    said.copied().filter(|line| !is_theirs(line)).collect()
+    said.into_iter().filter(|line| !is_theirs(line)).collect()
 }
 
 /// Letters and digits alone: quoting re-wraps lines and changes white space.
@@ -113,6 +128,8 @@ mod tests {
         assert!(unmarked(&quote(&["Отправлено: четверг", "Enviado el: jueves", "Asunto: x", "", "It burns."]), "It burns.").is_empty());
         assert!(unmarked(&quote(&["-----Original Message-----", "From: Ann", "", "It burns."]), "It burns.").is_empty());
         assert!(unmarked(&quote(&["From: Ann", "", "It [cid:a.png@01D] burns.", "[cid:b@01D]"]), "It burns.").is_empty());
+        assert_eq!(unmarked(&quote(&["From: Ann", "Sent: today", "", "[cid:b@01D]", ""]), "It burns."), ["[cid:b@01D]"]);
+        assert!(unmarked(&quote(&["From: Ann", "", "[cid:b@01D]", MARKER]), "").is_empty());
         assert_eq!(unmarked(&quote(&["From: Ann", "Achtung: nein"]), "It burns."), ["Achtung: nein"]);
     }
 

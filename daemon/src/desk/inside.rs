@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::PersonId;
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
+use crate::model::text::is_quoted;
 use crate::understand::MARKER;
 
 use super::addresses::Book;
@@ -41,7 +42,7 @@ impl Inside<'_> {
     /// What else of ours is in it: an author may have meant that, and can say so. Lines with `>` are the reader's own words;
     /// an address that is in `published` is no secret.
     pub fn found(&self, text: &str, published: &str) -> Option<String> {
-        let own = || text.lines().filter(|line| !line.trim_start().starts_with('>'));
+        let own = || text.lines().filter(|line| !is_quoted(line));
         let addresses: BTreeSet<_> = own().flat_map(addresses).collect();
         let agent = self.agent(&addresses, published);
         if let Some(agent) = agent {
@@ -155,7 +156,8 @@ mod tests {
     fn an_agents_own_address_is_seen_in_an_answer_and_not_in_the_customers_words() {
         let (book, staff) = (book(), [jane()]);
         let inside = Inside { book: &book, staff: &staff };
-        for text in ["ask jane@agents.test.", "<JANE@AGENTS.TEST>", "mailto:jd%40home.test?x", "Jane Doe\njd@home.test"] {
+        for text in ["ask jane@agents.test.", "<JANE@AGENTS.TEST>", "mailto:jd%40home.test?x", "Jane Doe\njd@home.test", " > jd@home.test"]
+        {
             assert!(inside.found(text, "").is_some_and(|found| found.contains("Jane Doe")), "{text}");
         }
         for text in ["xjane@agents.test", "jane@agents.test.example", "> I wrote to jane@agents.test", "support@desk.localhost", "@jane"] {

@@ -90,7 +90,7 @@ fn objection(draft: &mut Draft<'_>, by: &Person, new: &New) -> Known<Option<agen
     if draft.desk.book.is_own(&new.address) {
         return Ok(Some(("command_error", format!("@new: {} is an address of this desk", new.address))));
     }
-    match agent::unfit(draft, &new.text) {
+    match agent::unfit(draft, &new.text, &pictures::attachments(draft.mail.understood)) {
         Some(objection) => Ok(Some(objection)),
         None => brake::objection(draft, by, None),
     }

@@ -1,10 +1,11 @@
 //! The pictures in an agent's own words: which they are, and where the text has them. Each client says that in its own way:
 //! Outlook's text has `[cid:ID]`, Gmail's has `[image: NAME]`, that of others nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::model::Understood;
 use crate::model::picture::placeholders;
+use crate::model::text::is_quoted;
 use crate::model::understood::{Attachment, LineKind};
 
 use super::answer::squeeze;
@@ -12,43 +13,55 @@ use super::answer::squeeze;
 /// Letters and digits before a picture by which its place is found where the whole text before it differs.
 const CONTEXT: usize = 24;
 
-/// What the HTML says of its pictures.
+/// What a mail says of its pictures.
 #[derive(Default)]
 struct Places<'u> {
     /// All that stand somewhere.
     all: HashSet<&'u str>,
-    /// Those in the agent's own words, in order, each with the length of the words before it.
-    own: Vec<(&'u str, usize)>,
-    /// The own words, letters and digits alone.
+    /// Those in the agent's own words.
+    own: HashSet<&'u str>,
+    /// The same in order, each with the length of the words before it in the HTML; `None` where the text alone has it.
+    order: Vec<(&'u str, Option<usize>)>,
+    /// The own words of the HTML, letters and digits alone.
     words: String,
 }
 
 impl<'u> Places<'u> {
-    fn of(u: &'u Understood) -> Self {
+    /// `released`: lines of the text that count as the agent's own beside those that are.
+    fn of(u: &'u Understood, released: &[&'u str]) -> Self {
         let mut places = Self::default();
         let known = ids(u);
-        let mut seen = HashSet::new();
+        if known.is_empty() {
+            return places;
+        }
         for line in &u.facts.pictured {
             let is_own = line.kind == LineKind::Own;
             for piece in brackets(&line.text) {
-                match piece.strip_prefix("[cid:").and_then(|rest| rest.strip_suffix(']')) {
-                    Some(id) if known.contains(id) => {
-                        places.all.insert(id);
-                        if is_own && seen.insert(id) {
-                            places.own.push((id, places.words.len()));
-                        }
-                    }
+                match cid(piece) {
+                    Some(id) if known.contains(id) => places.add(id, is_own, true),
                     _ if is_own => places.words.push_str(&squeeze(piece)),
                     _ => {}
                 }
             }
         }
+        // The text is what goes to the customer: where it has a picture among own words, that is one of them.
+        let own = u.facts.lines.iter().filter(|line| line.kind == LineKind::Own).map(|line| line.text.as_str());
+        let whole = u.reply_text.lines().filter(|_| u.facts.lines.is_empty());
+        for line in own.chain(whole).chain(released.iter().copied()).filter(|line| !is_quoted(line)) {
+            brackets(line).filter_map(cid).filter(|id| known.contains(id)).for_each(|id| places.add(id, true, false));
+        }
         places
     }
 
+    fn add(&mut self, id: &'u str, is_own: bool, in_html: bool) {
+        self.all.insert(id);
+        if is_own && self.own.insert(id) {
+            self.order.push((id, in_html.then_some(self.words.len())));
+        }
+    }
+
     fn is_cut(&self, attachment: &Attachment) -> bool {
-        let id = attachment.content_id.as_deref().filter(|id| self.all.contains(id));
-        id.is_some_and(|id| !self.own.iter().any(|(own, _)| *own == id))
+        attachment.content_id.as_deref().is_some_and(|id| self.all.contains(id) && !self.own.contains(id))
     }
 }
 
@@ -56,9 +69,19 @@ fn ids(u: &Understood) -> HashSet<&str> {
     u.attachments.iter().filter_map(|a| a.content_id.as_deref()).collect()
 }
 
+/// The Content-ID in what Outlook writes for a picture.
+fn cid(piece: &str) -> Option<&str> {
+    piece.strip_prefix("[cid:")?.strip_suffix(']')
+}
+
 /// Attachments that go along: all but pictures that stand only in what is cut off, quote and signature.
 pub(super) fn attachments(u: &Understood) -> Vec<Attachment> {
-    let places = Places::of(u);
+    attachments_with(u, &[])
+}
+
+/// The same where these lines of the text count as the agent's own beside those that are.
+pub(super) fn attachments_with(u: &Understood, released: &[&str]) -> Vec<Attachment> {
+    let places = Places::of(u, released);
     u.attachments.iter().filter(|a| !places.is_cut(a)).cloned().collect()
 }
 
@@ -67,60 +90,85 @@ struct Waiting<'u> {
     id: &'u str,
     name: &'u str,
     mark: String,
-    at: usize,
+    at: Option<usize>,
 }
 
-/// The text with a placeholder for each picture whose place is known; none is put among the commands at its top.
-pub(super) fn placed(text: &str, u: &Understood) -> String {
-    let places = Places::of(u);
-    if places.all.is_empty() {
+/// The text with a placeholder for each picture whose place is known; none is put among the commands at its top. What clients
+/// write for a picture that came along does not stay, wherever it stands. `released` as in [`attachments_with`].
+pub(super) fn placed(text: &str, u: &Understood, released: &[&str]) -> String {
+    let known = ids(u);
+    if known.is_empty() {
         return text.to_owned();
     }
-    let list = attachments(u);
+    let places = Places::of(u, released);
+    let list: Vec<Attachment> = u.attachments.iter().filter(|a| !places.is_cut(a)).cloned().collect();
     let marks = placeholders(&list);
-    let find = |(id, at): &(&'_ str, usize)| {
+    let find = |(id, at): &(&'_ str, Option<usize>)| {
         let found = list.iter().zip(&marks).find(|(a, _)| a.content_id.as_deref() == Some(*id));
         let (attachment, mark) = found.and_then(|(a, mark)| Some((a, mark.clone()?)))?;
         Some(Waiting { id: attachment.content_id.as_deref()?, name: attachment.name.as_deref().unwrap_or_default(), mark, at: *at })
     };
-    let mut waiting: Vec<Waiting<'_>> = places.own.iter().filter_map(find).collect();
-    let known = ids(u);
-    let lines: Vec<String> = text.lines().map(|line| renamed(line, &mut waiting, &known)).collect();
-    put(lines, &waiting, &places.words, &marks)
+    let mut pictures = Pictures { waiting: places.order.iter().filter_map(find).collect(), stood: HashMap::new(), known };
+    let lines: Vec<String> = text.lines().map(|line| pictures.renamed(line)).collect();
+    put(lines, &pictures.waiting, &places.words, &marks)
 }
 
-/// A line with our placeholders for those of clients. What names a picture that does not go along is taken out.
-fn renamed(line: &str, waiting: &mut Vec<Waiting<'_>>, known: &HashSet<&str>) -> String {
-    if line.starts_with('>') || !line.contains('[') {
-        return line.to_owned();
-    }
-    let mut out = String::with_capacity(line.len());
-    for piece in brackets(line) {
-        let inner = |prefix| piece.strip_prefix(prefix).and_then(|rest: &str| rest.strip_suffix(']'));
-        let at = match (inner("[cid:"), inner("[image: ")) {
-            (Some(id), _) => waiting.iter().position(|w| w.id == id),
-            (None, Some(name)) => waiting.iter().position(|w| w.name == name),
-            (None, None) => None,
-        };
-        match at {
-            Some(at) => out.push_str(&waiting.remove(at).mark),
-            None if inner("[cid:").is_some_and(|id| known.contains(id)) => {}
-            None => out.push_str(piece),
+/// The pictures of a text while its lines are written.
+struct Pictures<'u> {
+    waiting: Vec<Waiting<'u>>,
+    /// The placeholders of those that stand already.
+    stood: HashMap<&'u str, String>,
+    known: HashSet<&'u str>,
+}
+
+impl Pictures<'_> {
+    /// A line with our placeholders for those of clients. What names a picture that does not go along is taken out, and out of
+    /// quotes whatever names one.
+    fn renamed(&mut self, line: &str) -> String {
+        if !line.contains('[') {
+            return line.to_owned();
         }
+        let quoted = is_quoted(line);
+        let mut out = String::with_capacity(line.len());
+        for piece in brackets(line) {
+            let id = cid(piece).filter(|id| self.known.contains(id));
+            let mark = match id {
+                _ if quoted => None,
+                Some(id) => self.stand(|w| w.id == id).or_else(|| self.stood.get(id).cloned()),
+                None => {
+                    piece.strip_prefix("[image: ").and_then(|rest| rest.strip_suffix(']')).and_then(|name| self.stand(|w| w.name == name))
+                }
+            };
+            match mark {
+                Some(mark) => out.push_str(&mark),
+                None if id.is_some() => {}
+                None => out.push_str(piece),
+            }
+        }
+        if !quoted && out.trim_start().starts_with('>') {
+            // Own words must not look like a quote.
+            out.insert_str(0, "[image] ");
+        }
+        out
     }
-    if out.trim_start().starts_with('>') {
-        // Own words must not look like a quote.
-        out.insert_str(0, "[image] ");
+
+    /// The placeholder of the first picture that waits and is meant.
+    fn stand(&mut self, meant: impl Fn(&Waiting<'_>) -> bool) -> Option<String> {
+        let at = self.waiting.iter().position(meant)?;
+        let picture = self.waiting.remove(at);
+        self.stood.insert(picture.id, picture.mark.clone());
+        Some(picture.mark)
     }
-    out
 }
 
 /// The text with what still waits, each on a line of its own behind the words that the HTML has before it.
 fn put(lines: Vec<String>, waiting: &[Waiting<'_>], html: &str, marks: &[Option<String>]) -> String {
-    let commands = lines.iter().take_while(|line| line.trim_start().starts_with('@')).count();
+    // Blank lines may part commands.
+    let top = lines.iter().map(|line| line.trim_start()).take_while(|line| line.is_empty() || line.starts_with('@'));
+    let commands = top.enumerate().filter(|(_, line)| !line.is_empty()).last().map_or(0, |(n, _)| n + 1);
     let (mut words, mut ends) = (String::new(), Vec::with_capacity(lines.len()));
     for line in &lines {
-        if !line.starts_with('>') {
+        if !is_quoted(line) {
             let bare = brackets(line).filter(|piece| !marks.iter().flatten().any(|mark| mark == piece));
             bare.for_each(|piece| words.push_str(&squeeze(piece)));
         }
@@ -128,7 +176,7 @@ fn put(lines: Vec<String>, waiting: &[Waiting<'_>], html: &str, marks: &[Option<
     }
     let mut behind = vec![Vec::new(); lines.len() + 1];
     for picture in waiting {
-        let before = html.get(..picture.at).unwrap_or_default();
+        let Some(before) = picture.at.and_then(|at| html.get(..at)) else { continue };
         let Some(at) = place(&words, before) else { continue };
         let slot = if at == 0 { 0 } else { ends.partition_point(|end| *end < at) + 1 };
         if let Some(slot) = behind.get_mut(slot.max(commands).min(lines.len())) {
@@ -157,7 +205,7 @@ fn place(words: &str, before: &str) -> Option<usize> {
 
 /// A line without what Outlook writes for a picture.
 pub(super) fn without(line: &str) -> String {
-    brackets(line).filter(|piece| !(piece.starts_with("[cid:") && piece.ends_with(']'))).collect()
+    brackets(line).filter(|piece| cid(piece).is_none()).collect()
 }
 
 /// A line in pieces, each either a bracket with what is in it or what stands between two.

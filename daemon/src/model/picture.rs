@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::text::one_line;
+use super::text::{is_quoted, one_line};
 use super::understood::Attachment;
 
 /// Longest name in a placeholder, in characters.
@@ -32,7 +32,7 @@ pub fn placeholders(attachments: &[Attachment]) -> Vec<Option<String>> {
 
 /// Whether a text has a placeholder outside of its quotes.
 pub fn stands(text: &str, placeholder: &str) -> bool {
-    text.lines().any(|line| !line.starts_with('>') && line.contains(placeholder))
+    text.lines().any(|line| !is_quoted(line) && line.contains(placeholder))
 }
 
 #[cfg(test)]

@@ -6,6 +6,11 @@ pub fn clean(s: &str, lines: bool) -> String {
     s.chars().filter(|&c| !is_deceptive(c) && (!c.is_control() || (lines && (c == '\n' || c == '\t')))).collect()
 }
 
+/// Whether a line of a text that leaves is quoted: `>` is the very first of it (RFC 3676 §4.5).
+pub fn is_quoted(line: &str) -> bool {
+    line.starts_with('>')
+}
+
 /// One line for a header or a label: controls become spaces, white space is folded, at most `max` characters.
 pub fn one_line(s: &str, max: usize) -> String {
     let spaced: String = s.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();

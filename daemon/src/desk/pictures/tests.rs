@@ -85,6 +85,12 @@ fn apple_mails_pictures_stand_where_its_html_has_them() {
 fn a_picture_is_not_put_above_commands_or_where_its_place_is_not_certain() {
     let u = mail(Some("@solve\nDone."), "<img src=\"cid:a\"><p>@solve</p><p>Done.</p>", &[("a.png", "a")]);
     assert_eq!(answer::text(&u, ""), "@solve\n[image: a.png]\nDone.");
+    let u = mail(
+        Some("\n@solve\n\n @tag x\n\nDone. @all"),
+        "<img src=\"cid:a\"><p>@solve</p><p>@tag x</p><p>Done. @all</p>",
+        &[("a.png", "a")],
+    );
+    assert_eq!(answer::text(&u, ""), "@solve\n\n @tag x\n[image: a.png]\n\nDone. @all", "commands parted by blank lines");
     let u = mail(Some("Other words."), "<p>Some words.</p><img src=\"cid:a\">", &[("a.png", "a")]);
     assert_eq!((answer::text(&u, "").as_str(), names(&u)), ("Other words.", vec!["a.png".to_owned()]), "it stands below then");
 }
@@ -99,6 +105,29 @@ fn an_interleaved_answer_keeps_the_pictures_between_its_quotes() {
     );
     assert_eq!(names(&u), ["a.png"]);
     assert!(answer::text(&u, "where? and when?").contains("There:\n[image: a.png]\n"), "{}", answer::text(&u, "where? and when?"));
+}
+
+#[test]
+fn a_picture_among_the_texts_own_words_goes_along_whatever_the_html_says() {
+    let html = "<p>Press:</p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\"><p><img src=\"cid:a@HOST\"></p></div>";
+    let u = mail(Some("Press:\n[cid:a@HOST]\nor this: [cid:a@HOST]\n"), html, &[("a.png", "a@HOST")]);
+    assert_eq!(names(&u), ["a.png"]);
+    assert_eq!(answer::text(&u, ""), "Press:\n[image: a.png]\nor this: [image: a.png]", "a second mention stands again");
+}
+
+#[test]
+fn no_reference_to_a_known_picture_leaves() {
+    let u = mail(Some("Done [cid:b@HOST].\n[cid:other]"), "<p>Done.</p>", &[("b.png", "b@HOST")]);
+    assert_eq!(answer::text(&u, ""), "Done [cid:b@HOST].\n[cid:other]".replace("[cid:b@HOST]", ""), "no picture that can be shown");
+    let outlook = "Done.\n\nFrom: Desk <d@x.test>\nSent: today\nTo: J\nSubject: x\n\nBy the way [cid:c@HOST] is it.\n";
+    let html = "<p>Done.</p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\"><p><b>From:</b> Desk</p></div><p>By the way <img src=\"cid:c@HOST\"> is it.</p>";
+    let u = mail(Some(outlook), html, &[("c.png", "c@HOST")]);
+    assert_eq!(names(&u), Vec::<String>::new());
+    let unmarked = answer::unmarked(&u, "It burns.");
+    assert_eq!(unmarked, ["By the way [cid:c@HOST] is it."]);
+    assert_eq!(answer::released(&u, "", &unmarked), "Done.\n\nBy the way [image: c.png] is it.");
+    assert_eq!(attachments_with(&u, &unmarked).len(), 1, "what was let through goes along");
+    assert_eq!(placed("> see [cid:c@HOST] there", &u, &[]), "> see  there");
 }
 
 #[test]
@@ -144,7 +173,7 @@ proptest! {
         let facts = Facts { pictured, ..Facts::default() };
         let u = Understood { attachments: vec![image("a"), image("b")], facts, ..Understood::default() };
         let text = text.concat();
-        let out = placed(&text, &u);
+        let out = placed(&text, &u, &[]);
         let bare = |text: &str| -> String {
             let own = text.lines().filter(|line| !line.starts_with('>')).collect::<Vec<_>>().join("\n");
             let names = ["[image] ", "[cid:a]", "[cid:b]", "[image: a.png]", "[image: a.png (2)]"];

@@ -86,6 +86,23 @@ async fn what_looks_internal_waits_for_its_authors_word_and_a_signed_address_nev
 }
 
 #[tokio::test]
+async fn the_name_of_a_picture_is_looked_at_as_the_text_is() {
+    let (w, answer) = world().await;
+    w.agent("bob@agents.test", "Bob Roe").await;
+    for (name, why) in [("bob@agents.test", "an address of Bob Roe is in it"), (answer.as_str(), crate::desk::inside::NEVER)] {
+        let picture =
+            format!("Content-Type: image/png; name=\"{name}\"\nContent-ID: <a>\nContent-Disposition: inline; filename=\"{name}\"\n\nx");
+        // The words before it differ: it has no place in the text and stands below.
+        let words =
+            "--a\nContent-Type: text/plain\n\nOther words.\n--a\nContent-Type: text/html\n\n<p>Some words.</p><img src=\"cid:a\">\n--a--";
+        let body = format!("--r\nContent-Type: multipart/alternative; boundary=a\n\n{words}\n--r\n{picture}\n--r--\n");
+        let item = w.mail(JANES, &answer, "Content-Type: multipart/related; boundary=r\r\n", &body).await;
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "leak"), "{name}");
+        assert!(item.detail.starts_with(why), "{}", item.detail);
+    }
+}
+
+#[tokio::test]
 async fn an_empty_answer_never_leaves() {
     let (w, answer) = world().await;
     let item = w.mail(JANES, &answer, "", "\n\nOn Sat, 21 Nov 2026 at 10:00, Ann wrote:\n> It burns.").await;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::desk::inside::{Inside, Reader};
 use crate::model::outgoing::MailKind;
+use crate::model::text::is_quoted;
 use crate::understand::{Limits, Part, shown_text, understand};
 
 use super::super::letter::Letter;
@@ -48,7 +49,7 @@ pub(super) fn objection(letter: &Letter, inside: &Inside<'_>, reader: Reader, vo
         inside.found(&letter.from.address, published).or_else(|| letter.from.name.as_ref().and_then(|n| inside.found(n, published)));
     let html = letter.html.as_deref().and_then(|html| in_html(html, inside, published));
     // Quotes are the reader's own words, whatever they look like.
-    let text: Vec<&str> = letter.text.lines().filter(|line| !line.starts_with('>')).collect();
+    let text: Vec<&str> = letter.text.lines().filter(|line| !is_quoted(line)).collect();
     sender.or_else(|| inside.found(&text.join("\n"), published).or(html).filter(|_| !vouched))
 }
 

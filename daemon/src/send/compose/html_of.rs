@@ -9,6 +9,9 @@ use super::links::{Piece, pieces};
 /// Longest text that gets a twin, in octets: beyond it the twin costs everybody and helps nobody.
 pub(super) const MOST: usize = 256 << 10;
 
+/// Longest twin, in octets.
+const LONGEST: usize = 4 * MOST;
+
 /// Deepest nesting of quotes that is told apart.
 const DEPTH: usize = 20;
 
@@ -18,14 +21,20 @@ const QUOTE: &str = "<blockquote type=\"cite\" style=\"margin:0 0 0 0.8ex;border
 
 /// A text in HTML: paragraphs, line breaks, quotes and links as the text has them. `pictures` stand where the text has their
 /// placeholders, each once, given as placeholder and Content-ID; in a quote they stay words.
-pub(super) fn html_of(text: &str, pictures: &[(String, String)]) -> String {
+/// `None` where it gets far longer than any text that a person writes.
+pub(super) fn html_of(text: &str, pictures: &[(String, String)]) -> Option<String> {
     let pictures = pictures.iter().map(|(mark, id)| (mark.as_str(), id.as_str())).collect();
     let mut page = Page { out: String::with_capacity(2 * text.len() + HEAD.len()), depth: 0, open: false, pictures };
     page.out.push_str(HEAD);
-    clean(text, true).lines().for_each(|line| page.line(line));
+    for line in clean(text, true).lines() {
+        page.line(line);
+        if page.out.len() > LONGEST {
+            return None;
+        }
+    }
     page.quote(0);
     page.out.push_str(TAIL);
-    page.out
+    (page.out.len() <= LONGEST).then_some(page.out)
 }
 
 struct Page<'p> {

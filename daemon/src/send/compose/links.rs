@@ -17,7 +17,15 @@ const MARK: &str = "[image: ";
 /// What addresses begin with, and how many octets stand before the colon.
 const SCHEMES: [(&str, &str); 3] = [("https", "//"), ("http", "//"), ("mailto", "")];
 
-/// The stretches of a line, in order and without gaps.
+/// Longest address that is a link, in octets: longer ones are followed by nobody.
+const LONGEST: usize = 2000;
+
+/// What ends an address, whatever it is.
+fn ends(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "<>\"`{}|\\^".contains(c)
+}
+
+/// The stretches of a line, in order and without gaps. Linear in it.
 pub(super) fn pieces(line: &str) -> Vec<Piece<'_>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -61,13 +69,21 @@ fn link(line: &str, from: usize, colon: usize) -> Option<(usize, usize, Piece<'_
     if line.get(..begin)?.chars().next_back().is_some_and(char::is_alphanumeric) {
         return None;
     }
-    let ends = |c: char| c.is_whitespace() || c.is_control() || "<>\"`{}|\\^".contains(c);
-    let target = tail.get(..tail.find(ends).unwrap_or(tail.len()))?;
-    let target = without_end(target);
-    let body = target.strip_prefix(then)?;
-    let leads = if then.is_empty() { body.contains('@') } else { body.starts_with(|c: char| c.is_alphanumeric() || c == '[') };
+    let body = tail.strip_prefix(then)?;
+    // Nothing is looked at far ahead that is no address, or every colon would look at the same again.
+    let leads = if then.is_empty() {
+        body.find(|c| c == '@' || c == ':' || ends(c)).is_some_and(|at| body.get(at..).is_some_and(|rest| rest.starts_with('@')))
+    } else {
+        body.starts_with(|c: char| c.is_alphanumeric() || c == '[')
+    };
+    if !leads {
+        return None;
+    }
+    let target = without_end(tail.get(..tail.find(ends).unwrap_or(tail.len()))?);
     let end = colon + 1 + target.len();
-    leads.then(|| line.get(begin..end).map(|link| (begin, end, Piece::Link(link)))).flatten()
+    // One that is too long stays words, all of it.
+    let piece = line.get(begin..end)?;
+    Some((begin, end, if piece.len() > LONGEST { Piece::Text(piece) } else { Piece::Link(piece) }))
 }
 
 /// Without what ends a sentence, and brackets that were opened before it.
@@ -88,6 +104,7 @@ fn without_end(target: &str) -> &str {
 }
 
 #[cfg(test)]
+#[expect(clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 
@@ -112,11 +129,35 @@ mod tests {
         ] {
             assert_eq!(links(line), [want], "{line}");
         }
-        for line in
-            ["xhttp://x.test", "http://", "http:// x", "mailto:", "javascript:alert(1)", "https:x", "data:text/html,x", "https://..."]
-        {
+        for line in [
+            "xhttp://x.test",
+            "http://",
+            "http:// x",
+            "mailto:",
+            "javascript:alert(1)",
+            "https:x",
+            "data:text/html,x",
+            "https://...",
+            "mailto:a:b@x.test",
+            "http://-x.test",
+        ] {
             assert!(links(line).is_empty(), "{line}");
         }
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_link_stays_words() {
+        let long = |n: usize| format!("http://x.test/{}", "a".repeat(n - 14));
+        assert_eq!(links(&long(LONGEST)), [long(LONGEST)]);
+        let line = format!("see {} now", long(LONGEST + 1));
+        let said: String = pieces(&line)
+            .into_iter()
+            .map(|piece| match piece {
+                Piece::Text(text) => text,
+                piece => panic!("{piece:?}"),
+            })
+            .collect();
+        assert_eq!(said, line);
     }
 
     #[test]

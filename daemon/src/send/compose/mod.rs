@@ -142,7 +142,9 @@ impl Composer<'_> {
         }
         if guard::is_for_customers(row.kind) && letter.text.len() <= html_of::MOST {
             let pictures: Vec<_> = letter.pictures.iter().map(|p| (p.placeholder.clone(), p.id.clone())).collect();
-            letter.html = Some(html_of::html_of(&letter.text, &pictures)).filter(|html| html.len() <= 4 * html_of::MOST);
+            let (octets, text) = (letter.text.len(), std::mem::take(&mut letter.text));
+            let twin = move || (html_of::html_of(&text, &pictures), text);
+            (letter.html, letter.text) = large::beside(octets, twin).await.map_err(StoreError::from)?;
         }
         if outsider {
             self.guard(&mut letter, row, &matter).await?;
@@ -158,9 +160,8 @@ impl Composer<'_> {
     async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
         let (desk, staff, reader, vouched) = (self.desk.clone(), matter.staff.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
-        let octets = looked.text.len()
-            + looked.html.as_ref().map_or(0, String::len)
-            + looked.attachments.iter().map(|part| part.bytes.len()).sum::<usize>();
+        let files = looked.attachments.iter().chain(looked.pictures.iter().map(|picture| &picture.part));
+        let octets = looked.text.len() + looked.html.as_ref().map_or(0, String::len) + files.map(|part| part.bytes.len()).sum::<usize>();
         // Attachments are large, and mails among them are understood.
         let work = move || {
             let inside = Inside { book: &desk.book, staff: &staff };

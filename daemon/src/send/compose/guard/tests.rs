@@ -98,7 +98,7 @@ fn what_an_author_may_vouch_for_is_stopped_until_they_do() {
 #[test]
 fn the_html_part_is_looked_at_as_the_text_is() {
     let book = book();
-    let only_html = |text: &str| Letter { html: Some(html_of(text, &[])), ..letter(&book) };
+    let only_html = |text: &str| Letter { html: html_of(text, &[]), ..letter(&book) };
     let note = signed(&book, Purpose::Note, 12, 1);
     for text in [format!("{NOTE_LABEL} {note}"), format!("mailto:{note}"), format!("> {note}"), format!("x\n> > a {note} b")] {
         assert!(stopped(&book, &only_html(&text), true).is_some(), "a signed address, whoever vouches: {text}");
@@ -175,7 +175,7 @@ proptest! {
             2 => Letter { html: Some(text), ..good },
             10 => Letter { pictures: vec![picture(file("a.png", "image/png", text.into_bytes()))], ..good },
             11 => Letter { pictures: vec![picture(file(&text, "image/png", Vec::new()))], ..good },
-            9 => Letter { html: Some(html_of(&text, &[])), ..good },
+            9 => Letter { html: html_of(&text, &[]), ..good },
             3 => Letter { subject: text, ..good },
             4 => Letter { references: vec![text], ..good },
             5 => Letter { reply_to: Some(address), ..good },

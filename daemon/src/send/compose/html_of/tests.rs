@@ -10,23 +10,17 @@ use super::*;
 use crate::understand::{Limits, SafeHtml, shown_text, understand};
 
 fn plain(text: &str) -> String {
-    html_of(text, &[])
+    html_of(text, &[]).unwrap()
 }
 
-/// What a text says at each depth of quoting, without white space.
+/// The lines of a text that say something, each with its depth of quoting and without white space.
 fn said(text: &str) -> Vec<(usize, String)> {
-    let mut out: Vec<(usize, String)> = Vec::new();
-    for line in text.lines() {
-        let line: String = line.chars().filter(|c| !c.is_whitespace()).collect();
+    let bare = |line: &str| line.chars().filter(|c| !c.is_whitespace()).collect::<String>();
+    let lines = text.lines().map(bare).map(|line| {
         let words = line.trim_start_matches('>');
-        let depth = line.len() - words.len();
-        match out.last_mut() {
-            _ if words.is_empty() => {}
-            Some((last, said)) if *last == depth => said.push_str(words),
-            _ => out.push((depth, words.to_owned())),
-        }
-    }
-    out
+        (line.len() - words.len(), words.to_owned())
+    });
+    lines.filter(|(_, words)| !words.is_empty()).collect()
 }
 
 /// All tags of some HTML.
@@ -55,7 +49,7 @@ fn a_text_keeps_its_shape() {
 #[test]
 fn a_picture_stands_once_where_its_placeholder_is_and_never_in_a_quote() {
     let pictures = [("[image: a.png]".to_owned(), "1.x@desk.test".to_owned()), ("[image: b.png]".to_owned(), "2.x@desk.test".to_owned())];
-    let html = html_of("> [image: b.png]\nSee [image: a.png] here: [image: a.png] [image: c.png]", &pictures);
+    let html = html_of("> [image: b.png]\nSee [image: a.png] here: [image: a.png] [image: c.png]", &pictures).unwrap();
     assert_eq!(html.matches("<img").count(), 1);
     assert!(
         html.contains(
@@ -67,12 +61,39 @@ fn a_picture_stands_once_where_its_placeholder_is_and_never_in_a_quote() {
 
 #[test]
 fn hostile_text_costs_no_more_than_its_length() {
-    for piece in ["http://", "[image: ", "> ", "mailto:a@b ", "(((http://x.test)", ">", "https://x.test/)", "[", ":", "  "] {
+    for piece in [
+        "http://",
+        "mailto:",
+        "http://-",
+        "http://x",
+        "mailto:a@",
+        "mailto:a@b:",
+        "[image: ",
+        "> ",
+        "mailto:a@b ",
+        "(((http://x.test)",
+        ">",
+        "https://x.test/)",
+        "[",
+        ":",
+        "  ",
+    ] {
         let text = piece.repeat(MOST / piece.len());
         let begun = Instant::now();
-        let html = plain(&text);
+        let html = html_of(&text, &[]);
         assert!(begun.elapsed() < Duration::from_secs(5), "{piece}");
-        assert!(html.len() < 64 * MOST, "{piece}: {}", html.len());
+        assert!(html.is_none_or(|html| html.len() <= LONGEST), "{piece}");
+    }
+}
+
+#[test]
+fn what_opens_and_closes_quotes_in_turn_stops_at_the_bound() {
+    let deep = format!("{}x\n\n", ">".repeat(DEPTH));
+    for piece in [deep.as_str(), ">>>>>>>>>>>>>>>>>>>>\n\n", "> > > > > > > > > > > >\n.\n"] {
+        let text = piece.repeat(MOST / piece.len());
+        let begun = Instant::now();
+        assert_eq!(html_of(&text, &[]), None, "{piece}");
+        assert!(begun.elapsed() < Duration::from_secs(5), "{piece}");
     }
 }
 
@@ -113,7 +134,8 @@ fn of_a_customers_answer_to_our_html_only_their_words_are_new() {
     let html = html_of(
         "Hello Ann,\nturn it off: https://help.test/off\n\n[image: a.png]\n\n-- \nJane\n\nAcme\n\nOn 2026-11-21 10:00 UTC, Ann wrote:\n\n> It burns.\n>\n> > What?\n",
         &[("[image: a.png]".into(), "1.x@desk.test".into())],
-    );
+    )
+    .unwrap();
     let body = html.strip_prefix(HEAD).unwrap().strip_suffix(TAIL).unwrap();
     for client in ["Gmail", "Outlook", "Outlook on the web", "Apple Mail", "Thunderbird"] {
         let mail = format!("From: ann@x.test\nSubject: Re: Printer\nContent-Type: text/html\n\n{}\n", quoted_by(client, body));
