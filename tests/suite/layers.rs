@@ -147,8 +147,8 @@ fn rooms_use_only_what_their_row_names() {
 
 /// The rooms of `understand/`, and those that each may use; `body` and `message` put together what they say.
 const UNDERSTAND: [(&str, &[&str]); 5] = [
-    ("html", &[]),
     ("mime", &[]),
+    ("html", &["mime"]),
     ("fields", &["mime"]),
     ("automatic", &["mime", "fields"]),
     ("reply", &["html", "mime", "fields", "body"]),
