@@ -177,7 +177,11 @@ impl Field {
         let value = text::label(value).replace(QUOTES, "");
         let word = value.replace(['-', ' '], "_");
         let (word, lists): (_, &[&[&str]]) = match field {
-            Label::Tag | Label::Team | Label::Language => return Ok(value),
+            // Some letters are none in their normal form: half of a Hangul syllable.
+            Label::Tag | Label::Team | Label::Language if text::searchable(&value) => return Ok(value),
+            Label::Tag | Label::Team | Label::Language => {
+                return Err(QueryErrorKind::NoValue { field: self.name, example: self.example });
+            }
             Label::Is => (word, &[STATUS, STATES]),
             Label::Status => (word, &[STATUS]),
             Label::Priority => (word, &[PRIORITY]),

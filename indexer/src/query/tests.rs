@@ -105,6 +105,13 @@ fn limits() {
 }
 
 #[test]
+fn a_label_of_which_nothing_is_left_is_no_value() {
+    for query in ["team:\u{FFC2}", "tag:\u{FFC2}"] {
+        assert!(matches!(Query::parse(query).unwrap_err().kind, QueryErrorKind::NoValue { .. }), "{query}");
+    }
+}
+
+#[test]
 fn me_becomes_an_address() {
     let query = Query::parse("assignee:me -from:me me assignee:\"me\"").unwrap();
     assert!(query.asks_for_me());
