@@ -33,7 +33,7 @@ fn impatient() -> Options {
 }
 
 fn busy() -> Options {
-    Options { mailbox: "auto_ack = \"never\"", more: "[limits]\nanswers_per_agent_hour = 100000\n", ..Options::default() }
+    Options { mailbox: "auto_ack = \"never\"", more: "[limits]\nanswers_per_agent_hour = 100000\nattempts = 100\n", ..Options::default() }
 }
 
 #[test]
