@@ -4,6 +4,8 @@
 
 pub mod counters;
 mod door;
+#[cfg(any(test, fuzzing))]
+mod fake_door;
 pub mod gate;
 pub mod imap;
 mod limits;

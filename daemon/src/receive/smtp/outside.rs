@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -17,9 +17,9 @@ use super::line::{LineError, Longest, Wire};
 use super::session::Session;
 use super::{Certificates, Protocol, Shared};
 use crate::config::Config;
-use crate::model::{Envelope, InboxId, Reply};
+use crate::model::{Envelope, Reply};
 use crate::receive::counters::Counters;
-use crate::receive::door::Door;
+use crate::receive::fake_door::{FakeDoor, Kept};
 use crate::receive::gate::Gate;
 use crate::receive::listen::Stream;
 use crate::receive::peer::Peer;
@@ -102,20 +102,17 @@ pub(crate) async fn named(mut io: impl AsyncRead + Unpin) -> io::Result<(Option<
     Ok((client, rest))
 }
 
-/// A mail that was taken.
-pub(crate) type Taken = (Envelope, Vec<u8>);
-
 /// A whole session with a client that was greeted and does not wait for replies; the mails that were taken.
-pub(crate) async fn session(io: Box<dyn Stream>, protocol: Protocol) -> Vec<Taken> {
+pub(crate) async fn session(io: Box<dyn Stream>, protocol: Protocol) -> Vec<Kept> {
     static CONFIG: OnceLock<Option<Arc<Config>>> = OnceLock::new();
     let Some(config) = CONFIG.get_or_init(|| Config::local(Path::new("ombud-data")).ok().map(Arc::new)) else { return Vec::new() };
-    let kept = Kept::default();
+    let door = FakeDoor::default();
     let (configs, tls) = (watch::channel(Arc::clone(config)).1, watch::channel(Certificates::default()).1);
-    let shared = Arc::new(Shared::new(kept.clone(), Anybody, configs, tls, Arc::new(Counters::default())));
+    let shared = Arc::new(Shared::new(door.clone(), Anybody, configs, tls, Arc::new(Counters::default())));
     let mut session = Session::new(shared, Arc::clone(config), protocol, Peer::new(None, &[]), io, CancellationToken::new());
     session.tls = protocol.is_submission();
     session.run_greeted().await;
-    std::mem::take(&mut *kept.0.lock().unwrap_or_else(PoisonError::into_inner))
+    std::mem::take(&mut *door.kept.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// Takes any recipient but those who are nobody.
@@ -136,42 +133,5 @@ impl Gate for Anybody {
 
     async fn data(&self, _: &mut Envelope, _: &[u8]) -> Result<(), Reply> {
         Ok(())
-    }
-}
-
-/// An inbox in memory.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<Taken>>>);
-
-impl Door for Kept {
-    type Draft = Vec<u8>;
-    type Mail = Vec<u8>;
-    type Receipt = InboxId;
-
-    fn draft(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    async fn push(&self, draft: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
-        draft.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    async fn admit(&self, draft: Vec<u8>) -> Result<Vec<u8>, Reply> {
-        Ok(draft)
-    }
-
-    fn bytes(mail: &Vec<u8>) -> &[u8] {
-        mail
-    }
-
-    async fn accept(&self, envelope: Envelope, mail: Vec<u8>) -> Result<InboxId, Reply> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.push((envelope, mail));
-        Ok(InboxId(i64::try_from(kept.len()).unwrap_or(i64::MAX)))
-    }
-
-    fn id(receipt: &InboxId) -> InboxId {
-        *receipt
     }
 }

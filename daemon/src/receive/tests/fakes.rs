@@ -1,9 +1,8 @@
 //! A desk with one mailbox, an inbox that can be looked into, and a client.
 
-use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::ServerConfig;
@@ -14,9 +13,9 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Limits, Net, TrustedRelay};
-use crate::model::{Envelope, InboxId, Reply, address};
+use crate::model::{Envelope, Reply, address};
 use crate::receive::counters::Counters;
-use crate::receive::door::Door;
+pub(super) use crate::receive::fake_door::{FakeDoor, Kept};
 use crate::receive::gate::Gate;
 use crate::receive::peer::Peer;
 use crate::receive::smtp::session::Session;
@@ -63,53 +62,6 @@ impl Gate for FakeGate {
 
     async fn data(&self, _: &mut Envelope, _: &[u8]) -> Result<(), Reply> {
         self.data.clone().map_or(Ok(()), Err)
-    }
-}
-
-/// A mail that was accepted.
-pub(super) type Kept = (Envelope, Vec<u8>);
-
-/// Keeps mails in memory.
-#[derive(Clone, Default)]
-pub(super) struct FakeDoor {
-    pub(super) kept: Arc<Mutex<Vec<Kept>>>,
-    pub(super) refuse: Option<Reply>,
-    pub(super) disk: Option<io::ErrorKind>,
-}
-
-impl Door for FakeDoor {
-    type Draft = Vec<u8>;
-    type Mail = Vec<u8>;
-    type Receipt = InboxId;
-
-    fn draft(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    async fn push(&self, draft: &mut Vec<u8>, bytes: &[u8]) -> io::Result<()> {
-        draft.extend_from_slice(bytes);
-        self.disk.map_or(Ok(()), |kind| Err(kind.into()))
-    }
-
-    async fn admit(&self, draft: Vec<u8>) -> Result<Vec<u8>, Reply> {
-        Ok(draft)
-    }
-
-    fn bytes(mail: &Vec<u8>) -> &[u8] {
-        mail
-    }
-
-    async fn accept(&self, envelope: Envelope, mail: Vec<u8>) -> Result<InboxId, Reply> {
-        if let Some(reply) = &self.refuse {
-            return Err(reply.clone());
-        }
-        let mut kept = self.kept.lock().unwrap();
-        kept.push((envelope, mail));
-        Ok(InboxId(i64::try_from(kept.len()).unwrap()))
-    }
-
-    fn id(receipt: &InboxId) -> InboxId {
-        *receipt
     }
 }
 
