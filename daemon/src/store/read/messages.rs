@@ -4,7 +4,7 @@ use crate::model::ticket::MessageKind;
 use crate::model::understood::Attachment;
 use crate::model::{Address, InboxId, MessageId, PersonId, TicketId, Verdict};
 
-use super::Page;
+use super::{Page, people};
 use crate::store::conn::{Conn, Sql};
 use crate::store::value::Row;
 use crate::store::{Store, StoreError};
@@ -105,7 +105,7 @@ impl Store {
         let sql = "SELECT m.id, m.kind, m.public, p.name, p.address FROM message m LEFT JOIN person p ON p.id = m.author WHERE m.id = $1";
         let mut read = self.glance().await?;
         let label = |row: &Row| {
-            let author = row.opt_text(4)?.map(|address| Ok::<_, StoreError>(Address { name: row.opt_text(3)?, address })).transpose()?;
+            let author = people::address(row, 3)?;
             Ok(MessageLabel { id: MessageId(row.int(0)?), kind: row.word(1, MessageKind::of)?, public: row.flag(2)?, author })
         };
         read.conn().opt(sql, vec![id.into()]).await?.as_ref().map(label).transpose()
@@ -132,8 +132,7 @@ pub(super) async fn one(conn: &mut Conn<'_>, which: Ref) -> Result<Option<Messag
 }
 
 fn item(row: &Row) -> Result<MessageItem, StoreError> {
-    let author =
-        row.opt_text(6)?.map(|address| -> Result<_, StoreError> { Ok(Address { name: row.opt_text(5)?, address }) }).transpose()?;
+    let author = people::address(row, 5)?;
     Ok(MessageItem {
         id: MessageId(row.int(0)?),
         ticket: TicketId(row.int(1)?),

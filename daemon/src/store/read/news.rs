@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use crate::model::outgoing::NewsOf;
 use crate::model::{Address, MessageId};
 
-use super::TicketItem;
-use super::tickets;
+use super::{TicketItem, people, tickets};
 use crate::store::conn::{Conn, Sql};
-use crate::store::value::Value;
+use crate::store::value::{Row, Value};
 use crate::store::{Store, StoreError};
 
 /// What was new on one ticket.
@@ -55,10 +54,6 @@ async fn last_words(conn: &mut Conn<'_>, messages: &[MessageId]) -> Result<LastW
         "",
     );
     let rows = conn.all(sql, messages.iter().copied().map(Value::from).collect()).await?;
-    let word = |row: &crate::store::value::Row| {
-        let name = row.opt_text(1)?;
-        let author = row.opt_text(2)?.map(|address| Address { name, address });
-        Ok((MessageId(row.int(0)?), (author, row.int(3)?)))
-    };
+    let word = |row: &Row| Ok((MessageId(row.int(0)?), (people::address(row, 1)?, row.int(3)?)));
     rows.iter().map(word).collect()
 }

@@ -1,8 +1,9 @@
 //! People, by id and as a whole.
 
 use crate::model::people::Person;
-use crate::model::{PersonId, TicketId};
+use crate::model::{Address, PersonId, TicketId};
 use crate::store::conn::Conn;
+use crate::store::value::Row;
 use crate::store::{Store, StoreError, facts};
 
 impl Store {
@@ -30,6 +31,11 @@ pub(super) async fn epochs(conn: &mut Conn<'_>, person: PersonId, ticket: Ticket
         LEFT JOIN participant x ON x.person = p.id AND x.ticket = $2 WHERE p.id = $1";
     let row = conn.opt(sql, vec![person.into(), ticket.into()]).await?;
     row.map(|r| Ok(Epochs { sum: r.int(0)? + r.int(2)?, disabled: r.flag(1)? })).transpose()
+}
+
+/// A person as shown, of whom the name stands in column `at` and the address behind it; `None` where nobody does.
+pub(super) fn address(row: &Row, at: usize) -> Result<Option<Address>, StoreError> {
+    row.opt_text(at + 1)?.map(|address| Ok(Address { name: row.opt_text(at)?, address })).transpose()
 }
 
 /// What revokes a token.

@@ -4,7 +4,7 @@ use crate::model::Address;
 use crate::model::ticket::{Priority, Standing, Status};
 use crate::model::{PersonId, TicketId};
 
-use super::Page;
+use super::{Page, people};
 use crate::store::conn::{Conn, Sql};
 use crate::store::value::{Row, Value};
 use crate::store::{Store, StoreError};
@@ -101,10 +101,7 @@ impl Store {
 
 /// One ticket.
 pub(super) async fn one(conn: &mut Conn<'_>, id: TicketId) -> Result<Option<TicketItem>, StoreError> {
-    let row = conn.opt(Sql::Made(format!("{SELECT} WHERE t.id = $1")), vec![id.into()]).await?;
-    let mut items = row.iter().map(item).collect::<Result<Vec<_>, _>>()?;
-    participants(conn, &mut items).await?;
-    Ok(items.pop())
+    Ok(items(conn, &[id]).await?.pop())
 }
 
 /// What else the requester of a ticket had written before, newest first; without spam and what was merged.
@@ -133,8 +130,7 @@ fn like(text: &str) -> String {
 }
 
 fn item(row: &Row) -> Result<TicketItem, StoreError> {
-    let assignee =
-        row.opt_text(9)?.map(|address| -> Result<_, StoreError> { Ok(Address { name: row.opt_text(8)?, address }) }).transpose()?;
+    let assignee = people::address(row, 8)?;
     Ok(TicketItem {
         number: TicketId(row.int(0)?),
         version: row.int(1)?,
