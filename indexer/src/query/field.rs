@@ -146,7 +146,7 @@ impl Field {
     /// The condition that this field and a value make.
     pub(super) fn leaf(self, value: &str, shape: Shape) -> Result<Leaf, QueryErrorKind> {
         if !text::searchable(value) {
-            return Err(QueryErrorKind::NoValue { field: self.name, example: self.example });
+            return Err(self.no_value());
         }
         if shape == Shape::Prefix && !matches!(self.takes, Takes::Title | Takes::Person(Person::From | Person::To)) {
             return Err(QueryErrorKind::Star);
@@ -179,9 +179,7 @@ impl Field {
         let (word, lists): (_, &[&[&str]]) = match field {
             // Some letters are none in their normal form: half of a Hangul syllable.
             Label::Tag | Label::Team | Label::Language if text::searchable(&value) => return Ok(value),
-            Label::Tag | Label::Team | Label::Language => {
-                return Err(QueryErrorKind::NoValue { field: self.name, example: self.example });
-            }
+            Label::Tag | Label::Team | Label::Language => return Err(self.no_value()),
             Label::Is => (word, &[STATUS, STATES]),
             Label::Status => (word, &[STATUS]),
             Label::Priority => (word, &[PRIORITY]),
@@ -192,6 +190,10 @@ impl Field {
             return Ok(word);
         }
         Err(self.unknown(&value, lists.concat().join(", ")))
+    }
+
+    fn no_value(self) -> QueryErrorKind {
+        QueryErrorKind::NoValue { field: self.name, example: self.example }
     }
 
     fn unknown(self, value: &str, known: String) -> QueryErrorKind {
