@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::clock::Clock;
-use crate::large::{self, LARGE, Room, SMALL};
+use crate::large::{self, LARGE, Room};
 use crate::model::{Envelope, InboxId, Reply};
 use crate::store::{Accepted, Cmd, CursorMove, Haul, Outcome, Store, StoreError};
 
@@ -214,11 +214,9 @@ impl Inbox {
     }
 
     async fn keep(&self, envelope: Envelope, mail: Mail) -> Result<Receipt, StoreError> {
-        let (blob, _permits) = match mail.bytes.len() {
-            // It goes into no file.
-            ..=SMALL => (self.store.prepare(&mail.bytes), mail._permits),
-            _ => self.prepared(move |store| (store.prepare(&mail.bytes), mail._permits)).await?,
-        };
+        // A small one goes into no file.
+        let (store, octets) = (self.store.clone(), mail.bytes.len());
+        let (blob, _permits) = large::beside(octets, move || (store.prepare(&mail.bytes), mail._permits)).await?;
         let accepted = Accepted { received_at: self.clock.now(), envelope, blob: blob? };
         match self.store.run(Cmd::Accept(Box::new(accepted))).await? {
             Outcome::Accepted(id) => Ok(Receipt { id }),
