@@ -27,7 +27,7 @@ use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::store::{Away, Cmd, NodeId, Outcome as Done, Queue, Settled, Settlement, Store, StoreError};
 
-use super::compose::{ComposeError, Composed, Composer};
+use super::compose::{ComposeError, Composed, Composer, mailbox};
 use super::destination::{AHEAD, Destinations, Down, Room};
 use super::dkim::Signer;
 use super::outcome::{Pause, is_late, late_behind, settled, spread};
@@ -202,8 +202,7 @@ impl Sender {
     /// Where a mail leaves: what its mailbox says; nowhere, when that is gone from the configuration.
     fn exit_of(&self, exits: &Exits, row: &OutboxRow) -> Option<Arc<Exit>> {
         let desk = self.desk.borrow();
-        let mailbox = row.mailbox.or(desk.book.first())?;
-        desk.book.mailbox(mailbox).map(|mailbox| exits.of_mailbox(&mailbox.address).clone())
+        desk.book.mailbox(mailbox(&desk, row)?).map(|mailbox| exits.of_mailbox(&mailbox.address).clone())
     }
 
     /// Nothing was tried, and the mail comes again soon; what a server has said of it is worth more than why. Says whether it is
@@ -337,9 +336,10 @@ impl Sender {
         let day = day(self.clock.now());
         let signed = self.signer.signed(&desk.config, &mail.from, mail.bytes, &day).await;
         mail.bytes = signed.map_err(|error| StoreError::Refused(error.to_string()))?;
-        let (store, bytes) = (self.store.clone(), mail.bytes.clone());
-        let blob = large::beside(bytes.len(), move || store.prepare(&bytes)).await.map_err(StoreError::from)??;
-        self.store.run(Cmd::Composed { node: self.node, id: row.id, blob: Box::new(blob) }).await?;
+        let (store, bytes) = (self.store.clone(), mail.bytes);
+        let (blob, bytes) = large::beside(bytes.len(), move || (store.prepare(&bytes), bytes)).await.map_err(StoreError::from)?;
+        mail.bytes = bytes;
+        self.store.run(Cmd::Composed { node: self.node, id: row.id, blob: Box::new(blob?) }).await?;
         Ok(mail)
     }
 

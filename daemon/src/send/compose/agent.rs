@@ -132,7 +132,6 @@ impl Composer<'_> {
             ticket: None,
             message: None,
             recipient: matter.recipient.clone(),
-            staff: Vec::new(),
             earlier: Vec::new(),
             ..*matter
         };

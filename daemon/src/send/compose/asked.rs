@@ -109,7 +109,7 @@ impl Composer<'_> {
         };
         let is_known = last.is_some();
         let (ticket, recipient) = (matter.ticket.clone(), matter.recipient.clone());
-        let own = Matter { ticket, message: last, recipient, staff: Vec::new(), earlier: Vec::new(), ..*matter };
+        let own = Matter { ticket, message: last, recipient, earlier: Vec::new(), ..*matter };
         match is_known {
             true => self.notify(letter, &own).await?,
             false => self.frame(letter, &own),

@@ -8,15 +8,13 @@ use crate::model::Address;
 use crate::model::outgoing::OutboxRow;
 use crate::model::text::one_line;
 use crate::store::StoreError;
-use crate::store::read::NewsItem;
+use crate::store::read::{DAY, NewsItem};
 
 use super::super::letter::Letter;
 use super::super::wording::digest::{self, Line, Night};
 use super::agent::shown;
 use super::{Composer, Matter};
 
-/// How long ago, in ms, the time of day alone says when something was.
-const DAY: i64 = 86_400_000;
 /// Characters of a subject, and of a name.
 const SUBJECT: usize = 200;
 const NAME: usize = 80;
@@ -54,7 +52,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// A time (ms): of the last day its hour, else its date, too.
+    /// A time (ms): of the last day its time of day, else its date, too.
     fn shown(&self, at: i64) -> String {
         let form = if (0..DAY).contains(&(self.now - at)) { "%H:%M" } else { "%Y-%m-%d %H:%M" };
         Timestamp::from_millisecond(at).map_or(String::new(), |at| at.to_zoned(self.zone.clone()).strftime(form).to_string())

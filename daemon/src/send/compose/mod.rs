@@ -90,10 +90,13 @@ struct Matter {
     recipient: Person,
     epoch: i64,
     turn: i64,
-    /// Read for whoever does not work here: what must not reach them.
-    staff: Vec<Person>,
     /// Read for a notification.
     earlier: Vec<EarlierTicket>,
+}
+
+/// The mailbox in whose name a mail leaves: that of its ticket, else the first.
+pub(super) fn mailbox(desk: &Desk, row: &OutboxRow) -> Option<MailboxId> {
+    row.mailbox.or(desk.book.first())
 }
 
 impl Composer<'_> {
@@ -106,11 +109,11 @@ impl Composer<'_> {
 
     /// The mailbox in whose name a mail leaves.
     pub(super) fn mailbox(&self, row: &OutboxRow) -> Result<MailboxId, StoreError> {
-        row.mailbox.or(self.desk.book.first()).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
+        mailbox(self.desk, row).ok_or_else(|| StoreError::NotFound("no mailbox is configured".into()))
     }
 
     pub(super) async fn compose(&self, row: &OutboxRow) -> Result<Composed, ComposeError> {
-        let matter = self.matter(row).await?;
+        let (matter, staff) = self.matter(row).await?;
         self.pass(row, &matter).await?;
         let outsider = !matter.recipient.is_staff() || matter.recipient.disabled;
         if outsider && !guard::is_for_customers(row.kind) {
@@ -147,7 +150,7 @@ impl Composer<'_> {
             (letter.html, letter.text) = large::beside(octets, twin).await.map_err(StoreError::from)?;
         }
         if outsider {
-            self.guard(&mut letter, row, &matter).await?;
+            self.guard(&mut letter, row, &matter, staff).await?;
         } else {
             letter.list_id = Some(list_id(&letter.from.address));
             letter.reason = Some(reason(row, &matter));
@@ -157,8 +160,8 @@ impl Composer<'_> {
     }
 
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
-    async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter) -> Result<(), ComposeError> {
-        let (desk, staff, reader, vouched) = (self.desk.clone(), matter.staff.clone(), Some(row.recipient), row.params.vouched);
+    async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter, staff: Vec<Person>) -> Result<(), ComposeError> {
+        let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
         let files = looked.attachments.iter().chain(looked.pictures.iter().map(|picture| &picture.part));
         let octets = looked.text.len() + looked.html.as_ref().map_or(0, String::len) + files.map(|part| part.bytes.len()).sum::<usize>();
@@ -174,11 +177,12 @@ impl Composer<'_> {
         found.map_or(Ok(()), |why| Err(ComposeError::Internal(why)))
     }
 
-    async fn matter(&self, row: &OutboxRow) -> Result<Matter, StoreError> {
+    /// What a mail is made from, and for whoever does not work here all those of whom nothing must reach them.
+    async fn matter(&self, row: &OutboxRow) -> Result<(Matter, Vec<Person>), StoreError> {
         let mailbox = self.mailbox(row)?;
         let Material { ticket, message, recipient, epoch, turn, staff, earlier } = self.store.material(row, EARLIER + 1).await?;
         let recipient = recipient.ok_or_else(|| StoreError::NotFound("the recipient is gone".into()))?;
-        Ok(Matter { ticket, mailbox, message, recipient, epoch, turn, staff, earlier })
+        Ok((Matter { ticket, mailbox, message, recipient, epoch, turn, earlier }, staff))
     }
 
     /// What all letters share.
