@@ -14,6 +14,7 @@ use ombud::desk::{Desk, Mail, decide};
 use ombud::model::changes::MailboxRow;
 use ombud::model::facts::{Facts, Keys, Step, TicketFacts, Words};
 use ombud::model::people::{Notify, Person, Settings};
+use ombud::model::staff::Staff;
 use ombud::model::ticket::{Participant, Priority, Role, Standing, Status, Ticket};
 use ombud::model::{By, Envelope, InboxId, MailboxId, PersonId, TicketId, Transport, Understood, Verdict};
 use ombud::understand::{Limits, understand};
@@ -129,9 +130,7 @@ impl World {
         facts.notes.extend(keys.notes.into_iter().map(|id| (id, "Beware, she has called twice today and was not amused.".to_owned())));
         facts.brakes.extend(keys.brakes.into_iter().map(|id| (id, ombud::model::facts::Brake::default())));
         if keys.staff {
-            let staff: Vec<_> = (1..=self.n).filter_map(|n| self.person(PersonId(n))).collect();
-            facts.persons.extend(staff.iter().map(|person| (person.id, Some(person.clone()))));
-            facts.staff = Some(staff);
+            facts.staff = Some(Arc::new(Staff::new((1..=self.n).filter_map(|n| self.person(PersonId(n))).collect())));
         }
     }
 

@@ -119,7 +119,7 @@ async fn add(args: Add, opened: &Opened, json: bool) -> Done {
         if opened.desk.book.is_own(address) {
             return Err(Failure::data(format!("{address} is an address of the desk itself; an agent needs one of their own")));
         }
-        if let Some(other) = staff.iter().find(|person| person.has_address(&fold(address))) {
+        if let Some(other) = staff.at(&fold(address)) {
             return Err(Failure::data(format!("{address} is an address of {} already: see `ombud agent show`", other.address)));
         }
     }
@@ -139,7 +139,7 @@ async fn changed(opened: &Opened, json: bool, email: String, change: AgentChange
 /// Who has this address.
 async fn find(opened: &Opened, email: &str) -> Result<Person, Failure> {
     let key = fold(&address(email)?);
-    let found = opened.store.staff().await?.into_iter().find(|person| person.has_address(&key));
+    let found = opened.store.staff().await?.at(&key).cloned();
     found.ok_or_else(|| Failure::missing(format!("nobody with the address {key} works here: see `ombud agent list`")))
 }
 
@@ -150,7 +150,7 @@ async fn list(opened: &Opened, json: bool) -> Done {
             return "Nobody works here yet: see `ombud agent add --help`".to_owned();
         }
         let mut table = Table::headed(["ADDRESS", "STATE", "ROLE", "NOTIFY", "TEAMS", "NAME"]);
-        for agent in &staff {
+        for agent in staff.iter() {
             let (settings, name) = (&agent.settings, agent.name.as_deref().unwrap_or_default());
             table.row([&agent.address, state(agent), agent.role.word(), settings.notify.word(), &settings.teams.join(", "), name]);
         }

@@ -6,6 +6,7 @@ use super::failure::Failure;
 use crate::http::views::{RefusedView, time};
 use crate::model::PersonId;
 use crate::model::people::{Notify, Person};
+use crate::model::staff::Staff;
 use crate::model::text::is_deceptive;
 use crate::model::ticket::Role;
 use crate::store::read::Page;
@@ -107,12 +108,12 @@ pub(super) struct TokenView<'a> {
 
 impl<'a> TokenView<'a> {
     /// A token as listed; `staff` knows whose it is.
-    pub(super) fn listed(token: &'a ApiToken, staff: &'a [Person]) -> Self {
+    pub(super) fn listed(token: &'a ApiToken, staff: &'a Staff) -> Self {
         Self {
             id: token.id,
             name: &token.name,
             scope: token.scope,
-            agent: staff.iter().find(|p| Some(p.id) == token.agent).map(|p| p.address.as_str()),
+            agent: token.agent.and_then(|id| staff.person(id)).map(|p| p.address.as_str()),
             created_at: time(token.created_at),
             expires_at: token.expires_at.map(time),
             revoked_at: token.revoked_at.map(time),

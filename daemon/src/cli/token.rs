@@ -99,7 +99,7 @@ async fn list(opened: &Opened, json: bool) -> Done {
         }
         let mut table = Table::headed(["ID", "STATE", "SCOPE", "CREATED", "EXPIRES", "AGENT", "NAME"]);
         for token in &tokens {
-            let agent = staff.iter().find(|p| Some(p.id) == token.agent).map_or("", |p| p.address.as_str());
+            let agent = token.agent.and_then(|id| staff.person(id)).map_or("", |p| p.address.as_str());
             let expires = token.expires_at.map_or_else(String::new, time);
             table.row([
                 &token.id.to_string(),

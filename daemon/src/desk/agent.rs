@@ -96,8 +96,8 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<(Block,
 /// Whether a word is part of the name of somebody who works here, or of the requester's.
 pub(super) fn is_name(draft: &Draft<'_>, t: Option<&TicketFacts>, word: &str) -> bool {
     let requester = t.and_then(|t| draft.facts.person(t.ticket.requester));
-    let mut people = draft.facts.staff().iter().chain(requester);
-    people.any(|p| p.shown_name().to_lowercase().split_whitespace().any(|part| part == word))
+    let is_theirs = |p: &Person| p.shown_name().to_lowercase().split_whitespace().any(|part| part == word);
+    draft.facts.staff().named(word).next().is_some() || requester.is_some_and(is_theirs)
 }
 
 /// Why a public answer must not leave as it is.

@@ -16,6 +16,9 @@ use super::timers::SNOOZE;
 use super::when::{self, When};
 use super::{Known, need};
 
+/// Agents whom the answer to an unknown name names.
+const SHOWN: usize = 50;
+
 /// What the commands did, a line each.
 pub(super) type Receipt = Vec<String>;
 
@@ -239,17 +242,17 @@ fn find(draft: &Draft<'_>, who: &Assignee, agent: &Person) -> Result<Option<Pers
         Assignee::Nobody => return Ok(None),
         Assignee::Agent(text) => text.trim().to_lowercase(),
     };
-    let active = || draft.facts.staff().iter().filter(|p| p.is_active_agent());
-    let exact = active().find(|p| p.has_address(&text));
-    let named: Vec<_> = active()
-        .filter(|p| p.shown_name().to_lowercase().split_whitespace().any(|w| w == text) || p.shown_name().to_lowercase() == text)
-        .collect();
+    let staff = draft.facts.staff();
+    let exact = staff.at(&text).filter(|p| p.is_active_agent());
+    let named: Vec<_> = staff.named(&text).filter(|p| p.is_active_agent()).collect();
     match (exact, named.as_slice()) {
         (Some(found), _) => Ok(Some(found.id)),
         (None, [found]) => Ok(Some(found.id)),
         _ => {
-            let all: Vec<_> = active().map(|p| p.address.as_str()).collect();
-            Err(Impossible(format!("{text} is no agent here; agents are {}", all.join(", "))))
+            let mut all = staff.active().map(|p| p.address.as_str());
+            let shown: Vec<_> = all.by_ref().take(SHOWN).collect();
+            let more = if all.next().is_some() { " and others" } else { "" };
+            Err(Impossible(format!("{text} is no agent here; agents are {}{more}", shown.join(", "))))
         }
     }
 }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::PersonId;
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
+use crate::model::staff::Staff;
 use crate::model::text::is_quoted;
 use crate::understand::MARKER;
 
@@ -29,7 +30,7 @@ pub struct Inside<'a> {
     /// Our addresses.
     pub book: &'a Book,
     /// Who works here.
-    pub staff: &'a [Person],
+    pub staff: &'a Staff,
 }
 
 impl Inside<'_> {
@@ -57,8 +58,8 @@ impl Inside<'_> {
             return None;
         }
         let published = fold(published);
-        let is_secret = |address: &String| addresses.contains(address) && !self.book.is_own(address) && !published.contains(address);
-        self.staff.iter().find(|person| is_secret(&fold(&person.address)) || person.aliases.iter().any(is_secret))
+        let is_secret = |address: &&String| !self.book.is_own(address) && !published.contains(*address);
+        addresses.iter().filter(is_secret).find_map(|address| self.staff.at(address))
     }
 }
 
@@ -143,7 +144,7 @@ mod tests {
 
     #[test]
     fn traces_of_the_notification_are_seen() {
-        let (book, staff) = (book(), []);
+        let (book, staff) = (book(), Staff::default());
         let inside = Inside { book: &book, staff: &staff };
         for text in [format!("ok\n{MARKER}\n"), format!("> {NOTE_LABEL} x"), "*Note (stays inside)* : y".into(), "Answer: x@y.test".into()]
         {
@@ -154,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_agents_own_address_is_seen_in_an_answer_and_not_in_the_customers_words() {
-        let (book, staff) = (book(), [jane()]);
+        let (book, staff) = (book(), Staff::new(vec![jane()]));
         let inside = Inside { book: &book, staff: &staff };
         for text in ["ask jane@agents.test.", "<JANE@AGENTS.TEST>", "mailto:jd%40home.test?x", "Jane Doe\njd@home.test", " > jd@home.test"]
         {

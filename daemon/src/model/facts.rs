@@ -1,10 +1,12 @@
 //! What a decision asks for and what it is told: `Keys` and `Facts`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock};
 
 use super::ids::{InboxId, MessageId, OutboxId, PersonId, TicketId};
 use super::outgoing::{MailKind, OutboxRow};
 use super::people::Person;
+use super::staff::Staff;
 use super::ticket::{Participant, Ticket};
 
 /// What a decision needs to know before it can go on.
@@ -223,7 +225,7 @@ pub struct Words {
 /// Everything that was read for one decision, "none" included. The commit reads it again.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Facts {
-    /// Changes when staff changes.
+    /// Changes when staff changes, or what the address of one of them has refused.
     pub people_version: i64,
     /// Answers to `Keys::persons`.
     pub persons: BTreeMap<PersonId, Option<Person>>,
@@ -236,7 +238,7 @@ pub struct Facts {
     /// Answers to `Keys::fingerprints`: the scopes in which such a mail was filed, with that mail.
     pub fingerprints: BTreeMap<Vec<u8>, Filed>,
     /// Answer to `Keys::staff`; everyone who is no customer.
-    pub staff: Option<Vec<Person>>,
+    pub staff: Option<Arc<Staff>>,
     /// Answers to `Keys::inbox`.
     pub inbox: BTreeMap<InboxId, Option<HeldFacts>>,
     /// Answers to `Keys::outbox`.
@@ -262,7 +264,12 @@ impl Facts {
             asked.iter().filter(|k| !known.contains_key(*k)).cloned().collect()
         }
         Keys {
-            persons: lack(&keys.persons, &self.persons),
+            persons: keys
+                .persons
+                .iter()
+                .filter(|id| !self.persons.contains_key(id) && self.staff().person(**id).is_none())
+                .copied()
+                .collect(),
             addresses: lack(&keys.addresses, &self.addresses),
             tickets: lack(&keys.tickets, &self.tickets),
             refs: lack(&keys.refs, &self.refs),
@@ -287,7 +294,7 @@ impl Facts {
 
     /// The person with this id, if there is one.
     pub fn person(&self, id: PersonId) -> Option<&Person> {
-        self.persons.get(&id)?.as_ref()
+        self.persons.get(&id).map_or_else(|| self.staff().person(id), Option::as_ref)
     }
 
     /// The ticket with this number, if there is one.
@@ -295,8 +302,9 @@ impl Facts {
         self.tickets.get(&id)?.as_ref()
     }
 
-    /// All staff; empty before it was asked for.
-    pub fn staff(&self) -> &[Person] {
-        self.staff.as_deref().unwrap_or_default()
+    /// All who work here; nobody before they were asked for.
+    pub fn staff(&self) -> &Staff {
+        static NOBODY: LazyLock<Staff> = LazyLock::new(Staff::default);
+        self.staff.as_deref().unwrap_or(&NOBODY)
     }
 }

@@ -14,6 +14,7 @@ pub mod people;
 pub mod picture;
 pub mod refusal;
 pub mod reply;
+pub mod staff;
 pub mod text;
 pub mod ticket;
 pub mod understood;

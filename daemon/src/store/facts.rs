@@ -12,17 +12,22 @@ impl Store {
     /// Adds the answers to `keys` to `facts`.
     pub async fn facts(&self, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
         let keys = facts.missing(keys);
-        self.glance().await?.snapshot(async |conn| load(conn, facts, &keys).await).await
+        let load = async |conn: &mut Conn<'_>| {
+            if facts.people_version == 0 {
+                facts.people_version = people_version(conn).await?;
+            }
+            if keys.staff {
+                facts.staff = Some(self.inner.staff.get(conn).await?);
+            }
+            load(conn, facts, &keys).await
+        };
+        self.glance().await?.snapshot(load).await
     }
 }
 
 async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
-    if facts.people_version == 0 {
-        facts.people_version = people_version(conn).await?;
-    }
     addresses(conn, facts, keys).await?;
     persons(conn, facts, keys).await?;
-    staff(conn, facts, keys).await?;
     let refs: Vec<_> = keys.refs.iter().cloned().collect();
     facts.refs.extend(ref_hits(conn, &refs).await?);
     let prints: Vec<_> = keys.fingerprints.iter().cloned().collect();
@@ -51,7 +56,7 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     Ok(())
 }
 
-/// Changes when staff changes.
+/// Changes when staff changes, or what the address of one of them has refused.
 pub(super) async fn people_version(conn: &mut Conn<'_>) -> Result<i64, StoreError> {
     conn.one("SELECT people_version FROM meta WHERE id = 1", vec![]).await?.int(0)
 }
@@ -104,16 +109,6 @@ pub(super) async fn load_persons(conn: &mut Conn<'_>, ids: &[PersonId]) -> Resul
     }
     let sql = Sql::list("FROM person p LEFT JOIN refusal r ON r.person = p.id WHERE p.id IN", 1, ids.len(), "").behind(PERSON);
     conn.all(sql, ids.iter().map(|id| Value::from(*id)).collect()).await?.iter().map(people::person).collect()
-}
-
-async fn staff(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
-    if !keys.staff {
-        return Ok(());
-    }
-    let staff = load_staff(conn).await?;
-    facts.persons.extend(staff.iter().map(|p| (p.id, Some(p.clone()))));
-    facts.staff = Some(staff);
-    Ok(())
 }
 
 /// Everyone who is no customer, disabled ones too.

@@ -42,6 +42,7 @@ mod replay;
 mod restore;
 mod rush;
 mod sequencer;
+mod staff;
 mod take_back;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
@@ -101,6 +102,7 @@ struct Inner {
     data: PathBuf,
     nudges: Nudges,
     pulse: pulse::Pulse,
+    staff: staff::Cache,
     /// Whoever has lost a race decides anew when it is their turn, not all at once.
     losers: tokio::sync::Mutex<()>,
 }
@@ -173,6 +175,7 @@ impl Store {
             data: data.to_owned(),
             nudges: Nudges::default(),
             pulse: pulse::Pulse::default(),
+            staff: staff::Cache::default(),
             losers: tokio::sync::Mutex::default(),
         };
         let inner = match database {

@@ -1,4 +1,5 @@
-//! Agents: added, changed, disabled, revoked. Every change raises `people_version`, which guards decisions.
+//! Agents: added, changed, disabled, revoked. Every change raises `people_version`, which guards decisions and
+//! what is kept of them in memory.
 
 use crate::model::PersonId;
 use crate::model::address::fold;
@@ -6,7 +7,7 @@ use crate::model::people::{Person, Settings};
 use crate::model::ticket::Role;
 
 use super::cmd::Outcome;
-use super::conn::Conn;
+use super::conn::{Conn, Sql};
 use super::value::{Row, Value, json};
 use super::{StoreError, refusals};
 
@@ -111,6 +112,17 @@ pub(super) async fn change(conn: &mut Conn<'_>, address: &str, change: &AgentCha
 }
 
 async fn raise(conn: &mut Conn<'_>) -> Result<(), StoreError> {
-    conn.exec("UPDATE meta SET people_version = people_version + 1 WHERE id = 1", vec![]).await?;
-    Ok(())
+    conn.exec("UPDATE meta SET people_version = people_version + 1 WHERE id = 1", vec![]).await.map(|_| ())
+}
+
+/// What is known of the addresses of these has changed: whoever works here is read anew if they are among them.
+pub(super) async fn changed(conn: &mut Conn<'_>, persons: impl ExactSizeIterator<Item = PersonId>) -> Result<(), StoreError> {
+    if persons.len() == 0 {
+        return Ok(());
+    }
+    let sql = Sql::list("SELECT 1 FROM person WHERE role <> 'customer' AND id IN", 1, persons.len(), "LIMIT 1");
+    match conn.opt(sql, persons.map(Value::from).collect()).await? {
+        Some(_) => raise(conn).await,
+        None => Ok(()),
+    }
 }

@@ -4,10 +4,10 @@ use crate::model::changes::Changes;
 use crate::model::refusal::{Refusal, UNTRIED};
 use crate::model::{OutboxId, PersonId};
 
-use super::StoreError;
 use super::cmd::Outcome;
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
+use super::{StoreError, people};
 
 const DAY: i64 = 86_400_000;
 /// How long after the end of a suppression it still counts for the length of the next one, in ms.
@@ -70,7 +70,8 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
             wake(conn, *person, changes.at).await?;
         }
     }
-    Ok(())
+    let touched: Vec<_> = changes.refusals.iter().map(|(person, _)| *person).chain(changes.alive.iter().copied()).collect();
+    people::changed(conn, touched.into_iter()).await
 }
 
 /// A person's word: mail goes there again. `key` is the folded address.
@@ -79,7 +80,9 @@ pub(super) async fn lift(conn: &mut Conn<'_>, key: &str, now: i64) -> Result<Out
     let Some(row) = conn.opt(sql, vec![key.into()]).await? else {
         return Err(StoreError::NotFound(format!("{key} has refused nothing: see `ombud queue suppressed`")));
     };
-    wake(conn, PersonId(row.int(0)?), now).await?;
+    let person = PersonId(row.int(0)?);
+    wake(conn, person, now).await?;
+    people::changed(conn, [person].into_iter()).await?;
     Ok(Outcome::Done)
 }
 
@@ -96,7 +99,7 @@ pub(super) async fn tried(conn: &mut Conn<'_>, person: PersonId, mail: OutboxId,
         WHERE person = $1 AND (tried IS NULL OR tried = $2 OR tried_at <= $4)";
     match conn.exec(sql, vec![person.into(), mail.into(), now.into(), (now - DAY).into()]).await? {
         0 => Err(StoreError::Conflict("what an address has refused")),
-        _ => Ok(Outcome::Done),
+        _ => people::changed(conn, [person].into_iter()).await.map(|()| Outcome::Done),
     }
 }
 
@@ -106,14 +109,18 @@ pub(super) async fn taken(conn: &mut Conn<'_>, mail: OutboxId, now: i64) -> Resu
     let sql = "UPDATE refusal SET until = $2, version = version + 1 WHERE tried = $1 AND until > $2
         AND person = (SELECT p.id FROM outbox o JOIN person p ON p.id = o.recipient WHERE o.id = $1 AND p.role <> 'customer') RETURNING person";
     if let Some(row) = conn.opt(sql, vec![mail.into(), now.into()]).await? {
-        wake(conn, PersonId(row.int(0)?), now).await?;
+        let person = PersonId(row.int(0)?);
+        wake(conn, person, now).await?;
+        people::changed(conn, [person].into_iter()).await?;
     }
     Ok(())
 }
 
 /// Forgets what was refused long ago.
 pub(super) async fn sweep(conn: &mut Conn<'_>, now: i64, limit: i64) -> Result<Outcome, StoreError> {
-    let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 ORDER BY until LIMIT $2)";
-    let rows = conn.exec(sql, vec![(now - REMEMBERED).into(), limit.into()]).await?;
-    Ok(Outcome::Swept { rows: usize::try_from(rows).unwrap_or(usize::MAX), files: Vec::new() })
+    let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 ORDER BY until LIMIT $2) RETURNING person";
+    let rows = conn.all(sql, vec![(now - REMEMBERED).into(), limit.into()]).await?;
+    let forgotten = rows.iter().map(|row| row.int(0).map(PersonId)).collect::<Result<Vec<_>, _>>()?;
+    people::changed(conn, forgotten.into_iter()).await?;
+    Ok(Outcome::Swept { rows: rows.len(), files: Vec::new() })
 }

@@ -94,7 +94,7 @@ fn is_alike(one: &Path, other: &Path) -> bool {
 /// Somebody has to answer.
 pub(super) async fn agents(opened: &Opened, report: &mut Report) {
     match opened.store.staff().await {
-        Ok(staff) => match staff.iter().filter(|person| person.is_active_agent()).count() {
+        Ok(staff) => match staff.active().count() {
             0 => report.add("agents", State::Note, "nobody answers mail here yet: see `ombud agent add --help`"),
             1 => report.add("agents", State::Ok, "1 agent"),
             n => report.add("agents", State::Ok, format!("{n} agents")),

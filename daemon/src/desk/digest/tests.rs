@@ -8,6 +8,7 @@ use crate::desk::{Desk, Step};
 use crate::model::changes::{Changes, QUIET, Timer, quiet_key};
 use crate::model::facts::Facts;
 use crate::model::people::{Person, Settings};
+use crate::model::staff::Staff;
 use crate::model::ticket::Role;
 
 const JANE: PersonId = PersonId(7);
@@ -59,7 +60,7 @@ fn fired(jane: Option<Person>, news: &[WaitingNews], now: i64) -> Changes {
     let Step::Need(keys) = timers::fire(&desk, &timer, &[], &facts, now) else { panic!("decided without a look") };
     assert_eq!((keys.staff, keys.news.iter().copied().collect::<Vec<_>>()), (true, vec![(JANE, end())]));
     facts.persons.extend(jane.iter().map(|p| (p.id, Some(p.clone()))));
-    facts.staff = Some(jane.into_iter().collect());
+    facts.staff = Some(Arc::new(Staff::new(jane.into_iter().collect())));
     facts.news.insert((JANE, end()), news.to_vec());
     match timers::fire(&desk, &timer, &[], &facts, now) {
         Step::Done(changes) => *changes,

@@ -1,9 +1,13 @@
 //! Agents: answers, notes, commands, who hears what.
 
+use std::sync::Arc;
+
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
 use crate::desk::token::Purpose;
-use crate::model::changes::Fate;
+use crate::model::changes::{Changes, Fate};
+use crate::model::refusal::Refusal;
 use crate::model::ticket::{MessageKind, Status};
+use crate::store::{AgentChange, Cmd, Outcome, Settled, Settlement};
 
 #[tokio::test]
 async fn an_answer_is_published_without_quote_and_signature() {
@@ -119,4 +123,50 @@ async fn a_failed_delivery_is_told_to_the_author_and_shown_on_the_ticket() {
     assert_eq!(messages[2].kind, MessageKind::System);
     assert!(messages[2].text.contains("550 5.1.1 no such user"), "{}", messages[2].text);
     assert_eq!(w.outbox().await.last().unwrap(), "failed agent@desk.localhost");
+}
+
+#[tokio::test]
+async fn who_works_here_is_kept_in_memory_until_it_changes() {
+    let w = World::new().await;
+    let (store, now) = (&w.opened.store, w.opened.clock.now());
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let ann = w.person("ann@customer.test").await;
+    let refused = |person, version| {
+        let refusals = vec![(person, Refusal { until: now + 9, reply: "550 no".into(), version, ..Refusal::default() })];
+        Cmd::Commit(Box::new(Changes { at: now, refusals, ..Changes::default() }))
+    };
+    let commit = |changes| Cmd::Commit(Box::new(Changes { at: now, ..changes }));
+    let (jane, anns) = ("agent@desk.localhost", "ann@customer.test");
+    let change = |change| Cmd::ChangeAgent { address: jane.into(), change };
+    let Outcome::Outbox(rows) = store.run(Cmd::ClaimOutbox { node: w.node, now: i64::MAX, limit: 9, away: Vec::new() }).await.unwrap()
+    else {
+        panic!("nothing waits")
+    };
+    let id = rows.iter().find(|row| row.recipient == JANE).unwrap().id;
+    let changes = Changes { at: now, ..Changes::default() };
+    let sent = Settlement { node: w.node, id, settled: Settled::Sent("250 ok".into()), straight: true, now, changes };
+    let tried = |person| Cmd::TryRefused { person, mail: id, now };
+    // Whether who works here is read anew after each of these, in their order.
+    let steps = [
+        (change(AgentChange::RevokeAddresses), true),
+        (refused(JANE, 0), true),
+        (tried(JANE), true),
+        (Cmd::Settle(Box::new(sent)), true),
+        (Cmd::LiftRefusal { key: jane.into(), now }, true),
+        (refused(JANE, 0), true),
+        (commit(Changes { alive: vec![JANE], ..Changes::default() }), true),
+        (refused(JANE, 0), true),
+        (Cmd::SweepRefusals { now: now + 182 * 86_400_000, limit: 10 }, true),
+        (refused(ann, 0), false),
+        (tried(ann), false),
+        (Cmd::LiftRefusal { key: anns.into(), now }, false),
+    ];
+    for (cmd, is_read) in steps {
+        let (before, said) = (store.staff().await.unwrap(), format!("{cmd:?}"));
+        store.run(cmd).await.unwrap();
+        let after = store.staff().await.unwrap();
+        assert_eq!(Arc::ptr_eq(&before, &after), !is_read, "{said}");
+        let fresh = store.persons(&[JANE]).await.unwrap();
+        assert_eq!(after.person(JANE), fresh.first(), "{said}");
+    }
 }

@@ -100,7 +100,7 @@ async fn people(store: &Store) {
     for change in [AgentChange::Disable, AgentChange::Enable, AgentChange::RevokeAddresses, AgentChange::Set(Box::default())] {
         store.run(Cmd::ChangeAgent { address: "b@agents.test".into(), change }).await.unwrap();
     }
-    assert_eq!(store.staff().await.unwrap().len(), 2);
+    assert_eq!(store.staff().await.unwrap().iter().len(), 2);
     assert_eq!(store.persons(&[JANE]).await.unwrap().len(), 1);
 }
 

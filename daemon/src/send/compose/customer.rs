@@ -5,6 +5,7 @@ use crate::desk::token::Purpose;
 use crate::large;
 use crate::model::people::Person;
 use crate::model::picture::{placeholders, stands};
+use crate::model::staff::Staff;
 use crate::model::text::bare_subject;
 use crate::store::StoreError;
 use crate::store::read::{MessageItem, Ref};
@@ -57,7 +58,7 @@ impl Composer<'_> {
         if let Some(last) = &last {
             letter.references.extend(self.chain(last).await);
         }
-        let inside = Inside { book: &self.desk.book, staff: &[] };
+        let inside = Inside { book: &self.desk.book, staff: &Staff::default() };
         if mailbox.is_none_or(|m| m.quote == crate::config::Quote::Last)
             && let Some(quote) = last.as_ref().filter(|m| m.author_id == Some(matter.recipient.id)).and_then(|m| self.quote(m))
             // Who has got at an address of an agent gets no help in spreading it.

@@ -26,6 +26,7 @@ use crate::desk::token::{Grant, Purpose};
 use crate::large;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
+use crate::model::staff::Staff;
 use crate::model::ticket::MessageKind;
 use crate::model::{Address, MailboxId, OutboxId, TicketId};
 use crate::store::read::{EarlierTicket, Material, MessageItem, TicketItem};
@@ -160,7 +161,7 @@ impl Composer<'_> {
     }
 
     /// Nothing internal leaves: the last look at what goes to somebody who does not work here.
-    async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter, staff: Vec<Person>) -> Result<(), ComposeError> {
+    async fn guard(&self, letter: &mut Letter, row: &OutboxRow, matter: &Matter, staff: Arc<Staff>) -> Result<(), ComposeError> {
         let (desk, reader, vouched) = (self.desk.clone(), Some(row.recipient), row.params.vouched);
         let (number, mut looked) = (Self::number(matter), std::mem::take(letter));
         let files = looked.attachments.iter().chain(looked.pictures.iter().map(|picture| &picture.part));
@@ -178,7 +179,7 @@ impl Composer<'_> {
     }
 
     /// What a mail is made from, and for whoever does not work here all those of whom nothing must reach them.
-    async fn matter(&self, row: &OutboxRow) -> Result<(Matter, Vec<Person>), StoreError> {
+    async fn matter(&self, row: &OutboxRow) -> Result<(Matter, Arc<Staff>), StoreError> {
         let mailbox = self.mailbox(row)?;
         let Material { ticket, message, recipient, epoch, turn, staff, earlier } = self.store.material(row, EARLIER + 1).await?;
         let recipient = recipient.ok_or_else(|| StoreError::NotFound("the recipient is gone".into()))?;

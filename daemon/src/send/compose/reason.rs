@@ -1,10 +1,10 @@
 //! Why an agent gets a mail, and of which list it is, for the filters of their mail client.
 
-use crate::desk::audience::is_named;
 use crate::model::Address;
 use crate::model::address::written;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Notify;
+use crate::model::staff::is_called;
 use crate::model::ticket::MessageKind;
 
 use super::Matter;
@@ -34,7 +34,7 @@ fn of_notification(matter: &Matter) -> &'static str {
     let note = matter.message.as_ref().filter(|m| m.kind == MessageKind::Note && !m.public);
     match assignee.map(Address::key) {
         Some(key) if agent.has_address(&key) => "assigned",
-        _ if note.is_some_and(|note| is_named(agent, &note.text)) => "mentioned",
+        _ if note.is_some_and(|note| is_called(agent, &note.text)) => "mentioned",
         None if note.is_none() => "unassigned",
         _ if agent.settings.notify == Notify::All => "all",
         _ => "following",

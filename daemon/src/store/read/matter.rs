@@ -1,8 +1,11 @@
 //! What a mail that leaves is made from, as it is at one moment.
 
+use std::sync::Arc;
+
 use crate::model::TicketId;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Person;
+use crate::model::staff::Staff;
 use crate::store::conn::Conn;
 use crate::store::{Store, StoreError, facts};
 
@@ -21,8 +24,8 @@ pub struct Material {
     pub epoch: i64,
     /// The turn of the ticket at its message, or now.
     pub turn: i64,
-    /// Everybody who works here or did; read for mail that may leave the desk, else empty.
-    pub staff: Vec<Person>,
+    /// Everybody who works here or did; read for mail that may leave the desk, else nobody.
+    pub staff: Arc<Staff>,
     /// Read for a notification: what else its requester had written before, newest first, so many at most.
     pub earlier: Vec<EarlierTicket>,
 }
@@ -50,7 +53,7 @@ impl Store {
                 (None, None) => 0,
             };
             let works_here = recipient.as_ref().is_some_and(|person| person.is_staff() && !person.disabled);
-            let staff = if works_here { Vec::new() } else { facts::load_staff(conn).await? };
+            let staff = if works_here { Arc::default() } else { self.inner.staff.get(conn).await? };
             let earlier = match row.ticket.filter(|_| row.kind == MailKind::Notify) {
                 Some(ticket) => tickets::earlier(conn, ticket, earlier).await?,
                 None => Vec::new(),

@@ -1,6 +1,9 @@
 //! People, by id and as a whole.
 
+use std::sync::Arc;
+
 use crate::model::people::Person;
+use crate::model::staff::Staff;
 use crate::model::{Address, PersonId, TicketId};
 use crate::store::conn::Conn;
 use crate::store::value::Row;
@@ -8,9 +11,8 @@ use crate::store::{Store, StoreError, facts};
 
 impl Store {
     /// Everyone who works here or did.
-    pub async fn staff(&self) -> Result<Vec<Person>, StoreError> {
-        let mut read = self.glance().await?;
-        facts::load_staff(&mut read.conn()).await
+    pub async fn staff(&self) -> Result<Arc<Staff>, StoreError> {
+        self.glance().await?.snapshot(async |conn| self.inner.staff.get(conn).await).await
     }
 
     /// People by id; unknown ones are left out.

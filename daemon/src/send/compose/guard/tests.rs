@@ -11,6 +11,7 @@ use crate::desk::answer::NOTE_LABEL;
 use crate::desk::token::{Grant, KeyRing, Purpose};
 use crate::model::changes::MailboxRow;
 use crate::model::people::{Person, Settings};
+use crate::model::staff::Staff;
 use crate::model::ticket::Role;
 use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
@@ -69,7 +70,7 @@ fn picture(part: Part) -> Picture {
 }
 
 fn stopped(book: &Book, letter: &Letter, vouched: bool) -> Option<String> {
-    let staff = [jane()];
+    let staff = Staff::new(vec![jane()]);
     objection(letter, &Inside { book, staff: &staff }, ANN, vouched, "")
 }
 
@@ -121,7 +122,7 @@ fn the_html_part_is_looked_at_as_the_text_is() {
 
 #[test]
 fn what_a_stranger_planted_is_taken_out() {
-    let (book, staff) = (book(), [jane()]);
+    let (book, staff) = (book(), Staff::new(vec![jane()]));
     let planted = signed(&book, Purpose::Answer, 12, 1);
     let mut planted = Letter {
         subject: format!("Re: {planted}"),
