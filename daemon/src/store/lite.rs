@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, Statement};
+use rusqlite::{Connection, OpenFlags, Statement, config::DbConfig};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::conn::Sql;
@@ -82,6 +82,8 @@ impl Lite {
         inner.pragma_update(None, "foreign_keys", true)?;
         inner.pragma_update(None, "synchronous", "FULL")?;
         inner.set_prepared_statement_cache_capacity(PREPARED);
+        // Else a statement whose plan a value might better is prepared anew each time that another value is bound.
+        inner.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         // SQLite's own folds ASCII alone.
         inner.create_scalar_function("lower", 1, FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC, |call| {
             Ok(call.get_raw(0).as_str_or_null()?.map(str::to_lowercase))
