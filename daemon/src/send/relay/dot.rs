@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr2_iter, memmem};
+
 /// What ends the mail after [`stuff`]ed octets.
 pub(super) const FINAL_DOT: &[u8] = b".\r\n";
 
@@ -30,25 +32,28 @@ pub(super) fn normalise(mail: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn is_normal(mail: &[u8]) -> bool {
-    let mut before = 0;
-    for &octet in mail {
-        if (octet == b'\n') != (before == b'\r') {
+    let mut ends = memchr2_iter(b'\r', b'\n', mail);
+    while let Some(at) = ends.next() {
+        if !mail.get(at..).is_some_and(|rest| rest.starts_with(b"\r\n")) || ends.next().is_none() {
             return false;
         }
-        before = octet;
     }
-    mail.is_empty() || before == b'\n'
+    mail.is_empty() || mail.ends_with(b"\n")
 }
 
 /// A [`normalise`]d mail with a second dot before each line that begins with one (RFC 5321 §4.5.2), without the final dot.
 pub(super) fn stuff(normal: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(normal.len() + normal.len() / 64 + 2);
-    for line in normal.split_inclusive(|&octet| octet == b'\n') {
-        if line.starts_with(b".") {
-            out.push(b'.');
-        }
-        out.extend_from_slice(line);
+    let mut rest = normal;
+    if normal.starts_with(b".") {
+        out.push(b'.');
     }
+    while let Some((line_end, dotted)) = memmem::find(rest, b"\n.").and_then(|at| rest.split_at_checked(at + 1)) {
+        out.extend_from_slice(line_end);
+        out.push(b'.');
+        rest = dotted;
+    }
+    out.extend_from_slice(rest);
     out
 }
 
