@@ -133,7 +133,7 @@ fn an_agent_answers_by_pythons_email() {
     assert_eq!(world.desk.get(&format!("/api/v1/tickets/{ticket}"))["priority"], "high");
 }
 
-/// Three pictures, one in the answer, one in the signature and one in what Outlook quotes, and a file.
+/// Three pictures, one in the answer in both of Outlook's forms, one in the signature and one in what Outlook quotes, and a file.
 const WITH_PICTURES: &str = "Content-Type: multipart/mixed; boundary=m\n\n\
 --m\nContent-Type: multipart/related; boundary=r\n\n\
 --r\nContent-Type: multipart/alternative; boundary=a\n\n\
@@ -141,10 +141,11 @@ const WITH_PICTURES: &str = "Content-Type: multipart/mixed; boundary=m\n\n\
 Press this:\n[cid:image001.png@JANES-PC.corp.test]\nSee https://help.test/a?b=1&c=2 – \"<now>\".\n\n-- \nJane [cid:image002.png@JANES-PC.corp.test]\n\n\
 From: Desk <support@desk.test>\nSent: today\nTo: Jane\nSubject: x\n\nWhich <b>one</b> is it? [cid:image003.png@JANES-PC.corp.test]\n\
 --a\nContent-Type: text/html; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\n\
-<p>Press this:</p><p><img src=\"cid:image001.png@JANES-PC.corp.test\"></p><p>See https://help.test/a?b=1&amp;c=2 – \"&lt;now&gt;\".</p>\
+<p>Press this:</p><p><!--[if gte vml 1]><v:shape id=\"P1\"><v:imagedata src=\"cid:image001.png@JANES-PC.corp.test\" o:title=\"\"/></v:shape><![endif]-->\
+<![if !vml]><img src=\"cid:image001.png@JANES-PC.corp.test\" v:shapes=\"P1\"><![endif]></p><p>See https://help.test/a?b=1&amp;c=2 – \"&lt;now&gt;\".</p>\
 <p>-- <br>Jane <img src=\"cid:image002.png@JANES-PC.corp.test\"></p><div style=\"border:none;border-top:solid #E1E1E1 1.0pt\">\
 <p><b>From:</b> Desk &lt;support@desk.test&gt;<br><b>Sent:</b> today<br><b>To:</b> Jane<br><b>Subject:</b> x</p></div>\
-<p>Which &lt;b&gt;one&lt;/b&gt; is it? <img src=\"cid:image003.png@JANES-PC.corp.test\"></p>\n\
+<p>Which &lt;b&gt;one&lt;/b&gt; is it? <!--[if gte vml 1]><v:shape><v:imagedata src=\"cid:image003.png@JANES-PC.corp.test\"/></v:shape><![endif]--></p>\n\
 --a--\n\
 --r\nContent-Type: image/png; name=\"image001.png\"\nContent-ID: <image001.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nAQID\n\
 --r\nContent-Type: image/png; name=\"image002.png\"\nContent-ID: <image002.png@JANES-PC.corp.test>\nContent-Transfer-Encoding: base64\n\nBAUG\n\

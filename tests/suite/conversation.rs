@@ -175,6 +175,21 @@ fn automatic_mail_is_not_acknowledged() {
 }
 
 #[test]
+fn what_leaves_says_whether_a_person_wrote_it() {
+    let desk = Desk::with_jane();
+    desk.deliver(&from_ann("Marks", "It burns."));
+    let marks = |letter: &Letter| ["Auto-Submitted", "X-Auto-Response-Suppress", "Precedence"].map(|field| letter.header(field));
+    let said = |submitted: &str, suppress: &str| [Some(submitted.to_owned()), Some(suppress.to_owned()), None];
+    let notice = desk.out().expect(JANE, "a notification", |l| l.text().contains("It burns."));
+    assert_eq!(marks(&notice), said("auto-generated", "OOF, AutoReply, DR, RN, NRN"));
+    let ack = desk.out().expect(ANN, "an acknowledgement", |_| true);
+    assert_eq!(marks(&ack), said("auto-replied", "All"));
+    desk.deliver(&Draft::answer("Jane Doe <jane@agents.test>", &notice, "Pull the plug."));
+    let answer = desk.out().expect(ANN, "the answer", |l| l.text().contains("Pull the plug."));
+    assert_eq!(marks(&answer), [None, None, None], "a person wrote it, and wants to hear who is away");
+}
+
+#[test]
 fn raw_and_understood_are_kept() {
     let desk = Desk::with_jane();
     let mail = from_ann("Raw", "exactly these octets\n..\nand dots");

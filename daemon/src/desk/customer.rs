@@ -87,7 +87,9 @@ pub(super) fn mailbox<'a>(draft: &Draft<'a>, to: &Addressed) -> Option<&'a Mailb
 
 fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) -> Changes {
     let id = TicketRef::Id(t.ticket.id);
-    let person_says = draft.mail.understood.automatic.is_none() && !role.third_party;
+    // No person writes with the null reverse-path (RFC 3834 §2).
+    let is_automatic = draft.mail.understood.automatic.is_some() || draft.mail.envelope.has_null_sender();
+    let person_says = !is_automatic && !role.third_party;
     let mut after = t.ticket.clone();
     after.messages += 1;
     if person_says {

@@ -39,7 +39,8 @@ impl<'u> Places<'u> {
             for piece in brackets(&line.text) {
                 match cid(piece) {
                     Some(id) if known.contains(id) => places.add(id, is_own, true),
-                    _ if is_own => places.words.push_str(&squeeze(piece)),
+                    // What names a picture that did not come along is no word.
+                    None if is_own => places.words.push_str(&squeeze(piece)),
                     _ => {}
                 }
             }
@@ -169,7 +170,7 @@ fn put(lines: Vec<String>, waiting: &[Waiting<'_>], html: &str, marks: &[Option<
     let (mut words, mut ends) = (String::new(), Vec::with_capacity(lines.len()));
     for line in &lines {
         if !is_quoted(line) {
-            let bare = brackets(line).filter(|piece| !marks.iter().flatten().any(|mark| mark == piece));
+            let bare = brackets(line).filter(|piece| cid(piece).is_none() && !marks.iter().flatten().any(|mark| mark == piece));
             bare.for_each(|piece| words.push_str(&squeeze(piece)));
         }
         ends.push(words.len());

@@ -162,7 +162,8 @@ pub struct Facts {
     pub no_ack: bool,
     /// The body in lines, each with what it is: what `reply_text`, `quoted_text` and `signature` were made from.
     pub lines: Vec<Line>,
-    /// The lines of the HTML with its pictures in them as `[cid:ID]`, where it refers to attachments.
+    /// The lines of the HTML with its pictures in them as `[cid:ID]`, where it refers to attachments. Last come those that the page
+    /// has as a whole, as its background or in its styles.
     pub pictured: Vec<Line>,
     /// Text of the HTML alternative, when the mail has both; for comparing the two.
     pub html_text: Option<String>,

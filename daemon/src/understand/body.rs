@@ -98,11 +98,11 @@ pub fn read(tree: &Tree, limits: &Limits) -> Body {
     body
 }
 
-/// The lines of the HTML with its pictures in them.
-pub fn pictured(body: &Body, limits: &Limits) -> Vec<TextLine> {
-    let mut lines = body.html.as_deref().map(html::text::pictured).unwrap_or_default();
-    shorten(&mut lines, limits.text_size);
-    lines
+/// The lines of the HTML with its pictures in them, and those that the page has as a whole.
+pub fn pictured(body: &Body, limits: &Limits) -> (Vec<TextLine>, Vec<String>) {
+    let mut reading = body.html.as_deref().map(html::text::pictured).unwrap_or_default();
+    shorten(&mut reading.lines, limits.text_size);
+    (reading.lines, reading.page)
 }
 
 /// Adds what a calendar says, if nothing of the kind is there.

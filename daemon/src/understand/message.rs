@@ -9,11 +9,10 @@ use super::fields::addresses;
 use super::fields::dates;
 use super::fields::ids;
 use super::fingerprint::{self, sha256_hex};
-use super::html::SafeHtml;
+use super::html::{SafeHtml, cid};
 use super::language;
 use super::limits::Limits;
 use super::mime::headers::{self, Headers};
-use super::mime::params;
 use super::mime::prescan::prescan;
 use super::mime::tnef;
 use super::mime::words;
@@ -22,7 +21,7 @@ use super::mime::{self, Tree};
 use super::names;
 use super::reply::forwarded;
 use super::reply::{self, Context, Split};
-use crate::model::understood::{Attachment, Automatic, Facts};
+use crate::model::understood::{Attachment, Automatic, Facts, Line, LineKind};
 use crate::model::{Understood, address};
 
 /// Longest name of a sender that is kept as data, in characters.
@@ -84,8 +83,11 @@ fn read(tree: &Tree, limits: &Limits) -> Understood {
     sanitize(&mut out, &body, limits);
     classify(&mut out, tree, headers, &body, limits);
     if out.attachments.iter().any(|a| a.inline) {
-        let mut pictured = Body { lines: body::pictured(&body, limits), ..Body::default() };
+        let (lines, page) = body::pictured(&body, limits);
+        let mut pictured = Body { lines, ..Body::default() };
         out.facts.pictured = split(&out, &mut pictured).lines;
+        // Whose the page is nobody can tell, and nothing that its writer put there may be lost.
+        out.facts.pictured.extend(page.into_iter().map(|text| Line { kind: LineKind::Own, text }));
     }
     let split = split(&out, &mut body);
     forward(&mut out, tree, &body, &split, limits);
@@ -170,7 +172,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
 
 fn attachments(tree: &Tree, body: &mut Body, limits: &Limits) -> Vec<Part> {
     let mut out = Vec::new();
-    let cids = body.html.as_deref().map(content_ids).unwrap_or_default();
+    let cids = body.html.as_deref().map(cid::named).unwrap_or_default();
     for part in body.attachments.iter().filter_map(|i| tree.parts.get(*i)) {
         let bytes = part.bytes().into_owned();
         if let Some(content) = packed(part, &bytes, limits) {
@@ -207,17 +209,6 @@ fn attachments(tree: &Tree, body: &mut Body, limits: &Limits) -> Vec<Part> {
 /// The name as its sender wrote it, where the safe one is another.
 fn original(written: Option<&str>, safe: Option<&str>) -> Option<String> {
     written.filter(|name| Some(*name) != safe).map(|name| name.chars().take(ORIGINAL_NAME).collect())
-}
-
-/// What HTML refers to by `cid:` (RFC 2392), at most a thousand of them.
-fn content_ids(html: &str) -> Vec<String> {
-    let found = html
-        .match_indices(':')
-        .filter(|(at, _)| at.checked_sub(3).and_then(|from| html.get(from..*at)).is_some_and(|s| s.eq_ignore_ascii_case("cid")));
-    let ends = |c: char| c.is_whitespace() || "\"'<>)&".contains(c);
-    let ids =
-        found.take(1_000).filter_map(|(at, _)| html.get(at + 1..)).filter_map(|rest| rest.get(..rest.find(ends).unwrap_or(rest.len())));
-    ids.map(|id| String::from_utf8_lossy(&params::percent(id.as_bytes())).into_owned()).collect()
 }
 
 /// What Outlook packed into a part, if it did.

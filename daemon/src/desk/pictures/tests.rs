@@ -130,6 +130,141 @@ fn no_reference_to_a_known_picture_leaves() {
     assert_eq!(placed("> see [cid:c@HOST] there", &u, &[]), "> see  there");
 }
 
+/// As Outlook writes a picture: for its own renderer in a comment, for all others below it.
+fn vml(id: &str) -> String {
+    format!(
+        "<!--[if gte vml 1]><v:shapetype id=\"_x0000_t75\" coordsize=\"21600,21600\" o:spt=\"75\" o:preferrelative=\"t\" path=\"m@4@5l@4@11@9@11@9@5xe\" filled=\"f\" stroked=\"f\">\n\
+         <v:stroke joinstyle=\"miter\" />\n<v:formulas>\n<v:f eqn=\"if lineDrawn pixelLineWidth 0\" />\n</v:formulas>\n\
+         <v:path o:extrusionok=\"f\" gradientshapeok=\"t\" o:connecttype=\"rect\" />\n<o:lock v:ext=\"edit\" aspectratio=\"t\" />\n</v:shapetype>\
+         <v:shape id=\"Grafik_x0020_1\" o:spid=\"_x0000_i1025\" type=\"#_x0000_t75\" style='width:150pt;height:75pt;visibility:visible'>\n\
+         <v:imagedata src=\"cid:{id}\" o:title=\"\" />\n</v:shape><![endif]--><![if !vml]><img width=200 height=100 style='width:2.0833in;height:1.0416in' \
+         src=\"cid:{id}\" v:shapes=\"Grafik_x0020_1\"><![endif]>"
+    )
+}
+
+/// The header block above what Outlook quotes.
+const OUTLOOK_QUOTE: &str = "<div style='border:none;border-top:solid #E1E1E1 1.0pt;padding:3.0pt 0cm 0cm 0cm'><p class=MsoNormal><b>From:</b> Desk &lt;d@x.test&gt;<br>\
+    <b>Sent:</b> today<br><b>To:</b> J<br><b>Subject:</b> x</p></div>";
+
+#[test]
+fn a_picture_that_outlook_names_in_both_of_its_forms_goes_once() {
+    let (own, quoted) = (vml("image001.png@01DB3C5A"), vml("image002.png@01DB3C5A"));
+    let html = format!(
+        "<html xmlns:v=\"urn:schemas-microsoft-com:vml\"><head><!--[if !mso]><style>v\\:* {{behavior:url(#default#VML);}}</style><![endif]-->\
+         <style><!-- p.MsoNormal {{margin:0cm}} --></style></head><body lang=DE><div class=WordSection1><p class=MsoNormal>Press this:<o:p></o:p></p>\
+         <p class=MsoNormal>{own}<o:p></o:p></p><p class=MsoNormal>then that.<o:p></o:p></p>{OUTLOOK_QUOTE}<p class=MsoNormal>It burns. {quoted}</p></div></body></html>"
+    );
+    let pictures = [("image001.png", "image001.png@01DB3C5A"), ("image002.png", "image002.png@01DB3C5A")];
+    let u = mail(None, &html, &pictures);
+    assert_eq!(names(&u), ["image001.png"]);
+    assert_eq!(answer::text(&u, "It burns."), "Press this:\n[image: image001.png]\n\nthen that.");
+}
+
+#[test]
+fn a_picture_has_its_place_where_anything_of_the_own_words_names_it() {
+    let quote = "<blockquote type=\"cite\"><p>It burns. <img src=\"cid:a\"></p></blockquote>";
+    for named in [
+        "<!--[if gte vml 1]><v:shape style='width:1pt'><v:imagedata src=\"cid:a\" o:title=\"\"/></v:shape><![endif]-->",
+        "<v:rect fill=\"t\"><v:fill type=\"tile\" src='cid:a' /></v:rect>",
+        "<table background=\"cid:a\"><tr><td></td></tr></table>",
+        "<table><tr><td background=cid:a></td></tr></table>",
+        "<div style=\"color:red; background-image: url('cid:a')\"></div>",
+        "<div style='background:#fff URL( &quot;CID:a&quot; ) no-repeat'></div>",
+        "<div style=background:url(cid:%61)></div>",
+        "<img srcset=\"https://x.test/y 1x, cid:a 2x\">",
+        "<object data=\"cid:a\"></object>",
+        "<object><img src=\"cid:a\"></object>",
+        "<style>p.x { background: url(cid:a) }</style>",
+        "<!--[if mso]><style>p { background: url(cid:a) }</style><![endif]-->",
+    ] {
+        // That it stands in the quote as well takes nothing away.
+        for quote in ["", quote] {
+            let u = mail(None, &format!("<p>Look here:</p>{named}<p>Then go on.</p>{quote}"), &[("a.png", "a")]);
+            assert_eq!(names(&u), ["a.png"], "{named}");
+            let text = answer::text(&u, "").replace("\n\n", "\n");
+            assert_eq!(text, "Look here:\n[image: a.png]\nThen go on.", "{named}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_the_page_names_as_a_whole_goes_below_the_words() {
+    let quote = "<blockquote type=\"cite\"><p>It burns. <img src=\"cid:a\"></p></blockquote>";
+    for (head, body) in [
+        ("<style>body { background: url(cid:a) }</style>", "<body>"),
+        ("<style><!-- @page { } div.x { background: url(\"cid:a\") } --></style>", "<body>"),
+        ("", "<body background=\"cid:a\">"),
+        ("", "<body style=\"background-image:url(cid:a)\">"),
+        (
+            "<!--[if gte mso 9]><xml><v:background id=\"_x0000_s1025\" o:bwmode=\"white\"><v:fill src=\"cid:a\" o:title=\"\" type=\"frame\"/></v:background></xml><![endif]-->",
+            "<body>",
+        ),
+    ] {
+        for quote in ["", quote] {
+            let html = format!("<html><head>{head}</head>{body}<p>Look here.</p><p>Go on.</p>{quote}</body></html>");
+            let u = mail(None, &html, &[("a.png", "a")]);
+            assert_eq!(names(&u), ["a.png"], "{html}");
+            assert_eq!(answer::text(&u, ""), "Look here.\n\nGo on.\n[image: a.png]", "{html}");
+        }
+    }
+}
+
+#[test]
+fn a_picture_that_only_quote_or_signature_name_does_not_go_again() {
+    let forms = [
+        vml("a"),
+        "<!--[if gte vml 1]><v:shape><v:imagedata src=\"cid:a\"/></v:shape><![endif]-->".to_owned(),
+        "<table background=\"cid:a\"><tr><td>x</td></tr></table>".to_owned(),
+        "<table><tr><td background=\"cid:a\">x</td></tr></table>".to_owned(),
+        "<div style=\"background:url(cid:a)\">x</div>".to_owned(),
+        "<style>p { background: url(cid:a) }</style>".to_owned(),
+    ];
+    for named in &forms {
+        for cut in [
+            format!("<blockquote type=\"cite\">It burns. {named}</blockquote>"),
+            format!("<blockquote type=\"cite\">{named} It burns.</blockquote>"),
+            format!("{OUTLOOK_QUOTE}<p>It burns.</p>{named}"),
+            format!("<div class=\"gmail_signature\">Jane {named}</div>"),
+            format!("<div id=\"Signature\">{named}<p>Jane</p></div>"),
+            format!("<p>-- <br>Jane</p>{named}"),
+        ] {
+            let u = mail(None, &format!("<p>Done, and it will not happen again.</p>{cut}"), &[("a.png", "a")]);
+            assert_eq!(names(&u), Vec::<String>::new(), "{cut}");
+            assert_eq!(answer::text(&u, "It burns."), "Done, and it will not happen again.", "{cut}");
+        }
+    }
+    for cut in [
+        "<blockquote type=\"cite\" style=\"background:url(cid:a)\">It burns.</blockquote>",
+        "<div class=\"gmail_signature\" style=\"background:url(cid:a)\">Jane</div>",
+    ] {
+        let u = mail(None, &format!("<p>Done.</p>{cut}"), &[("a.png", "a")]);
+        assert_eq!((names(&u).len(), answer::text(&u, "It burns.").as_str()), (0, "Done."), "{cut}");
+    }
+}
+
+#[test]
+fn what_is_named_where_nobody_sees_it_goes_when_in_doubt() {
+    for html in [
+        "<p>Done.</p><!-- <img src=\"cid:a\"> -->",
+        "<p>Done.</p><img alt=\"cid:a\" title=\"cid:a\">",
+        "<p>Done.</p><blockquote><img alt=\"cid:a\">It burns.</blockquote>",
+        "<p>Done.</p><blockquote>See cid:a</blockquote>",
+    ] {
+        let u = mail(None, html, &[("a.png", "a")]);
+        assert_eq!((names(&u).len(), answer::text(&u, "It burns.").as_str()), (1, "Done."), "{html}");
+    }
+}
+
+#[test]
+fn a_name_of_a_picture_that_did_not_come_along_hides_no_place() {
+    let u = mail(
+        Some("See this, [cid:gone@HOST] and this:\n\nBye."),
+        "<div style=\"background:url(cid:none)\"><p>See this, <img src=\"cid:gone@HOST\"> and this:</p><img src=\"cid:a\"><p>Bye.</p></div>",
+        &[("a.png", "a")],
+    );
+    assert_eq!(answer::text(&u, ""), "See this, [cid:gone@HOST] and this:\n[image: a.png]\n\nBye.");
+}
+
 #[test]
 fn many_pictures_cost_no_more_than_their_number() {
     let html = (0..20_000).map(|n| format!("word <img src=\"cid:{}\"> ", n % 50)).collect::<String>();

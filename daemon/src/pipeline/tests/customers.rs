@@ -155,6 +155,99 @@ async fn automatic_mail_is_never_acknowledged() {
     assert_eq!(w.outbox().await, ["notify agent@desk.localhost"]);
 }
 
+/// A header of each class that opens no ticket, and its word.
+const CLASSES: [(&str, &str); 6] = [
+    ("Auto-Submitted: auto-replied\r\n", "auto_reply"),
+    ("Auto-Submitted: auto-replied (vacation)\r\n", "out_of_office"),
+    ("Content-Type: multipart/report; report-type=disposition-notification; boundary=b\r\n", "read_receipt"),
+    ("Content-Type: multipart/report; report-type=feedback-report; boundary=b\r\n", "feedback_report"),
+    ("Content-Type: application/tlsrpt+gzip\r\n", "feedback_report"),
+    ("X-Failed-Recipients: bob@customer.test\r\n", "bounce"),
+];
+
+#[tokio::test]
+async fn no_class_but_bulk_opens_a_ticket_reopens_one_or_is_told_of() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let theirs = w.address(Purpose::Customer, w.person("ann@customer.test").await, 1).await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@solve\nDone.").await;
+    let out = w.outbox().await;
+    for (header, class) in CLASSES {
+        let item = w.mail(ANN, SUPPORT, header, class).await;
+        assert_eq!((item.fate, item.ticket, item.reason.as_str()), (Fate::Automatic, None, class), "{header}");
+        let item = w.mail(ANN, &theirs, header, &format!("{class} again")).await;
+        // Only a bounce address says which mail a bounce is about.
+        let ticket = if class == "bounce" { None } else { Some(1) };
+        assert_eq!((item.fate, item.ticket.map(|t| t.0)), (Fate::Automatic, ticket), "{header}");
+    }
+    assert_eq!(w.ticket(1).await.status, Status::Solved);
+    assert!(w.messages(1).await.iter().skip(2).all(|message| !message.public));
+    assert_eq!(w.outbox().await, out, "nobody was mailed");
+}
+
+#[tokio::test]
+async fn what_no_person_wrote_reopens_nothing_and_what_a_person_wrote_does() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let theirs = w.address(Purpose::Customer, w.person("ann@customer.test").await, 1).await;
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@solve\nDone.").await;
+    let null = Envelope { mail_from: String::new(), ..w.envelope(ANN, &[&theirs]) };
+    w.keep(null, format!("From: {ANN}\r\nMessage-ID: <null@customer.test>\r\n\r\nYour order has left.\r\n").as_bytes()).await;
+    w.decide_all().await;
+    for header in ["Precedence: bulk\r\n", "Auto-Submitted: auto-generated\r\n"] {
+        assert_eq!(w.mail(ANN, &theirs, header, header).await.fate, Fate::Message, "{header}");
+    }
+    assert_eq!((w.messages(1).await.len(), w.ticket(1).await.status), (5, Status::Solved));
+    assert_eq!(w.mail(ANN, &theirs, "X-Auto-Response-Suppress: All\r\n", "It burns again.").await.fate, Fate::Message);
+    assert_eq!(w.ticket(1).await.status, Status::Open);
+}
+
+#[tokio::test]
+async fn who_asks_for_no_answer_opens_a_ticket_like_any_other_and_has_none() {
+    let w = World::new().await;
+    let calendar = "Content-Type: text/calendar; method=REPLY\r\n";
+    for (n, header) in ["X-Auto-Response-Suppress: OOF\r\n", "X-Loop: x\r\n", calendar].into_iter().enumerate() {
+        assert_eq!(w.mail(ANN, SUPPORT, header, header).await.fate, Fate::Ticket, "{header}");
+        assert_eq!(w.ticket(n as i64 + 1).await.priority, Priority::Normal, "{header}");
+    }
+    assert_eq!(w.mail("alerts@customer.test", SUPPORT, "", "CPU").await.fate, Fate::Ticket);
+    let out = w.outbox().await;
+    assert!(out.len() == 4 && out.iter().all(|mail| mail == "notify agent@desk.localhost"), "{out:?}");
+}
+
+#[tokio::test]
+async fn a_mail_of_ours_that_comes_back_is_filed_and_nothing_else() {
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let own = crate::desk::message_id::OwnId { ticket: crate::model::TicketId(1), outbox: crate::model::OutboxId(1) };
+    let id = own.sign(w.opened.desk.book.keys(), &w.opened.desk.config.desk.hostname);
+    let theirs = w.address(Purpose::Customer, w.person("ann@customer.test").await, 1).await;
+    let out = w.outbox().await;
+    // A list on the way may have put another author into it.
+    for to in [SUPPORT, &theirs] {
+        let raw = format!("From: list@customer.test\r\nTo: {to}\r\nMessage-ID: <{id}>\r\nSubject: Re: x\r\n\r\nDone.\r\n");
+        let item = w.raw("list@customer.test", &[to], raw.as_bytes()).await;
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Automatic, "own"), "{to}");
+    }
+    assert_eq!((w.messages(1).await.len(), w.outbox().await), (1, out));
+}
+
+#[tokio::test]
+async fn acknowledgements_are_capped_by_the_day_and_by_the_domain() {
+    let acks = async |w: &World| w.outbox().await.iter().filter(|mail| mail.starts_with("ack")).count();
+    let w = World::with(|c| (c.limits.acks_per_10min, c.limits.acks_per_day) = (100, 2)).await;
+    for i in 0..4 {
+        w.mail(ANN, SUPPORT, "", &format!("Number {i}")).await;
+    }
+    assert_eq!(acks(&w).await, 2);
+    let w = World::with(|c| c.limits.acks_per_domain_hour = 2).await;
+    for i in 0..4 {
+        assert_eq!(w.mail(&format!("p{i}@customer.test"), SUPPORT, "", &format!("Number {i}")).await.fate, Fate::Ticket);
+    }
+    w.mail("eve@other.test", SUPPORT, "", "Me, too").await;
+    assert_eq!(acks(&w).await, 3, "two there, one elsewhere");
+}
+
 #[tokio::test]
 async fn a_null_sender_is_never_acknowledged_and_an_unknown_one_like_any_other() {
     let w = World::new().await;

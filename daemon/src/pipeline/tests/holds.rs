@@ -137,6 +137,19 @@ async fn without_a_proof_an_agents_mail_waits_for_their_word() {
 }
 
 #[tokio::test]
+async fn an_agent_is_asked_about_no_more_than_thirty_mails_an_hour() {
+    let w = World::with(|c| c.authentication.require = Require::Aligned).await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    let answer = w.address(Purpose::Answer, JANE, 1).await;
+    for n in 0..32 {
+        let item = w.mail(JANES, &answer, "", &format!("Pull plug {n}.")).await;
+        assert_eq!((item.fate, item.reason.as_str()), (Fate::Held, "confirm"), "{n}");
+    }
+    assert_eq!(w.outbox().await.iter().filter(|mail| *mail == "held agent@desk.localhost").count(), 30);
+    assert_eq!(w.opened.store.untold(10).await.unwrap().len(), 2, "the admins hear of the rest");
+}
+
+#[tokio::test]
 async fn a_confirmed_mail_is_read_like_any_other() {
     let w = World::with(|c| c.authentication.require = Require::Aligned).await;
     w.mail(ANN, SUPPORT, "", "It burns.").await;

@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::entities;
 pub use super::hints::Hint;
 use super::hints::hint;
 use super::tokens::{Token, attributes, tokens};
+use super::{cid, entities};
 use crate::understand::doubts::{self, FalseLink};
-use crate::understand::mime::params;
 
 /// Most octets of HTML that are read.
 const MOST: usize = 4 << 20;
@@ -35,6 +34,8 @@ pub struct Reading {
     pub false_link: Option<FalseLink>,
     /// The first host of a link that mixes letters of several scripts.
     pub odd_host: Option<String>,
+    /// Where pictures are written out: those that the page has as a whole, as its background or in its styles.
+    pub page: Vec<String>,
 }
 
 /// The lines of `html`.
@@ -52,9 +53,9 @@ pub fn read(html: &str) -> Reading {
     walk(html, Walker::default())
 }
 
-/// The lines of `html` with its own pictures in them, as `[cid:ID]` (RFC 2392).
-pub fn pictured(html: &str) -> Vec<TextLine> {
-    walk(html, Walker { pictures: true, ..Walker::default() }).lines
+/// Reads `html` with its own pictures in it, as `[cid:ID]` (RFC 2392), wherever something names one.
+pub fn pictured(html: &str) -> Reading {
+    walk(html, Walker { pictures: true, ..Walker::default() })
 }
 
 fn walk<'a>(html: &'a str, mut walker: Walker<'a>) -> Reading {
@@ -65,13 +66,25 @@ fn walk<'a>(html: &'a str, mut walker: Walker<'a>) -> Reading {
     for token in tokens(html.get(..end).unwrap_or_default()) {
         match token {
             Token::Text(text) => walker.text(text),
-            Token::Open(name, raw) => walker.open(name, raw),
+            Token::Open(name, raw) => {
+                let page = name == "body";
+                walker.open(name, raw);
+                if walker.pictures {
+                    // Behind what the tag opens: the background of a quote belongs to the quote.
+                    walker.refer(cid::of_tag(raw), page);
+                }
+            }
             Token::Close(name) => walker.close(&name),
+            Token::Comment(comment) if walker.pictures => {
+                let found = cid::of_comment(comment);
+                walker.refer(found.here, false);
+                walker.refer(found.page, true);
+            }
             Token::Comment(_) => {}
         }
     }
     walker.break_line();
-    Reading { lines: walker.lines, false_link: walker.false_link, odd_host: walker.odd_host }
+    Reading { lines: walker.lines, false_link: walker.false_link, odd_host: walker.odd_host, page: walker.page }
 }
 
 /// The lines as one text.
@@ -84,6 +97,8 @@ pub fn join(lines: &[TextLine]) -> String {
 struct Walker<'a> {
     /// Whether pictures are written out.
     pictures: bool,
+    /// Those of the page as a whole.
+    page: Vec<String>,
     lines: Vec<TextLine>,
     line: String,
     /// Whether a blank stands between the line and the next word.
@@ -119,7 +134,10 @@ struct Link {
 
 impl<'a> Walker<'a> {
     fn text(&mut self, raw: &str) {
-        if self.hidden.is_some() {
+        if let Some(hidden) = &self.hidden {
+            if self.pictures && hidden == "style" {
+                self.refer(cid::of_css(raw).collect(), true);
+            }
             return;
         }
         let text = entities::decode(raw);
@@ -168,7 +186,6 @@ impl<'a> Walker<'a> {
             "p" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "dl" => self.paragraph(),
             "ul" | "ol" => self.list(&name, raw),
             "a" => self.link(raw),
-            "img" if self.pictures => self.picture(raw),
             "blockquote" => {
                 self.paragraph();
                 self.quotes += 1;
@@ -299,10 +316,17 @@ impl<'a> Walker<'a> {
         self.blank = true;
     }
 
-    fn picture(&mut self, raw: &str) {
-        let source = attributes(raw).find(|(key, _)| key == "src").map(|(_, value)| entities::decode(value));
-        let Some(id) = source.as_deref().and_then(cid) else { return };
-        self.word(&format!("[cid:{id}]"));
+    /// Writes out pictures where they are named, each once where two forms of it stand beside each other. `page`: what names them
+    /// draws the page as a whole, unless it came in with some mail below the first words.
+    fn refer(&mut self, ids: Vec<String>, page: bool) {
+        let above = self.lines.is_empty() && self.line.is_empty() && self.quotes == 0 && self.hint == Hint::None;
+        for mark in ids.into_iter().map(|id| format!("[cid:{id}]")) {
+            if page && above {
+                self.page.push(mark);
+            } else if !self.line.ends_with(&mark) {
+                self.word(&mark);
+            }
+        }
     }
 
     fn link(&mut self, raw: &str) {
@@ -359,14 +383,6 @@ impl<'a> Walker<'a> {
     }
 }
 
-/// The Content-ID that an address names (RFC 2392).
-fn cid(source: &str) -> Option<String> {
-    let (scheme, id) = source.trim().split_at_checked(4)?;
-    let id = String::from_utf8_lossy(&params::percent(id.as_bytes())).into_owned();
-    let is_plain = !id.is_empty() && id.len() <= TARGET && !id.contains(|c: char| c.is_whitespace() || c.is_control() || "[]".contains(c));
-    (scheme.eq_ignore_ascii_case("cid:") && is_plain).then_some(id)
-}
-
 /// Whether the words of a link are its target, without what nobody types.
 fn says(words: &str, target: &str) -> bool {
     let bare = |text: &str| {
@@ -417,8 +433,13 @@ mod tests {
     fn pictures_are_written_out_where_they_are_asked_for() {
         let html =
             "<p>a <img src=\"CID:x%40y\">b</p><img src=https://x.test/z><img alt=q src='cid:1&#46;2'><img src=cid:><img src=\"cid:a b\">";
-        assert_eq!(join(&pictured(html)), "a [cid:x@y]b\n\n[cid:1.2]");
+        assert_eq!(join(&pictured(html).lines), "a [cid:x@y]b\n\n[cid:1.2]");
         assert_eq!(join(&lines(html)), "a b");
+        let html = "<style>a{b:url(cid:s)}</style><body background=cid:g><!--[if gte vml 1]><v:imagedata src=cid:x><![endif]--><![if !vml]><img src=cid:x><![endif]>\
+            <blockquote style='c:url(cid:q)'><style>a{b:url(cid:r)}</style>d</blockquote>";
+        let reading = pictured(html);
+        assert_eq!((join(&reading.lines).as_str(), reading.page.concat().as_str()), ("[cid:x]\n\n> [cid:q][cid:r]d", "[cid:s][cid:g]"));
+        assert_eq!(join(&lines(html)), "> d");
     }
 
     #[test]

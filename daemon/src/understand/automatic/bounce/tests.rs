@@ -38,6 +38,14 @@ fn a_letter_is_read() {
 }
 
 #[test]
+fn a_field_alone_makes_a_report() {
+    let mail = read("From: Mail Delivery System <x@y.test>\nX-Failed-Recipients: ann@y.test\nSubject: Mail delivery failed\n\nSorry.\n");
+    assert_eq!(mail.automatic, Some(Automatic::Bounce));
+    let named: Vec<_> = mail.bounce.unwrap().recipients.into_iter().filter_map(|r| r.address).collect();
+    assert_eq!(named, ["ann@y.test"]);
+}
+
+#[test]
 fn a_person_who_asks_about_a_bounce_is_a_person() {
     let mail = read("From: ann@x.test\nSubject: Re: Undeliverable: x\nIn-Reply-To: <a@b>\n\nMy mail could not be delivered, why?\n");
     assert_eq!(mail.automatic, None);
