@@ -24,7 +24,8 @@ pub fn clean(html: &str) -> Option<String> {
     let mut out = String::with_capacity(html.len());
     let mut open: Vec<&'static str> = Vec::new();
     let (mut hidden, mut behind_pre) = (false, false);
-    for token in tokens(html) {
+    let mut tokens = tokens(html);
+    while let Some(token) = tokens.next() {
         let begins_pre = std::mem::take(&mut behind_pre);
         match token {
             Token::Open(name, raw) => match known(&TAGS, &name) {
@@ -81,7 +82,7 @@ pub fn clean(html: &str) -> Option<String> {
             Token::Comment(_) => return None,
         }
     }
-    (open.is_empty() && !hidden).then_some(out)
+    (open.is_empty() && !hidden && !tokens.is_cut()).then_some(out)
 }
 
 fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
@@ -261,6 +262,8 @@ mod tests {
             "1 < 2",
             "<?xml x>",
             "<svg></svg>",
+            "x<img title'='>",
+            "x<br",
             "<table><font></font></table>",
             "<title>x",
             "<b><html></b>",
