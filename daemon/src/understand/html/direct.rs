@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 
 use ammonia::Url;
+use memchr::memchr;
 
 use super::entities;
 use super::safe::{GENERIC, OF_TAG, REL, SCHEMES, TAGS, filter};
@@ -73,7 +74,10 @@ pub fn clean(html: &str) -> Option<String> {
             Token::Text(_) if hidden => {}
             Token::Text(text) => {
                 // The parser drops a line feed at the beginning of `<pre>`, and moves words out of tables.
-                if begins_pre && text.starts_with('\n') || text.contains('<') || in_table(&open) && !text.trim_ascii().is_empty() {
+                if begins_pre && text.starts_with('\n')
+                    || memchr(b'<', text.as_bytes()).is_some()
+                    || in_table(&open) && !text.trim_ascii().is_empty()
+                {
                     return None;
                 }
                 escape(&decoded(text, false)?, false, &mut out);
@@ -165,7 +169,7 @@ fn attribute(bare: &str) -> Option<(&str, &str, &str)> {
 
 /// Text with its character references replaced; `None` where one is written as only some readers take it.
 fn decoded(text: &str, in_attribute: bool) -> Option<Cow<'_, str>> {
-    if !text.contains('&') {
+    if memchr(b'&', text.as_bytes()).is_none() {
         return Some(Cow::Borrowed(text));
     }
     let mut out = String::with_capacity(text.len());

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// One token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -149,7 +151,7 @@ impl<'a> Iterator for Tokens<'a> {
             r if r.starts_with('<') && letter(1) => self.tag(false),
             r => {
                 let first = r.chars().next().map_or(1, char::len_utf8);
-                let end = r.get(first..).and_then(|t| t.find('<')).map_or(r.len(), |n| n + first);
+                let end = r.as_bytes().get(first..).and_then(|t| memchr(b'<', t)).map_or(r.len(), |n| n + first);
                 Some(Token::Text(self.take(end)))
             }
         }

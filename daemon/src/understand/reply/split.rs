@@ -1,5 +1,7 @@
 //! Every line of a body is the writer's own, a quote, a signature or a forwarded mail; this decides which.
 
+use memchr::memmem;
+
 use self::marks::marked;
 use super::attribution;
 use super::quoted_header::{self, Block};
@@ -243,7 +245,8 @@ fn nothing_else(text: &Text<'_>, blocks: &[Stretch]) -> Option<String> {
 fn is_marker(texts: &[&str], i: usize) -> bool {
     let clean = |line: &str| line.trim_matches(|c: char| "> *_".contains(c)).split_whitespace().collect::<Vec<_>>().join(" ");
     let Some(line) = texts.get(i) else { return false };
-    if !line.contains("Ombud") && !line.contains("above this line") {
+    let has = |words: &str| memmem::find(line.as_bytes(), words.as_bytes()).is_some();
+    if !has("Ombud") && !has("above this line") {
         return false;
     }
     let one = clean(line);
