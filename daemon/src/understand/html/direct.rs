@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 
 use ammonia::Url;
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 use super::entities;
 use super::safe::{GENERIC, OF_TAG, REL, SCHEMES, TAGS, filter};
@@ -19,7 +19,7 @@ const FRAME: [&str; 3] = ["html", "head", "body"];
 
 /// What the sanitizer would make of `html`; `None` where that takes a parser to tell.
 pub fn clean(html: &str) -> Option<String> {
-    if html.contains(['\r', '\0', '\u{feff}']) {
+    if memchr2(b'\r', 0, html.as_bytes()).is_some() || html.starts_with('\u{feff}') {
         return None;
     }
     let mut out = String::with_capacity(html.len());

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::tokens::{Token, tokens};
 
 /// Elements without an end tag.
@@ -20,7 +22,7 @@ const LOOSE: [&str; 2] = ["div", "p"];
 
 /// Whether a parser makes of `html`, which a serializer has written, just what was written; and nests at most `depth` deep.
 pub fn is_stable(html: &str, depth: usize) -> bool {
-    if html.contains(['\r', '\0']) {
+    if memchr2(b'\r', 0, html.as_bytes()).is_some() {
         return false;
     }
     let mut open: Vec<&str> = Vec::new();
