@@ -26,7 +26,7 @@ pub fn clean(html: &str) -> Option<String> {
     let mut open: Vec<&'static str> = Vec::new();
     let (mut hidden, mut behind_pre) = (false, false);
     let mut tokens = tokens(html);
-    while let Some(token) = tokens.next() {
+    for token in tokens.by_ref() {
         let begins_pre = std::mem::take(&mut behind_pre);
         match token {
             Token::Open(name, raw) => match known(&TAGS, &name) {

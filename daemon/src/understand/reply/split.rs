@@ -244,7 +244,7 @@ fn nothing_else(text: &Text<'_>, blocks: &[Stretch]) -> Option<String> {
 }
 
 /// What a line has that may be our marker; each line is asked.
-static SIGNS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["Ombud", "above this line"].map(|words| Finder::new(words)));
+static SIGNS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["Ombud", "above this line"].map(Finder::new));
 
 /// Our marker, also where a line end was put into it.
 fn is_marker(texts: &[&str], i: usize) -> bool {
