@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use ammonia::{Builder, UrlRelative};
+use ammonia::{Builder, Url, UrlRelative};
 
 use super::direct;
 use super::scan::is_simple;
@@ -107,7 +107,7 @@ pub const OF_TAG: [(&str, &[&str]); 5] = [
     ("ol", &["start"]),
 ];
 /// Schemes that an address may have; [`filter`] says where.
-pub const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "cid"];
+const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "cid"];
 /// What every link says about where it leads.
 pub const REL: &str = "noopener noreferrer nofollow";
 
@@ -126,6 +126,11 @@ pub static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
         .attribute_filter(filter);
     builder
 });
+
+/// Whether an address is whole and of a scheme that may stay.
+pub fn leads_out(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| SCHEMES.contains(&url.scheme()))
+}
 
 /// Links lead out, images only into the mail itself (RFC 2392).
 pub fn filter<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>> {
