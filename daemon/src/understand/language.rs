@@ -19,7 +19,9 @@ pub fn language(text: &str) -> Option<String> {
     if letters < LETTERS {
         return None;
     }
-    if detect_script(sample)? == Script::Latin {
+    // Where more than half are its letters there is no need to look for others.
+    let plain = sample.bytes().filter(u8::is_ascii_alphabetic).count() > SAMPLE / 2;
+    if plain || detect_script(sample)? == Script::Latin {
         return function_words::language(sample).map(str::to_owned);
     }
     let info = detect(sample)?;

@@ -175,7 +175,7 @@ fn attachments(tree: &Tree, body: &mut Body, limits: &Limits) -> Vec<Part> {
     let cids = body.html.as_deref().map(cid::named).unwrap_or_default();
     for part in body.attachments.iter().filter_map(|i| tree.parts.get(*i)) {
         let bytes = part.bytes().into_owned();
-        if let Some(content) = packed(part, &bytes, limits) {
+        if let Some(content) = may_be_packed(part).then(|| tnef::read(&bytes, limits)).flatten() {
             let complete = content.complete;
             out.extend(content.files.into_iter().map(|file| unpacked(file, &cids, limits)));
             if complete {
@@ -211,11 +211,10 @@ fn original(written: Option<&str>, safe: Option<&str>) -> Option<String> {
     written.filter(|name| Some(*name) != safe).map(|name| name.chars().take(ORIGINAL_NAME).collect())
 }
 
-/// What Outlook packed into a part, if it did.
-fn packed(part: &mime::Part, bytes: &[u8], limits: &Limits) -> Option<tnef::Content> {
-    let named = part.name().is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"));
-    let kind = matches!(part.kind.value.as_str(), "application/ms-tnef" | "application/vnd.ms-tnef");
-    (named || kind).then(|| tnef::read(bytes, limits)).flatten()
+/// Whether a part says that Outlook packed something into it.
+fn may_be_packed(part: &mime::Part) -> bool {
+    part.name().is_some_and(|n| n.eq_ignore_ascii_case("winmail.dat"))
+        || matches!(part.kind.value.as_str(), "application/ms-tnef" | "application/vnd.ms-tnef")
 }
 
 fn unpacked(file: tnef::File, cids: &[String], limits: &Limits) -> Part {
@@ -236,7 +235,8 @@ fn unpacked(file: tnef::File, cids: &[String], limits: &Limits) -> Part {
 /// A mail whose words, or whose invitation, are only in what Outlook packed has them from there.
 fn unpack_text(tree: &Tree, body: &mut Body, limits: &Limits) {
     let has_words = !body.text.trim().is_empty() || body.html.is_some();
-    let mut contents = body.attachments.iter().filter_map(|i| tree.parts.get(*i)).filter_map(|part| packed(part, &part.bytes(), limits));
+    let packed = body.attachments.iter().filter_map(|i| tree.parts.get(*i)).filter(|part| may_be_packed(part));
+    let mut contents = packed.filter_map(|part| tnef::read(&part.bytes(), limits));
     if let Some(content) = contents.find(|c| c.text.is_some() || c.html.is_some() || c.event.is_some()) {
         if !has_words {
             body::replace(body, content.text, content.html, limits);

@@ -248,6 +248,11 @@ fn precedence<'a>(headers: &'a Headers<'_>) -> impl Iterator<Item = String> + 'a
     values(headers, "precedence").chain(values(headers, "x-precedence"))
 }
 
+/// Whether the name of a field begins so, in any case.
+fn begins(name: &str, prefix: &str) -> bool {
+    name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix))
+}
+
 fn is_calendar(e: &Evidence) -> bool {
     e.tree.parts.iter().filter(|p| p.is("text/calendar")).any(|part| {
         let method = part.kind.get("method").map(str::to_uppercase).or_else(|| {
@@ -299,9 +304,7 @@ fn answer(e: &Evidence) -> Option<Automatic> {
         || precedence(h).any(|v| v == "auto_reply" || v == "auto-reply")
         || h.text("x-ms-exchange-generated-message-source").is_some_and(|v| v.to_lowercase().contains("rules agent"))
         || value(h, "x-delivery-agent").is_some_and(|v| v.starts_with("tmda"))
-        || h.fields
-            .iter()
-            .any(|f| f.name.len() > 14 && f.name.to_lowercase().starts_with("x-zimbra-") && f.name.to_lowercase().contains("vacation"));
+        || h.fields.iter().any(|f| f.name.len() > 14 && begins(f.name, "x-zimbra-") && f.name.to_lowercase().contains("vacation"));
     if field {
         return Some(class());
     }
@@ -333,8 +336,8 @@ fn bulk(e: &Evidence) -> Option<Automatic> {
 fn no_ack(e: &Evidence) -> bool {
     let suppress = value(e.headers, "x-auto-response-suppress")
         .is_some_and(|v| v.split([',', ' ']).any(|w| matches!(w, "all" | "oof" | "autoreply" | "dr" | "rn" | "nrn")));
-    let is_loop = |name: &str| name.starts_with("x-auto") && name.ends_with("loop");
-    let loops = LOOP_FIELDS.iter().any(|f| e.headers.has(f)) || e.headers.fields.iter().any(|f| is_loop(&f.name.to_lowercase()));
+    let is_loop = |name: &str| begins(name, "x-auto") && name.to_lowercase().ends_with("loop");
+    let loops = LOOP_FIELDS.iter().any(|f| e.headers.has(f)) || e.headers.fields.iter().any(|f| is_loop(f.name));
     suppress || loops || e.from.and_then(split).is_some_and(|(local, _)| is_robot(local))
 }
 

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use memchr::memchr;
+
 /// Names and their code points, in hexadecimal.
 const NAMES: &str = "\
     AElig=c6 Aacute=c1 Acirc=c2 Agrave=c0 Alpha=391 Aring=c5 Atilde=c3 Auml=c4 Beta=392 Ccedil=c7 Chi=3a7 Dagger=2021 \
@@ -28,7 +30,8 @@ const NAMES: &str = "\
     thetasym=3d1 thinsp=2009 thorn=fe tilde=2dc times=d7 trade=2122 uArr=21d1 uacute=fa uarr=2191 ucirc=fb ugrave=f9 uml=a8 \
     upsih=3d2 upsilon=3c5 uuml=fc weierp=2118 xi=3be yacute=fd yen=a5 yuml=ff zeta=3b6 zwj=200d zwnj=200c";
 
-static CHARACTERS: LazyLock<HashMap<&str, char>> = LazyLock::new(|| {
+/// The characters by name.
+pub static CHARACTERS: LazyLock<HashMap<&str, char>> = LazyLock::new(|| {
     let entries = NAMES.split_whitespace().filter_map(|entry| entry.split_once('='));
     entries.filter_map(|(name, value)| Some((name, code_point(u32::from_str_radix(value, 16).ok()?)))).collect()
 });
@@ -38,7 +41,7 @@ const LONGEST: usize = 12;
 
 /// The text with its character references replaced; what is none stays.
 pub fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains('&') {
+    if memchr(b'&', text.as_bytes()).is_none() {
         return Cow::Borrowed(text);
     }
     let mut out = String::with_capacity(text.len());
@@ -58,6 +61,14 @@ pub fn decode(text: &str) -> Cow<'_, str> {
     }
     out.push_str(rest);
     Cow::Owned(out)
+}
+
+/// Like what [`decode`] replaces, for readers that must agree: the reference ends with its semicolon, and is no name that HTML 5
+/// gave to other characters.
+pub fn closed(after: &str) -> Option<(char, usize)> {
+    let (c, used) = reference(after)?;
+    let name = after.get(..used)?.strip_suffix(';')?;
+    (!matches!(name, "lang" | "rang")).then_some((c, used))
 }
 
 /// The character that the text behind a `&` names, and how many octets that took.

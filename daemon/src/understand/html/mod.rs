@@ -2,6 +2,7 @@
 //! stack; nothing that comes out can act or fetch.
 
 pub mod cid;
+mod direct;
 pub mod entities;
 pub mod hints;
 mod safe;

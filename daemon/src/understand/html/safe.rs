@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
-use ammonia::{Builder, UrlRelative};
+use ammonia::{Builder, Url, UrlRelative};
 
+use super::direct;
 use super::scan::is_simple;
 use super::stable::is_stable;
 use crate::understand::limits::Limits;
@@ -17,7 +18,8 @@ const PASSES: usize = 4;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SafeHtml(String);
 
-const TAGS: [&str; 51] = [
+/// The elements that may stay, in the order of the alphabet.
+pub const TAGS: [&str; 51] = [
     "a",
     "abbr",
     "b",
@@ -94,30 +96,44 @@ const DROPPED: [&str; 19] = [
     "plaintext",
 ];
 
-static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+/// Attributes that any element may have.
+pub const GENERIC: [&str; 3] = ["dir", "lang", "title"];
+/// Attributes that certain elements may have.
+pub const OF_TAG: [(&str, &[&str]); 5] = [
+    ("a", &["href"]),
+    ("img", &["src", "alt", "width", "height"]),
+    ("td", &["colspan", "rowspan", "align", "valign"]),
+    ("th", &["colspan", "rowspan", "align", "valign"]),
+    ("ol", &["start"]),
+];
+/// Schemes that an address may have; [`filter`] says where.
+const SCHEMES: [&str; 5] = ["http", "https", "mailto", "tel", "cid"];
+/// What every link says about where it leads.
+pub const REL: &str = "noopener noreferrer nofollow";
+
+/// The sanitizer with its whole parser.
+pub static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     let mut builder = Builder::empty();
-    let attributes = [
-        ("a", vec!["href"]),
-        ("img", vec!["src", "alt", "width", "height"]),
-        ("td", vec!["colspan", "rowspan", "align", "valign"]),
-        ("th", vec!["colspan", "rowspan", "align", "valign"]),
-        ("ol", vec!["start"]),
-    ];
     builder
         .tags(HashSet::from(TAGS))
         .clean_content_tags(HashSet::from(DROPPED))
-        .tag_attributes(attributes.into_iter().map(|(tag, names)| (tag, HashSet::from_iter(names))).collect::<HashMap<_, _>>())
-        .generic_attributes(HashSet::from(["dir", "lang", "title"]))
-        .url_schemes(HashSet::from(["http", "https", "mailto", "tel", "cid"]))
+        .tag_attributes(OF_TAG.into_iter().map(|(tag, names)| (tag, HashSet::from_iter(names.iter().copied()))).collect::<HashMap<_, _>>())
+        .generic_attributes(HashSet::from(GENERIC))
+        .url_schemes(HashSet::from(SCHEMES))
         .url_relative(UrlRelative::Deny)
-        .link_rel(Some("noopener noreferrer nofollow"))
+        .link_rel(Some(REL))
         .strip_comments(true)
         .attribute_filter(filter);
     builder
 });
 
+/// Whether an address is whole and of a scheme that may stay.
+pub fn leads_out(address: &str) -> bool {
+    Url::parse(address).is_ok_and(|url| SCHEMES.contains(&url.scheme()))
+}
+
 /// Links lead out, images only into the mail itself (RFC 2392).
-fn filter<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>> {
+pub fn filter<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>> {
     let scheme = value.trim_start().split(':').next().unwrap_or_default().to_ascii_lowercase();
     match (tag, name) {
         ("img", "src") => (scheme == "cid").then_some(Cow::Borrowed(value)),
@@ -132,7 +148,7 @@ impl SafeHtml {
         if !is_simple(html, limits) {
             return None;
         }
-        let mut clean = BUILDER.clean(html).to_string();
+        let mut clean = direct::clean(html).unwrap_or_else(|| BUILDER.clean(html).to_string());
         let passes = Limits { html_size: limits.html_output, ..limits.clone() };
         // What was dropped can leave elements in each other that no parser would put there. Only what reads the same
         // again is safe for readers that we do not know.

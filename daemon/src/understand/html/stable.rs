@@ -3,16 +3,18 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 use super::tokens::{Token, tokens};
 
 /// Elements without an end tag.
-const VOID: [&str; 4] = ["br", "col", "hr", "img"];
+pub const VOID: [&str; 4] = ["br", "col", "hr", "img"];
 /// What closes an open paragraph (WHATWG HTML §13.2.6.4.7).
 const CLOSES_P: [&str; 19] =
     ["blockquote", "center", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "ul"];
 const HEADINGS: [&str; 6] = ["h1", "h2", "h3", "h4", "h5", "h6"];
 /// Within them only certain elements and white space may stand.
-const TABLE_PARTS: [&str; 6] = ["table", "colgroup", "thead", "tbody", "tfoot", "tr"];
+pub const TABLE_PARTS: [&str; 6] = ["table", "colgroup", "thead", "tbody", "tfoot", "tr"];
 /// A paragraph outside of one of these stays open.
 const CELLS: [&str; 4] = ["caption", "table", "td", "th"];
 /// Between an item and the list it belongs to: only these, or what is no block.
@@ -20,7 +22,7 @@ const LOOSE: [&str; 2] = ["div", "p"];
 
 /// Whether a parser makes of `html`, which a serializer has written, just what was written; and nests at most `depth` deep.
 pub fn is_stable(html: &str, depth: usize) -> bool {
-    if html.contains(['\r', '\0']) {
+    if memchr2(b'\r', 0, html.as_bytes()).is_some() {
         return false;
     }
     let mut open: Vec<&str> = Vec::new();
@@ -52,7 +54,7 @@ pub fn is_stable(html: &str, depth: usize) -> bool {
 }
 
 /// Whether an element can stand inside these, the innermost last, without any of them being closed.
-fn fits(name: &str, open: &[&str]) -> bool {
+pub fn fits(name: &str, open: &[&str]) -> bool {
     let parent = open.last().copied().unwrap_or_default();
     let allowed = match parent {
         "table" => matches!(name, "caption" | "colgroup" | "thead" | "tbody" | "tfoot"),

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 /// One token.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Token<'a> {
@@ -32,6 +34,11 @@ pub struct Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
+    /// Whether there was no next token because of a tag that never ends.
+    pub fn is_cut(&self) -> bool {
+        !self.rest().is_empty()
+    }
+
     fn rest(&self) -> &'a str {
         self.html.get(self.at..).unwrap_or_default()
     }
@@ -66,11 +73,8 @@ impl<'a> Tokens<'a> {
         let name_end = body.bytes().position(|b| b.is_ascii_whitespace() || matches!(b, b'/' | b'>'))?;
         let name = lower(body.get(..name_end)?);
         let attributes = body.get(name_end..)?;
-        let Some(end) = tag_end(attributes) else {
-            // A tag that never ends is dropped with all behind it.
-            self.at = self.html.len();
-            return None;
-        };
+        // A tag that never ends is dropped with all behind it.
+        let end = tag_end(attributes)?;
         let attributes = attributes.get(..end).unwrap_or_default();
         self.take(skip + name_end + end + 1);
         if close {
@@ -147,7 +151,7 @@ impl<'a> Iterator for Tokens<'a> {
             r if r.starts_with('<') && letter(1) => self.tag(false),
             r => {
                 let first = r.chars().next().map_or(1, char::len_utf8);
-                let end = r.get(first..).and_then(|t| t.find('<')).map_or(r.len(), |n| n + first);
+                let end = r.as_bytes().get(first..).and_then(|t| memchr(b'<', t)).map_or(r.len(), |n| n + first);
                 Some(Token::Text(self.take(end)))
             }
         }

@@ -2,6 +2,7 @@
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use memchr::{memchr, memmem};
 
 mod mended;
 mod shifted;
@@ -121,7 +122,7 @@ fn holes(text: &str) -> usize {
 
 fn guess(bytes: &[u8]) -> String {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && !bytes.windows(2).any(|w| w == b"\x1b$")
+        && memmem::find(bytes, b"\x1b$").is_none()
     {
         return text.to_owned();
     }
@@ -132,13 +133,25 @@ fn guess(bytes: &[u8]) -> String {
     if broken { WINDOWS_1252.decode_without_bom_handling(bytes).0.into_owned() } else { text.into_owned() }
 }
 
+/// The text with LF line ends.
+fn line_feeds(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((line, behind)) = memchr(b'\r', rest.as_bytes()).and_then(|at| rest.split_at_checked(at)) {
+        out.push_str(line);
+        out.push('\n');
+        rest = behind.strip_prefix("\r\n").or_else(|| behind.strip_prefix('\r')).unwrap_or_default();
+    }
+    out.push_str(rest);
+    out
+}
+
 /// LF line ends, and no controls but tab and LF.
 pub fn tidy(text: String) -> String {
     let plain = |b: u8| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~');
     // All octets are looked at, which is quicker than to stop at one.
     if text.bytes().fold(true, |all, b| all & plain(b)) {
-        let text = if text.contains('\r') { text.replace("\r\n", "\n") } else { text };
-        return if text.contains('\r') { text.replace('\r', "\n") } else { text };
+        return if memchr(b'\r', text.as_bytes()).is_some() { line_feeds(&text) } else { text };
     }
     // Runs of what stays are taken whole. Of other characters those that go begin with these octets.
     let mut out = String::with_capacity(text.len());

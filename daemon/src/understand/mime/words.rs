@@ -1,5 +1,7 @@
 //! Unstructured header text: folding and encoded words (RFC 2047).
 
+use memchr::memmem;
+
 use super::charset;
 use crate::model::text::one_line;
 
@@ -17,7 +19,7 @@ pub fn decode(value: &[u8]) -> String {
     let mut at = 0;
     let mut plain = 0;
     let mut endless = false;
-    while let Some(found) = flat.get(at..).and_then(|r| find(r, b"=?")).map(|n| at + n) {
+    while let Some(found) = flat.get(at..).and_then(|r| memmem::find(r, b"=?")).map(|n| at + n) {
         match word(&flat, found, &mut endless) {
             Some((word, after)) => {
                 let between = flat.get(plain..found).unwrap_or_default();
@@ -39,10 +41,6 @@ pub fn decode(value: &[u8]) -> String {
 
 fn literal(bytes: &[u8]) -> String {
     charset::decode_raw(bytes, None)
-}
-
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|w| w == needle)
 }
 
 /// Octets of encoded words that follow each other in one character set.
@@ -86,7 +84,7 @@ fn word(flat: &[u8], at: usize, endless: &mut bool) -> Option<(Word, usize)> {
         return None;
     }
     let payload = rest.get(set + 3..)?;
-    let Some(end) = find(payload, b"?=") else {
+    let Some(end) = memmem::find(payload, b"?=") else {
         *endless = true;
         return None;
     };

@@ -1,5 +1,7 @@
 //! Mail that is encrypted or signed (RFC 1847, RFC 3156, RFC 8551): kept as it is, never opened, and said so.
 
+use memchr::memmem;
+
 use super::tree::{Part, Tree};
 
 /// What people should know about the wrapper of a mail.
@@ -16,9 +18,10 @@ pub fn warnings(tree: &Tree, text: &str) -> Vec<String> {
             out.push(text.to_owned());
         }
     };
+    let armoured = memmem::find(text.as_bytes(), b"-----BEGIN PGP ").is_some();
     let armour = |kind: &str| {
         let mark = format!("-----BEGIN PGP {kind}-----");
-        text.lines().take(5_000).any(|line| line.trim_end() == mark)
+        armoured && text.lines().take(5_000).any(|line| line.trim_end() == mark)
     };
     add(
         any(&|p| p.is("application/pgp-encrypted")) || armour("MESSAGE"),

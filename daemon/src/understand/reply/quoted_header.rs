@@ -1,6 +1,8 @@
 //! The header block that mail programs put above what they quote or forward (`From: … Sent: … To: … Subject: …`), in
 //! the languages they are translated to.
 
+use memchr::memchr2;
+
 use self::words::{DATE, FROM, OTHER, SUBJECT, TO};
 use super::separator::separator;
 
@@ -23,6 +25,8 @@ pub enum Label {
 
 /// The label of a line and what stands behind it; stars, bars and quote marks around are ignored.
 pub fn label(line: &str) -> Option<(Label, &str)> {
+    // Most lines have no colon; the wide one begins with 0xEF.
+    memchr2(b':', 0xef, line.as_bytes())?;
     let outside = |c: char| c.is_whitespace() || "*>|_\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}".contains(c);
     let line = line.trim_start_matches(outside);
     let (name, value) = line.split_once([':', '：'])?;

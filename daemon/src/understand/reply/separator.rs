@@ -1,5 +1,7 @@
 //! Lines that separate: what is below them is the mail that is answered, or one that was forwarded.
 
+use memchr::{memchr, memchr3_iter};
+
 /// What a separating line announces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Separator {
@@ -185,8 +187,7 @@ const BEGIN_FORWARDED: [&str; 42] = [
 pub fn separator(line: &str) -> Option<Separator> {
     let line = line.trim();
     // Most lines are told by what they lack.
-    let may = ["--", "__", "==", ":", "："].iter().any(|mark| line.contains(mark)) || line.contains(is_other_dash);
-    if line.len() > 200 || line.len() < 8 || !may {
+    if line.len() > 200 || line.len() < 8 || !has_mark(line) {
         return None;
     }
     let lower = line.trim_matches(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')).to_lowercase();
@@ -204,6 +205,14 @@ pub fn separator(line: &str) -> Option<Separator> {
         () if FORWARDED.iter().any(|f| core.starts_with(f)) => Some(Separator::Forward),
         () => None,
     }
+}
+
+/// Whether a line has two dashes or their like in a row, or a colon.
+fn has_mark(line: &str) -> bool {
+    let octets = line.as_bytes();
+    memchr(b':', octets).is_some()
+        || memchr3_iter(b'-', b'_', b'=', octets).any(|at| octets.get(at) == octets.get(at + 1))
+        || !line.is_ascii() && line.contains(|c| c == '：' || is_other_dash(c))
 }
 
 fn is_other_dash(c: char) -> bool {

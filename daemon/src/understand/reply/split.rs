@@ -1,5 +1,9 @@
 //! Every line of a body is the writer's own, a quote, a signature or a forwarded mail; this decides which.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use self::marks::marked;
 use super::attribution;
 use super::quoted_header::{self, Block};
@@ -239,11 +243,14 @@ fn nothing_else(text: &Text<'_>, blocks: &[Stretch]) -> Option<String> {
     (alone && !block.ours).then(|| lines.collect::<Vec<_>>().join("\n").trim_matches('\n').to_owned())
 }
 
+/// What a line has that may be our marker; each line is asked.
+static SIGNS: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["Ombud", "above this line"].map(Finder::new));
+
 /// Our marker, also where a line end was put into it.
 fn is_marker(texts: &[&str], i: usize) -> bool {
     let clean = |line: &str| line.trim_matches(|c: char| "> *_".contains(c)).split_whitespace().collect::<Vec<_>>().join(" ");
     let Some(line) = texts.get(i) else { return false };
-    if !line.contains("Ombud") && !line.contains("above this line") {
+    if SIGNS.iter().all(|sign| sign.find(line.as_bytes()).is_none()) {
         return false;
     }
     let one = clean(line);

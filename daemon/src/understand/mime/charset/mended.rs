@@ -2,7 +2,7 @@
 //! inside UTF-8.
 
 use encoding_rs::{Encoding, UTF_16BE, UTF_16LE, WINDOWS_1252};
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 
 /// Octets that are looked at for the traces of UTF-16.
 const SAMPLE: usize = 4 << 10;
@@ -10,6 +10,7 @@ const SAMPLE: usize = 4 << 10;
 /// The UTF-16 that octets are without saying so: every other octet of Western text is NUL. `None` for other octets.
 pub fn utf16(bytes: &[u8]) -> Option<&'static Encoding> {
     let sample = bytes.get(..bytes.len().min(SAMPLE))?;
+    memchr(0, sample)?;
     let zeros = |parity: usize| sample.iter().skip(parity).step_by(2).filter(|b| **b == 0).count();
     let (even, odd, units) = (zeros(0), zeros(1), sample.len() / 2);
     match () {

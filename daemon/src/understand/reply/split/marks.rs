@@ -1,5 +1,7 @@
 //! Which lines are marked as a quote: by `>`, by bars, or although a mark was lost where a link was wrapped.
 
+use memchr::memmem;
+
 use super::is_blank;
 use crate::understand::html::text::TextLine;
 
@@ -38,7 +40,7 @@ fn links(texts: &[&str], out: &mut [bool]) {
 
 /// The sign that would end a link which is open where the line ends.
 fn open_link(line: &str) -> Option<char> {
-    let at = line.rfind("://")?;
+    let at = memmem::rfind(line.as_bytes(), b"://")?;
     let (head, tail) = line.split_at_checked(at)?;
     let before = head.trim_end_matches(|c: char| c.is_ascii_alphanumeric());
     let close = match before.chars().next_back()? {
