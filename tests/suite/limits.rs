@@ -92,6 +92,23 @@ fn whoever_writes_on_and_on_is_kept_and_told_of_until_it_is_too_much() {
 }
 
 #[test]
+fn automatic_mail_on_a_ticket_is_told_of_until_it_is_too_much() {
+    let desk = Desk::with_jane();
+    let (number, _) = crate::ticket_of_ann(&desk, "Letters");
+    let ack = desk.out().expect(crate::ANN, "the acknowledgement", |_| true);
+    for n in 1..=23 {
+        let letter = Draft::plain_answer(&format!("news{n}@elsewhere.test"), &ack, &format!("News, part {n}."));
+        assert_eq!(desk.deliver(&letter.header("Precedence", "bulk"))["ticket"], number);
+    }
+    desk.settle();
+    assert_eq!(desk.messages(&number).len(), 24, "no cap drops mail");
+    let told = desk.out().to(crate::JANE);
+    assert_eq!(told.len(), 22, "not told of each");
+    let why: Vec<_> = told.iter().map(Letter::text).filter(|text| text.contains("You are not told of each further one")).collect();
+    assert!(why.len() == 1 && why[0].starts_with("News, part 21."), "{why:?}");
+}
+
+#[test]
 fn several_recipients_make_one_message() {
     let desk = Desk::with_jane();
     let mut mail = from_ann("Both", "to two of your addresses");

@@ -12,7 +12,7 @@ use crate::model::{Address, PersonId, TicketId, Understood};
 use super::author::Author;
 use super::draft::Draft;
 use super::ledger::actor;
-use super::loops::{LOOP, Pace};
+use super::loops::Level;
 use super::recipients::Addressed;
 use super::thread::{self, Place};
 use super::who::Kind;
@@ -100,10 +100,8 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
     }
     let message = draft.message(id, after.turn, MessageKind::Customer, !role.third_party, sender);
     flags(&mut draft, role, None, None);
-    if pace != Pace::Usual
-        && let Some(message) = draft.last_message()
-    {
-        message.flags.push(LOOP.into());
+    if let Some(message) = draft.last_message() {
+        message.flags.extend(pace.flags());
     }
     draft.refs(id);
     let who = name(sender);
@@ -112,11 +110,11 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
         join_copies(&mut draft, id, &t.participants.iter().map(|p| p.person).collect::<Vec<_>>());
     }
     draft.update(&t.ticket, after, &who);
-    let heard = match pace {
+    let heard = match (pace.author, pace.automatic) {
         _ if t.ticket.status == Status::Spam => Vec::new(),
-        Pace::Usual => audience::of_ticket(draft.facts, t),
-        Pace::First => audience::of_loop(draft.facts, t, draft.now),
-        Pace::Further => Vec::new(),
+        (Level::First, _) => audience::of_loop(draft.facts, t, draft.now),
+        (Level::Usual, Level::Usual) | (_, Level::First) => audience::of_ticket(draft.facts, t),
+        (Level::Further, _) | (_, Level::Further) => Vec::new(),
     };
     tell::agents(&mut draft, heard, id, message, sender);
     let reason = if role.third_party { "third_party" } else { "message" };

@@ -131,3 +131,19 @@ async fn whoever_works_here_is_not_counted() {
     let messages = w.messages(1).await;
     assert_eq!((messages.len(), flagged(&w, "loop").await), (13, vec![]));
 }
+
+#[tokio::test]
+async fn of_automatic_mail_the_first_of_too_many_a_day_is_told() {
+    let (mut w, to) = begun().await;
+    w.mail(ANN, &to, "Auto-Submitted: auto-replied\r\n", "I am away.").await;
+    for n in 1..=22 {
+        w.mail(&format!("news{n}@elsewhere.test"), &to, BULK, &format!("News {n}")).await;
+        assert_eq!(told(&w).await, 1 + n.min(20), "{n}");
+    }
+    assert_eq!((flagged(&w, "flood").await, flagged(&w, "loop").await), (vec![21, 22, 23], vec![]));
+    w.mail(ANN, &to, "", "A person writes.").await;
+    assert_eq!(told(&w).await, 22);
+    later(&mut w, 24 * 60);
+    w.mail("news@elsewhere.test", &to, BULK, "News of tomorrow").await;
+    assert_eq!((told(&w).await, flagged(&w, "flood").await.len()), (23, 3));
+}
