@@ -128,6 +128,7 @@ impl World {
         facts.last_words.extend(keys.last_words.into_iter().map(|key| (key, words())));
         facts.last_answers.extend(keys.last_answers.into_iter().map(|key| (key, None)));
         facts.notes.extend(keys.notes.into_iter().map(|id| (id, "Beware, she has called twice today and was not amused.".to_owned())));
+        facts.recent.extend(keys.recent.into_iter().map(|key| (key, Vec::new())));
         facts.brakes.extend(keys.brakes.into_iter().map(|id| (id, ombud::model::facts::Brake::default())));
         if keys.staff {
             facts.staff = Some(Arc::new(Staff::new((1..=self.n).filter_map(|n| self.person(PersonId(n))).collect())));

@@ -1,7 +1,7 @@
 //! Limits of the listeners, and that asking for too much harms nobody else.
 
 use ombud_tests::smtp::stuffed;
-use ombud_tests::{Desk, Options, Smtp};
+use ombud_tests::{Desk, Draft, Letter, Options, Smtp};
 
 use crate::{SUPPORT, from_ann};
 
@@ -69,6 +69,43 @@ fn a_burst_of_one_sender_is_kept_whole() {
     assert!((1..=3).contains(&acks), "3 acknowledgements in ten minutes: {acks}");
     let tagged = desk.list("/api/v1/tickets").into_iter().filter(|t| t["tags"].to_string().contains("flood")).count();
     assert!(tagged > 0, "the tickets over the limit are tagged");
+}
+
+#[test]
+fn whoever_writes_on_and_on_is_kept_and_told_of_until_it_is_too_much() {
+    let desk = Desk::with_jane();
+    let (number, _) = crate::ticket_of_ann(&desk, "Again");
+    let ack = desk.out().expect(crate::ANN, "the acknowledgement", |_| true);
+    for n in 2..=14 {
+        let fate = desk.deliver(&Draft::answer("Ann Smith <ann@customer.test>", &ack, &format!("This is number {n}.")));
+        assert_eq!((&fate["kind"], &fate["ticket"]), (&"message".into(), &number), "{fate}");
+    }
+    desk.settle();
+    let messages = desk.messages(&number);
+    assert_eq!(messages.len(), 14, "no cap drops mail");
+    assert_eq!(messages.iter().filter(|message| message["flags"].to_string().contains("loop")).count(), 4);
+    let told = desk.out().to(crate::JANE);
+    assert_eq!(told.len(), 11, "not told of each");
+    let why: Vec<_> = told.iter().map(Letter::text).filter(|text| text.contains("You are not told of each further one")).collect();
+    assert!(why.len() == 1 && why[0].starts_with("This is number 11."), "{why:?}");
+    assert_eq!(desk.out().to(crate::ANN).len(), 1, "nothing but the acknowledgement");
+}
+
+#[test]
+fn automatic_mail_on_a_ticket_is_told_of_until_it_is_too_much() {
+    let desk = Desk::with_jane();
+    let (number, _) = crate::ticket_of_ann(&desk, "Letters");
+    let ack = desk.out().expect(crate::ANN, "the acknowledgement", |_| true);
+    for n in 1..=23 {
+        let letter = Draft::plain_answer(&format!("news{n}@elsewhere.test"), &ack, &format!("News, part {n}."));
+        assert_eq!(desk.deliver(&letter.header("Precedence", "bulk"))["ticket"], number);
+    }
+    desk.settle();
+    assert_eq!(desk.messages(&number).len(), 24, "no cap drops mail");
+    let told = desk.out().to(crate::JANE);
+    assert_eq!(told.len(), 22, "not told of each");
+    let why: Vec<_> = told.iter().map(Letter::text).filter(|text| text.contains("You are not told of each further one")).collect();
+    assert!(why.len() == 1 && why[0].starts_with("News, part 21."), "{why:?}");
 }
 
 #[test]

@@ -41,6 +41,13 @@ pub(super) fn of_ticket<'f>(facts: &'f Facts, ticket: &TicketFacts) -> Vec<&'f P
     unique(heard.into_iter().filter(|p| p.settings.notify != Notify::None).collect())
 }
 
+/// Who hears of the first message that is too many: whoever hears of any, and the admins.
+pub(super) fn of_loop<'f>(facts: &'f Facts, ticket: &TicketFacts, now: i64) -> Vec<&'f Person> {
+    let mut heard = of_ticket(facts, ticket);
+    heard.extend(admins(facts, now));
+    unique(heard)
+}
+
 /// Who hears of a note: assignee and followers, and whoever it names.
 pub(super) fn of_note<'f>(facts: &'f Facts, ticket: &TicketFacts, text: &str) -> Vec<&'f Person> {
     let assignee = ticket.ticket.assignee.and_then(|id| facts.person(id)).filter(|p| p.is_active_agent());

@@ -12,10 +12,11 @@ use crate::model::{Address, PersonId, TicketId, Understood};
 use super::author::Author;
 use super::draft::Draft;
 use super::ledger::actor;
+use super::loops::Level;
 use super::recipients::Addressed;
 use super::thread::{self, Place};
 use super::who::Kind;
-use super::{Desk, Known, audience, hold, need, opening, tell};
+use super::{Desk, Known, audience, hold, loops, need, opening, tell};
 
 /// People whom one mail may add to a ticket.
 const COPIES: usize = 10;
@@ -55,7 +56,7 @@ pub(super) fn write(mut draft: Draft<'_>, to: &Addressed, author: &Author, place
     // Whoever is not on the ticket opens none in its name.
     let newest = if role.third_party { Some(ticket) } else { still_open(&draft, to, ticket)? };
     match newest {
-        Some(ticket) => Ok(append(draft, ticket, sender, role)),
+        Some(ticket) => append(draft, ticket, sender, role),
         None => opening::open(draft, to, author, place, sender, role),
     }
 }
@@ -85,7 +86,8 @@ pub(super) fn mailbox<'a>(draft: &Draft<'a>, to: &Addressed) -> Option<&'a Mailb
     to.mailbox.and_then(|id| draft.desk.book.mailbox(id))
 }
 
-fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) -> Changes {
+fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) -> Known<Changes> {
+    let pace = loops::pace(&draft, t.ticket.id, sender, role)?;
     let id = TicketRef::Id(t.ticket.id);
     // No person writes with the null reverse-path (RFC 3834 §2).
     let is_automatic = draft.mail.understood.automatic.is_some() || draft.mail.envelope.has_null_sender();
@@ -100,6 +102,9 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
     }
     let message = draft.message(id, after.turn, MessageKind::Customer, !role.third_party, sender);
     flags(&mut draft, role, None, None);
+    if let Some(message) = draft.last_message() {
+        message.flags.extend(pace.flags());
+    }
     draft.refs(id);
     let who = name(sender);
     draft.event("message.received", &who, Some(id), Some(message), serde_json::json!({}));
@@ -107,12 +112,15 @@ fn append(mut draft: Draft<'_>, t: &TicketFacts, sender: PersonRef, role: As) ->
         join_copies(&mut draft, id, &t.participants.iter().map(|p| p.person).collect::<Vec<_>>());
     }
     draft.update(&t.ticket, after, &who);
-    if t.ticket.status != Status::Spam {
-        let heard = audience::of_ticket(draft.facts, t);
-        tell::agents(&mut draft, heard, id, message, sender);
-    }
+    let heard = match (pace.author, pace.automatic) {
+        _ if t.ticket.status == Status::Spam => Vec::new(),
+        (Level::First, _) => audience::of_loop(draft.facts, t, draft.now),
+        (Level::Usual, Level::Usual) | (_, Level::First) => audience::of_ticket(draft.facts, t),
+        (Level::Further, _) | (_, Level::Further) => Vec::new(),
+    };
+    tell::agents(&mut draft, heard, id, message, sender);
     let reason = if role.third_party { "third_party" } else { "message" };
-    draft.fate(Fate::Message, Some(id), reason, "")
+    Ok(draft.fate(Fate::Message, Some(id), reason, ""))
 }
 
 pub(super) fn flags(draft: &mut Draft<'_>, role: As, continues: Option<TicketId>, related: Option<TicketId>) {

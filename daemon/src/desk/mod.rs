@@ -26,6 +26,7 @@ mod hold;
 pub mod inside;
 mod ledger;
 mod lookup;
+mod loops;
 mod mail;
 pub mod message_id;
 mod opening;

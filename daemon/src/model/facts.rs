@@ -40,6 +40,8 @@ pub struct Keys {
     pub brakes: BTreeSet<PersonId>,
     /// News for a person that wait until a time in ms, the end of their quiet hours.
     pub news: BTreeSet<(PersonId, i64)>,
+    /// What was said lately on a ticket.
+    pub recent: BTreeSet<RecentKey>,
 }
 
 impl Keys {
@@ -65,6 +67,7 @@ impl Keys {
             notes,
             brakes,
             news,
+            recent,
         } = other;
         self.persons.extend(persons);
         self.addresses.extend(addresses);
@@ -80,7 +83,19 @@ impl Keys {
         self.notes.extend(notes);
         self.brakes.extend(brakes);
         self.news.extend(news);
+        self.recent.extend(recent);
     }
+}
+
+/// A question of "what was said lately", and whether it was said in the same words.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RecentKey {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// What somebody writes now, without quotes.
+    pub words: String,
+    /// Words are compared with those of messages after this time, in ms.
+    pub since: i64,
 }
 
 /// A question of "how many lately".
@@ -213,6 +228,21 @@ pub struct LastAnswer {
     pub stands: bool,
 }
 
+/// One of the newest messages of a ticket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecentMessage {
+    /// Who wrote it; `None`: the desk.
+    pub author: Option<PersonId>,
+    /// When it was received, in ms.
+    pub created_at: i64,
+    /// No person wrote it just then.
+    pub automatic: bool,
+    /// What agents are to know about it: `unverified`, `loop`, ...
+    pub flags: Vec<String>,
+    /// It says the same as the words that were asked with, and is not older than that question looks back.
+    pub same_words: bool,
+}
+
 /// What a customer has written.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Words {
@@ -255,6 +285,8 @@ pub struct Facts {
     pub brakes: BTreeMap<PersonId, Brake>,
     /// Answers to `Keys::news`, oldest first; empty when there are none.
     pub news: BTreeMap<(PersonId, i64), Vec<WaitingNews>>,
+    /// Answers to `Keys::recent`: the newest messages, at most 64, newest first.
+    pub recent: BTreeMap<RecentKey, Vec<RecentMessage>>,
 }
 
 impl Facts {
@@ -283,6 +315,7 @@ impl Facts {
             notes: lack(&keys.notes, &self.notes),
             brakes: lack(&keys.brakes, &self.brakes),
             news: lack(&keys.news, &self.news),
+            recent: lack(&keys.recent, &self.recent),
         }
     }
 

@@ -10,6 +10,7 @@ mod forms;
 mod holds;
 mod hooks;
 mod ledger;
+mod loops;
 mod night;
 mod refusals;
 mod reviewed;

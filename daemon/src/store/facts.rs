@@ -6,7 +6,7 @@ use crate::model::{InboxId, MailboxId, OutboxId, PersonId, TicketId};
 
 use super::conn::{Conn, Sql};
 use super::value::{Row, Value};
-use super::{Store, StoreError, brake, news, outbox, people, take_back};
+use super::{Store, StoreError, brake, news, outbox, people, recent, take_back};
 
 impl Store {
     /// Adds the answers to `keys` to `facts`.
@@ -39,6 +39,7 @@ async fn load(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(),
     take_back::load(conn, facts, keys).await?;
     brake::load(conn, facts, keys).await?;
     news::load(conn, facts, keys).await?;
+    recent::load(conn, facts, keys).await?;
     for (ticket, turn) in &keys.last_words {
         let sql = "SELECT b.reply_text, b.text FROM message m JOIN message_body b ON b.message = m.id
             WHERE m.ticket = $1 AND m.turn <= $2 AND m.kind = 'customer' AND m.public = 1 AND m.automatic IS NULL ORDER BY m.turn DESC, m.id DESC LIMIT 1";

@@ -37,6 +37,7 @@ mod pg;
 mod pulse;
 pub mod read;
 mod readers;
+mod recent;
 mod refusals;
 mod replay;
 mod restore;

@@ -13,7 +13,7 @@ use crate::desk::token::Purpose;
 use crate::desk::{Desk, delivery, timers};
 use crate::model::article::Article;
 use crate::model::changes::{Changes, Fate, NewParticipant, NewTimer, PersonRef, TicketRef};
-use crate::model::facts::{CountKey, Facts, Keys};
+use crate::model::facts::{CountKey, Facts, Keys, RecentKey};
 use crate::model::outgoing::{MailKind, OutboxState};
 use crate::model::people::Settings;
 use crate::model::refusal::Refusal;
@@ -223,6 +223,7 @@ async fn tickets(w: &World) {
     };
     store.run(Cmd::Commit(Box::new(changes))).await.unwrap();
     let mut facts = Facts::default();
+    let said = RecentKey { ticket, words: "Still burning.".into(), since: 0 };
     let keys = Keys {
         persons: [PersonId(99)].into(),
         tickets: [ticket].into(),
@@ -236,10 +237,15 @@ async fn tickets(w: &World) {
         ]),
         last_words: [(ticket, 9)].into(),
         notes: [ticket].into(),
+        recent: [said.clone()].into(),
         ..Keys::default()
     };
     store.facts(&mut facts, &keys).await.unwrap();
     assert_eq!(facts.counts.values().sum::<i64>(), 4, "an acknowledgement, counted twice, and two answers: {:?}", facts.counts);
+    let recent = &facts.recent[&said];
+    assert!(recent.len() > 4 && recent.is_sorted_by(|a, b| a.created_at >= b.created_at), "the newest first: {recent:?}");
+    let same: Vec<_> = recent.iter().filter(|m| m.same_words).map(|m| m.author).collect();
+    assert_eq!(same, [Some(w.person("ann@customer.test").await)]);
     let due = store.due_timers(now + 40 * DAY, 10).await.unwrap();
     for timer in &due {
         store.settle(|facts| timers::fire(&w.opened.desk, timer, &[], facts, now + 40 * DAY)).await.unwrap();

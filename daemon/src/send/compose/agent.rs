@@ -241,6 +241,18 @@ fn facts(ticket: &TicketItem, message: &MessageItem, carried: bool, earlier: &[E
                 "Caution",
                 "the writer is not on this ticket, and your answer does not go to them (@cc add ADDRESS adds them)".into(),
             )),
+            None if flag == "flood" => facts.push((
+                "Automatic",
+                "more than 20 automatic mails on this ticket within a day. You are not told of each further one while this goes on; all of \
+                 them are on the ticket"
+                    .into(),
+            )),
+            None if flag == "loop" => facts.push((
+                "Loop",
+                "more than 10 mails of this writer within 10 minutes, or the same words three times within an hour; maybe a program answers. \
+                 You are not told of each further one while this goes on; all of them are on the ticket"
+                    .into(),
+            )),
             _ => {}
         }
     }

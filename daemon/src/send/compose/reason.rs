@@ -5,7 +5,7 @@ use crate::model::address::written;
 use crate::model::outgoing::{MailKind, OutboxRow};
 use crate::model::people::Notify;
 use crate::model::staff::is_called;
-use crate::model::ticket::MessageKind;
+use crate::model::ticket::{MessageKind, Role};
 
 use super::Matter;
 
@@ -37,6 +37,7 @@ fn of_notification(matter: &Matter) -> &'static str {
         _ if note.is_some_and(|note| is_called(agent, &note.text)) => "mentioned",
         None if note.is_none() => "unassigned",
         _ if agent.settings.notify == Notify::All => "all",
+        _ if agent.role == Role::Admin && matter.message.as_ref().is_some_and(|m| m.flags.iter().any(|f| f == "loop")) => "alarm",
         _ => "following",
     }
 }
