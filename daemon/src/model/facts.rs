@@ -296,12 +296,7 @@ impl Facts {
             asked.iter().filter(|k| !known.contains_key(*k)).cloned().collect()
         }
         Keys {
-            persons: keys
-                .persons
-                .iter()
-                .filter(|id| !self.persons.contains_key(id) && self.staff().person(**id).is_none())
-                .copied()
-                .collect(),
+            persons: lack(&keys.persons, &self.persons).into_iter().filter(|id| self.staff().person(*id).is_none()).collect(),
             addresses: lack(&keys.addresses, &self.addresses),
             tickets: lack(&keys.tickets, &self.tickets),
             refs: lack(&keys.refs, &self.refs),

@@ -13,11 +13,14 @@ impl Store {
     pub async fn facts(&self, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
         let keys = facts.missing(keys);
         let load = async |conn: &mut Conn<'_>| {
-            if facts.people_version == 0 {
-                facts.people_version = people_version(conn).await?;
-            }
-            if keys.staff {
-                facts.staff = Some(self.inner.staff.get(conn).await?);
+            if facts.people_version == 0 || keys.staff {
+                let version = people_version(conn).await?;
+                if facts.people_version == 0 {
+                    facts.people_version = version;
+                }
+                if keys.staff {
+                    facts.staff = Some(self.inner.staff.at(version, conn).await?);
+                }
             }
             load(conn, facts, &keys).await
         };

@@ -116,12 +116,12 @@ async fn raise(conn: &mut Conn<'_>) -> Result<(), StoreError> {
 }
 
 /// What is known of the addresses of these has changed: whoever works here is read anew if they are among them.
-pub(super) async fn changed(conn: &mut Conn<'_>, persons: impl ExactSizeIterator<Item = PersonId>) -> Result<(), StoreError> {
-    if persons.len() == 0 {
+pub(super) async fn changed(conn: &mut Conn<'_>, persons: &[PersonId]) -> Result<(), StoreError> {
+    if persons.is_empty() {
         return Ok(());
     }
     let sql = Sql::list("SELECT 1 FROM person WHERE role <> 'customer' AND id IN", 1, persons.len(), "LIMIT 1");
-    match conn.opt(sql, persons.map(Value::from).collect()).await? {
+    match conn.opt(sql, persons.iter().copied().map(Value::from).collect()).await? {
         Some(_) => raise(conn).await,
         None => Ok(()),
     }

@@ -71,7 +71,7 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
         }
     }
     let touched: Vec<_> = changes.refusals.iter().map(|(person, _)| *person).chain(changes.alive.iter().copied()).collect();
-    people::changed(conn, touched.into_iter()).await
+    people::changed(conn, &touched).await
 }
 
 /// A person's word: mail goes there again. `key` is the folded address.
@@ -82,7 +82,7 @@ pub(super) async fn lift(conn: &mut Conn<'_>, key: &str, now: i64) -> Result<Out
     };
     let person = PersonId(row.int(0)?);
     wake(conn, person, now).await?;
-    people::changed(conn, [person].into_iter()).await?;
+    people::changed(conn, &[person]).await?;
     Ok(Outcome::Done)
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn tried(conn: &mut Conn<'_>, person: PersonId, mail: OutboxId,
         WHERE person = $1 AND (tried IS NULL OR tried = $2 OR tried_at <= $4)";
     match conn.exec(sql, vec![person.into(), mail.into(), now.into(), (now - DAY).into()]).await? {
         0 => Err(StoreError::Conflict("what an address has refused")),
-        _ => people::changed(conn, [person].into_iter()).await.map(|()| Outcome::Done),
+        _ => people::changed(conn, &[person]).await.map(|()| Outcome::Done),
     }
 }
 
@@ -111,7 +111,7 @@ pub(super) async fn taken(conn: &mut Conn<'_>, mail: OutboxId, now: i64) -> Resu
     if let Some(row) = conn.opt(sql, vec![mail.into(), now.into()]).await? {
         let person = PersonId(row.int(0)?);
         wake(conn, person, now).await?;
-        people::changed(conn, [person].into_iter()).await?;
+        people::changed(conn, &[person]).await?;
     }
     Ok(())
 }
@@ -121,6 +121,6 @@ pub(super) async fn sweep(conn: &mut Conn<'_>, now: i64, limit: i64) -> Result<O
     let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 ORDER BY until LIMIT $2) RETURNING person";
     let rows = conn.all(sql, vec![(now - REMEMBERED).into(), limit.into()]).await?;
     let forgotten = rows.iter().map(|row| row.int(0).map(PersonId)).collect::<Result<Vec<_>, _>>()?;
-    people::changed(conn, forgotten.into_iter()).await?;
+    people::changed(conn, &forgotten).await?;
     Ok(Outcome::Swept { rows: rows.len(), files: Vec::new() })
 }

@@ -15,6 +15,11 @@ impl Cache {
     /// All who work here, as `conn` sees them in its transaction.
     pub(super) async fn get(&self, conn: &mut Conn<'_>) -> Result<Arc<Staff>, StoreError> {
         let version = facts::people_version(conn).await?;
+        self.at(version, conn).await
+    }
+
+    /// The same where `version`, the `people_version` of that transaction, is known.
+    pub(super) async fn at(&self, version: i64, conn: &mut Conn<'_>) -> Result<Arc<Staff>, StoreError> {
         let kept = self.0.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, staff)) = kept.filter(|(of, _)| *of == version) {
             return Ok(staff);
