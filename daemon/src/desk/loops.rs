@@ -27,7 +27,7 @@ const AUTOMATIC: usize = 20;
 const DAY: i64 = 24 * HOUR;
 
 /// How a message stands to a limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// Within it.
     #[default]
@@ -71,28 +71,22 @@ pub(super) fn pace(draft: &Draft<'_>, ticket: TicketId, sender: PersonRef, role:
     let words = &draft.mail.understood.reply_text;
     let key = RecentKey { ticket, words: words.clone(), since: at - HOUR };
     need(draft.facts, Keys { recent: [key.clone()].into(), ..Keys::default() })?;
-    let recent: Vec<_> = draft.facts.recent.get(&key).into_iter().flatten().collect();
+    let recent = draft.facts.recent.get(&key).map_or(&[][..], Vec::as_slice);
     let within = |m: &RecentMessage, window: i64| (m.created_at - at).abs() < window;
     // With those that are proven as well as it is: nobody is silenced by what others send in their name, nor by their own
     // newsletter.
-    let like = |m: &&&RecentMessage| author.is_some_and(|author| is_alike(m, author, role.verified, automatic));
-    let alike: Vec<_> = recent.iter().filter(like).copied().collect();
-    let fast = level(alike.iter().filter(|m| within(m, SHORT)).copied(), FAST, LOOP);
+    let like = |m: &RecentMessage| author.is_some_and(|author| is_alike(m, author, role.verified, automatic));
+    let fast = level(recent, FAST, LOOP, |m| like(m) && within(m, SHORT));
     // Pictures without a word are no repetition.
-    let is_same = |m: &&&RecentMessage| m.same_words && !words.trim().is_empty() && within(m, HOUR);
-    let same = level(alike.iter().filter(is_same).copied(), SAME, LOOP);
-    let author = match (fast, same) {
-        (Level::Further, _) | (_, Level::Further) => Level::Further,
-        (Level::First, _) | (_, Level::First) => Level::First,
-        (Level::Usual, Level::Usual) => Level::Usual,
-    };
-    let machines = recent.iter().filter(|m| automatic && m.automatic && within(m, DAY));
-    Ok(Pace { author, automatic: level(machines.copied(), AUTOMATIC, FLOOD) })
+    let has_words = !words.trim().is_empty();
+    let same = level(recent, SAME, LOOP, |m| has_words && m.same_words && like(m) && within(m, HOUR));
+    let machines = level(recent, AUTOMATIC, FLOOD, |m| automatic && m.automatic && within(m, DAY));
+    Ok(Pace { author: fast.max(same), automatic: machines })
 }
 
-/// Where one more message stands after these, of which each is told up to a limit, and one with the flag was over it.
-fn level<'m>(before: impl Iterator<Item = &'m RecentMessage>, limit: usize, flag: &str) -> Level {
-    let before: Vec<_> = before.collect();
+/// Where one more message stands after those that count, of which each is told up to a limit, and one with the flag was over it.
+fn level(recent: &[RecentMessage], limit: usize, flag: &str, counts: impl Fn(&RecentMessage) -> bool) -> Level {
+    let before: Vec<_> = recent.iter().filter(|m| counts(m)).collect();
     let told = before.iter().any(|m| m.flags.iter().any(|f| f == flag));
     match before.len() >= limit {
         false => Level::Usual,
