@@ -155,7 +155,7 @@ impl DeskGate {
     /// The agent who has logged in, as they are now.
     async fn agent(&self, user: &str) -> Result<Person, Reply> {
         let staff = self.store.staff().await.map_err(unknown)?;
-        staff.at(&fold(user)).filter(|person| person.is_active_agent()).cloned().ok_or(GONE)
+        staff.agent_at(&fold(user)).cloned().ok_or(GONE)
     }
 
     /// What an agent sends through us goes to the desk, and never to the address of another agent.

@@ -192,6 +192,6 @@ fn on_ticket(facts: &Facts, ticket: TicketId) -> Known<Option<&TicketFacts>> {
 
 fn agent<'f>(facts: &'f Facts, address: &str) -> Result<&'f Person, Refused> {
     let key = crate::model::address::fold(address);
-    let found = facts.staff().at(&key).filter(|p| p.is_active_agent());
+    let found = facts.staff().agent_at(&key);
     found.ok_or_else(|| Refused::NoAgent(address.to_owned()))
 }

@@ -6,6 +6,7 @@ use crate::model::facts::{Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, Params};
 use crate::model::people::Person;
 use crate::model::picture::{placeholders, stands};
+use crate::model::staff::is_named;
 use crate::model::text::one_line;
 use crate::model::ticket::{MessageKind, Standing, Status, Ticket};
 use crate::model::understood::Attachment;
@@ -96,8 +97,7 @@ fn read(draft: &Draft<'_>, t: &TicketFacts, place: &Place<'_>) -> Result<(Block,
 /// Whether a word is part of the name of somebody who works here, or of the requester's.
 pub(super) fn is_name(draft: &Draft<'_>, t: Option<&TicketFacts>, word: &str) -> bool {
     let requester = t.and_then(|t| draft.facts.person(t.ticket.requester));
-    let is_theirs = |p: &Person| p.shown_name().to_lowercase().split_whitespace().any(|part| part == word);
-    draft.facts.staff().named(word).next().is_some() || requester.is_some_and(is_theirs)
+    draft.facts.staff().named(word).next().is_some() || requester.is_some_and(|requester| is_named(requester, word))
 }
 
 /// Why a public answer must not leave as it is.

@@ -243,7 +243,7 @@ fn find(draft: &Draft<'_>, who: &Assignee, agent: &Person) -> Result<Option<Pers
         Assignee::Agent(text) => text.trim().to_lowercase(),
     };
     let staff = draft.facts.staff();
-    let exact = staff.at(&text).filter(|p| p.is_active_agent());
+    let exact = staff.agent_at(&text);
     let named: Vec<_> = staff.named(&text).filter(|p| p.is_active_agent()).collect();
     match (exact, named.as_slice()) {
         (Some(found), _) => Ok(Some(found.id)),

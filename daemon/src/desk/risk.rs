@@ -67,7 +67,7 @@ fn is_outside(draft: &Draft<'_>, address: &str, t: &TicketFacts, requester: &str
 fn is_strange(draft: &Draft<'_>, address: &str, requester: &str, mailbox: MailboxId) -> bool {
     let key = fold(address);
     let mailbox = draft.desk.book.mailbox(mailbox).map_or("", |m| m.address.as_str());
-    let works_here = draft.facts.staff().at(&key).is_some_and(Person::is_active_agent);
+    let works_here = draft.facts.staff().agent_at(&key).is_some();
     !(works_here || is_near(requester, address) || is_near(mailbox, address))
 }
 

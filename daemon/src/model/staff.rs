@@ -87,6 +87,11 @@ impl Staff {
         self.by_address.get(address).and_then(|at| self.people.get(*at))
     }
 
+    /// The active agent or admin whose address (folded) this is.
+    pub fn agent_at(&self, address: &str) -> Option<&Person> {
+        self.at(address).filter(|person| person.is_active_agent())
+    }
+
     /// Whose name is this, or has this word in it (lower case).
     pub fn named(&self, name: &str) -> impl Iterator<Item = &Person> {
         self.those(self.by_name.get(name))
@@ -125,6 +130,11 @@ impl Staff {
     fn those<'s>(&'s self, found: Option<&'s Vec<usize>>) -> impl Iterator<Item = &'s Person> {
         found.into_iter().flatten().filter_map(|at| self.people.get(*at))
     }
+}
+
+/// Whether this is somebody's name, or a word of it (lower case).
+pub fn is_named(person: &Person, name: &str) -> bool {
+    names(person).contains(name)
 }
 
 /// The name and each word of it, in lower case.
