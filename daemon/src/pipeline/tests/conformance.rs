@@ -2,6 +2,7 @@
 
 mod lanes;
 mod night;
+mod people;
 mod readers;
 
 use std::collections::BTreeSet;
@@ -21,9 +22,9 @@ use crate::model::ticket::Standing;
 use crate::model::{Envelope, InboxId, OutboxId, PersonId, TicketId};
 use crate::store::read::{ArticleFilter, InboxFilter, Ref, TicketFilter};
 use crate::store::{
-    Accepted, AgentChange, AppPassword, Away, BackupError, Cmd, Comparison, CursorMove, Expected, FolderCursor, FolderName, FolderReport,
-    Haul, NewNode, NewPassword, NewToken, Outcome, Queue, RemoveArticle, Replay, Restore, Scope, Settled, Settlement, Store, StoreError,
-    Words, WriteArticles, not_run, postgres_for_tests, restore, walks,
+    Accepted, AgentChange, Away, BackupError, Cmd, Comparison, CursorMove, Expected, FolderCursor, FolderName, FolderReport, Haul, NewNode,
+    Outcome, Queue, RemoveArticle, Replay, Restore, Settled, Settlement, Store, StoreError, Words, WriteArticles, not_run,
+    postgres_for_tests, restore, walks,
 };
 use crate::verify;
 
@@ -49,9 +50,9 @@ async fn every_statement_runs_on_postgresql() {
 async fn story(mut w: World) -> World {
     conversation(&w).await;
     let store = w.opened.store.clone();
-    people(&store).await;
-    tokens(&store).await;
-    passwords(&store).await;
+    people::agents(&store).await;
+    people::tokens(&store).await;
+    people::passwords(&store).await;
     outbox(&w).await;
     tickets(&w).await;
     held(&w).await;
@@ -82,47 +83,6 @@ async fn conversation(w: &World) {
     w.mail(JANES, &w.address(Purpose::Note, JANE, 1).await, "", "She is calm.").await;
     w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@solve\nIt is out.").await;
     assert_eq!(w.messages(1).await.len(), 5);
-}
-
-async fn people(store: &Store) {
-    let add = |address: &str, aliases: Vec<String>| {
-        Cmd::AddAgent(Box::new(crate::store::NewAgent {
-            address: address.into(),
-            name: "Bo".into(),
-            role: crate::model::ticket::Role::Agent,
-            aliases,
-            settings: Settings::default(),
-            now: 1,
-        }))
-    };
-    store.run(add("bo@agents.test", vec!["b@agents.test".into()])).await.unwrap();
-    assert!(matches!(store.run(add("b@agents.test", vec![])).await, Err(StoreError::Refused(_))));
-    for change in [AgentChange::Disable, AgentChange::Enable, AgentChange::RevokeAddresses, AgentChange::Set(Box::default())] {
-        store.run(Cmd::ChangeAgent { address: "b@agents.test".into(), change }).await.unwrap();
-    }
-    assert_eq!(store.staff().await.unwrap().iter().len(), 2);
-    assert_eq!(store.persons(&[JANE]).await.unwrap().len(), 1);
-}
-
-async fn tokens(store: &Store) {
-    let (text, hash) = NewToken::secret().unwrap();
-    let token = NewToken { hash, name: "ci".into(), scope: Scope::Read, agent: Some("bo@agents.test".into()), now: 1, expires_at: None };
-    let Outcome::Id(id) = store.run(Cmd::CreateToken(Box::new(token))).await.unwrap() else { panic!("no id") };
-    assert!(store.token(&text, 2).await.unwrap().is_some());
-    store.run(Cmd::RevokeToken { id, now: 3 }).await.unwrap();
-    assert!(store.token(&text, 4).await.unwrap().is_none());
-    assert_eq!(store.tokens().await.unwrap().len(), 1);
-}
-
-async fn passwords(store: &Store) {
-    let (text, new) = NewPassword::make("bo@agents.test", 1).unwrap();
-    store.run(Cmd::AddPassword(Box::new(new))).await.unwrap();
-    let password = AppPassword::read(&text).unwrap();
-    let (hash, person) = store.app_password(&password).await.unwrap().unwrap();
-    assert!(password.is(Some(&hash)));
-    assert!(store.persons(&[person]).await.unwrap()[0].has_address("bo@agents.test"));
-    let Outcome::Id(gone) = store.run(Cmd::RevokePasswords { agent: "bo@agents.test".into() }).await.unwrap() else { panic!("no count") };
-    assert_eq!((gone, store.app_password(&password).await.unwrap()), (1, None));
 }
 
 /// Every end that a mail to be sent can have.
