@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 /// Mails that make a rush when they are accepted in one span: 500 a second.
 const MANY: u32 = 50;
+/// A rush lasts while this many come: with one bar for both, the first mail that is understood would end what it slows.
+const LASTING: u32 = 25;
 const SPAN: Duration = Duration::from_millis(100);
 
 /// Counts what is accepted.
@@ -15,7 +17,8 @@ pub struct Rush(Mutex<Option<Spans>>);
 struct Spans {
     began: Instant,
     now: u32,
-    before: u32,
+    /// Whether the span before was one of a rush.
+    on: bool,
 }
 
 impl Rush {
@@ -30,7 +33,7 @@ impl Rush {
     pub fn is_on(&self, at: Instant) -> bool {
         let spans = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let spans = Spans::at(spans, at);
-        spans.now >= MANY || spans.before >= MANY
+        spans.on || spans.now >= MANY
     }
 }
 
@@ -38,8 +41,10 @@ impl Spans {
     fn at(last: Option<Self>, at: Instant) -> Self {
         match last.map(|last| (last, at.saturating_duration_since(last.began))) {
             Some((last, age)) if age < SPAN => last,
-            Some((last, age)) if age < 2 * SPAN => Self { began: last.began + SPAN, now: 0, before: last.now },
-            _ => Self { began: at, now: 0, before: 0 },
+            Some((last, age)) if age < 2 * SPAN => {
+                Self { began: last.began + SPAN, now: 0, on: last.now >= if last.on { LASTING } else { MANY } }
+            }
+            _ => Self { began: at, now: 0, on: false },
         }
     }
 }
@@ -63,5 +68,21 @@ mod tests {
             rush.note(after(20_000 + 5 * n), 1);
             assert!(!rush.is_on(after(20_000 + 5 * n)), "200 a second are none");
         }
+    }
+
+    #[test]
+    fn half_as_many_keep_a_rush_going() {
+        let (rush, start) = (Rush::default(), Instant::now());
+        let after = |ms| start + Duration::from_millis(ms);
+        for n in 0..100 {
+            rush.note(after(3 * n), 1);
+            assert!(!rush.is_on(after(3 * n)), "300 a second begin none");
+        }
+        rush.note(after(400), 50);
+        for n in 0..100 {
+            rush.note(after(401 + 3 * n), 1);
+            assert!(rush.is_on(after(401 + 3 * n)), "and end none");
+        }
+        assert!(!rush.is_on(after(1_000)));
     }
 }
