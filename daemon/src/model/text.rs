@@ -16,6 +16,17 @@ pub fn is_quoted(line: &str) -> bool {
     line.starts_with('>')
 }
 
+/// [`char::is_alphabetic`], with a quick answer for the letters that most mail is written in.
+pub fn is_letter(c: char) -> bool {
+    match c {
+        ..='\u{7f}' => c.is_ascii_alphabetic(),
+        '\u{c0}'..='\u{24f}' => !matches!(c, '\u{d7}' | '\u{f7}'),
+        '\u{400}'..='\u{481}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' => true,
+        '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' => true,
+        c => c.is_alphabetic(),
+    }
+}
+
 /// One line for a header or a label: controls become spaces, white space is folded, at most `max` characters.
 pub fn one_line(s: &str, max: usize) -> String {
     let spaced: String = s.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();
@@ -105,6 +116,11 @@ pub fn without_comments(value: &str) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_letter_is_what_unicode_says() {
+        assert!(('\0'..=char::MAX).all(|c| is_letter(c) == c.is_alphabetic()));
+    }
 
     #[test]
     fn a_bare_subject_has_no_prefix_of_any_language() {

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use crate::model::text::is_letter;
+
 /// Octets and words of the beginning of each part that are compared.
 const COMPARED: usize = 4 << 10;
 const MOST_WORDS: usize = 200;
@@ -109,7 +111,7 @@ fn lower(text: &str) -> String {
 }
 
 fn longer_words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|word| word.chars().nth(3).is_some()).take(MOST_WORDS)
+    text.split(|c: char| !is_letter(c) && !c.is_numeric()).filter(|word| word.chars().nth(3).is_some()).take(MOST_WORDS)
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use crate::model::text::is_letter;
+
 /// ISO 639-1 code and words; a word may stand in several lists.
 const LISTS: [(&str, &str); 29] = [
     (
@@ -151,7 +153,7 @@ const SHARE: usize = 8;
 /// The language whose words stand in the text, where no other has nearly as many.
 pub fn language(sample: &str) -> Option<&'static str> {
     let (mut counts, mut words) = ([0_usize; LISTS.len()], 0);
-    for word in sample.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1) {
+    for word in sample.split(|c: char| !is_letter(c)).filter(|word| word.len() > 1) {
         words += 1;
         let lists = match word.chars().any(char::is_uppercase) {
             true => WORDS.get(word.to_lowercase().as_str()),

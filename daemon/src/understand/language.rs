@@ -3,6 +3,7 @@
 use whatlang::{Lang, Script, detect, detect_script};
 
 use super::function_words;
+use crate::model::text::is_letter;
 
 /// Characters of the beginning that are looked at: more take time and change nothing.
 const SAMPLE: usize = 400;
@@ -12,16 +13,18 @@ const LETTERS: usize = 40;
 /// ISO 639-1 code of the text's language; `None` when it is short, or the guess unreliable.
 pub fn language(text: &str) -> Option<String> {
     let sample = text.get(..text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at)).unwrap_or_default();
+    // Where more than half are its letters there is no need to look for others.
+    if sample.bytes().filter(u8::is_ascii_alphabetic).count() > SAMPLE / 2 {
+        return function_words::language(sample).map(str::to_owned);
+    }
     let dense = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
     // A character of these scripts says as much as a few letters of another.
-    let weight = |c: char| if dense(c) { 4 } else { usize::from(c.is_alphabetic()) };
+    let weight = |c: char| if dense(c) { 4 } else { usize::from(is_letter(c)) };
     let letters: usize = sample.chars().map(weight).sum();
     if letters < LETTERS {
         return None;
     }
-    // Where more than half are its letters there is no need to look for others.
-    let plain = sample.bytes().filter(u8::is_ascii_alphabetic).count() > SAMPLE / 2;
-    if plain || detect_script(sample)? == Script::Latin {
+    if detect_script(sample)? == Script::Latin {
         return function_words::language(sample).map(str::to_owned);
     }
     let info = detect(sample)?;

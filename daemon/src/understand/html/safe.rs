@@ -145,10 +145,16 @@ pub fn filter<'u>(tag: &str, name: &str, value: &'u str) -> Option<Cow<'u, str>>
 impl SafeHtml {
     /// Makes HTML safe; `None` when that would cost too much, or the result is too large.
     pub fn sanitize(html: &str, limits: &Limits) -> Option<Self> {
+        if html.len() <= limits.html_size
+            && let Some(clean) = direct::clean(html, limits.html_depth)
+            && clean.len() <= limits.html_output
+        {
+            return Some(Self(clean));
+        }
         if !is_simple(html, limits) {
             return None;
         }
-        let mut clean = direct::clean(html).unwrap_or_else(|| BUILDER.clean(html).to_string());
+        let mut clean = BUILDER.clean(html).to_string();
         let passes = Limits { html_size: limits.html_output, ..limits.clone() };
         // What was dropped can leave elements in each other that no parser would put there. Only what reads the same
         // again is safe for readers that we do not know.

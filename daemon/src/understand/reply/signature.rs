@@ -55,10 +55,13 @@ fn names_device(lower: &str) -> bool {
     }
 }
 
+/// Most octets of a closing formula, with a few to spare for capitals that are longer than their small letters.
+const LONGEST: usize = 48;
+
 /// Whether a line is a closing formula and nothing else.
 pub fn is_closing(line: &str) -> bool {
-    let bare = line.trim().trim_end_matches(|c: char| ",.!;- ".contains(c)).to_lowercase();
-    CLOSINGS.contains(&bare.as_str())
+    let bare = line.trim().trim_end_matches([',', '.', '!', ';', '-', ' ']);
+    bare.len() <= LONGEST && CLOSINGS.contains(&bare.to_lowercase().as_str())
 }
 
 /// One to three words that all begin with a capital.
@@ -150,6 +153,11 @@ fn looks_like_card(lines: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_closing_is_too_long_to_be_looked_for() {
+        assert!(CLOSINGS.iter().all(|closing| closing.len() <= LONGEST));
+    }
 
     #[test]
     fn delimiters_and_taglines_begin_a_signature() {

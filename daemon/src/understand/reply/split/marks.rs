@@ -28,8 +28,11 @@ fn is_marked(line: &str) -> bool {
 fn links(texts: &[&str], out: &mut [bool]) {
     for (i, pair) in texts.windows(2).enumerate() {
         let [above, line] = pair else { continue };
-        let Some(close) = open_link(above) else { continue };
         let quoted = out.get(i).copied().unwrap_or(false);
+        if out.get(i + 1) == Some(&quoted) {
+            continue;
+        }
+        let Some(close) = open_link(above) else { continue };
         let piece = !line.trim().is_empty() && line.len() <= PIECE && !line.trim().contains(char::is_whitespace);
         let closes = line.trim_start().starts_with(close) && close == '>' && !quoted;
         if let Some(slot) = out.get_mut(i + 1).filter(|slot| quoted && !**slot && piece || **slot && closes) {
