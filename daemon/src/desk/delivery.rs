@@ -7,6 +7,7 @@ use crate::model::facts::{Facts, Keys, TicketFacts};
 use crate::model::outgoing::{MailKind, OutboxRow, Params};
 use crate::model::people::Person;
 use crate::model::refusal::UNTRIED;
+use crate::model::text::one_line;
 use crate::model::ticket::MessageKind;
 
 use super::ledger::Ledger;
@@ -15,6 +16,9 @@ use super::{Desk, Step, audience, need, refusal};
 /// Begins the reason of a mail that the desk itself has stopped, where else a server's reply stands.
 pub const STOPPED: &str = "stopped by the desk:";
 
+/// Characters of a server's reply in one line.
+const REPLY: usize = 300;
+
 /// Decides what follows when the relay has refused a mail for good, or it was given up.
 pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64) -> Step {
     let (tickets, persons) = (row.ticket.into_iter().collect(), [row.recipient].into());
@@ -22,12 +26,36 @@ pub fn failed(desk: &Desk, row: &OutboxRow, reply: &str, facts: &Facts, now: i64
         return Step::Need(keys);
     }
     let mut ledger = Ledger::new(desk, facts, now);
-    refusal::note(&mut ledger, row, refusal::of_reply(reply, &row.address), reply);
+    let weight = refusal::of_reply(reply, &row.address);
+    refusal::note(&mut ledger, row, weight, reply);
     // Of what nobody has tried to deliver only a person's words are missed.
     if row.kind == MailKind::Answer || !reply.starts_with(UNTRIED) {
         tell(&mut ledger, row, reply, None);
     }
+    if weight.is_none() && reply.starts_with('5') {
+        without_words(&mut ledger, row, reply);
+    }
     Step::Done(Box::new(ledger.changes))
+}
+
+/// A server that refuses a mail for what people wrote in it will refuse the notification that shows it, and the report that
+/// quotes it. Whoever works here hears at least that there is something: in a mail that holds nothing but this, and is not
+/// followed by another.
+fn without_words(ledger: &mut Ledger<'_>, row: &OutboxRow, reply: &str) {
+    let reply = one_line(reply, REPLY);
+    let lines = match row.kind {
+        MailKind::Failed => vec![
+            format!("Your answer was not delivered. The server said: {}", row.params.lines.first().map_or("", String::as_str)),
+            format!("The mail that showed it to you was refused, too: {reply}"),
+        ],
+        MailKind::Notify | MailKind::Late | MailKind::Woken | MailKind::History => vec![
+            "There is something new on this ticket".to_owned(),
+            format!("The mail that showed it to you was refused by a server on its way, perhaps for what stands in it: {reply}"),
+        ],
+        _ => return,
+    };
+    let (Some(ticket), Some(person)) = (row.ticket, ledger.facts.person(row.recipient).filter(|p| p.is_active_agent())) else { return };
+    ledger.send(MailKind::Receipt, person, Some(TicketRef::Id(ticket)), None, Params { lines, ..Params::default() });
 }
 
 /// Decides what follows when an answer still waits after hours: whoever wrote it hears of it.

@@ -105,6 +105,29 @@ async fn a_report_to_the_bounce_address_suppresses_whom_the_mail_went_to() {
 }
 
 #[tokio::test]
+async fn whoever_works_here_hears_without_the_words_of_what_was_refused_for_its_words() {
+    let s = Story::new().await;
+    let now = s.w.opened.clock.now();
+    let receipts = async || s.w.rows().await.into_iter().filter(|row| row.kind == MailKind::Receipt).collect::<Vec<_>>();
+    let before = receipts().await.len();
+    s.refuse(MailKind::Answer, "550 5.7.1 Such words we do not carry", now).await;
+    s.refuse(MailKind::Failed, "550 5.7.1 Nor do we quote them", now).await;
+    let told = receipts().await.split_off(before);
+    assert_eq!((told.len(), told[0].recipient), (1, JANE));
+    assert!(told[0].params.lines[0].contains("Such words we do not carry"), "{:?}", told[0].params);
+    assert!(told[0].params.lines[1].contains("Nor do we quote them"), "{:?}", told[0].params);
+    // A refusal of the mailbox, or for now, is not one of the words; and of this mail nobody hears another one.
+    for (kind, reply) in
+        [(MailKind::Notify, "550 5.1.1 no such user"), (MailKind::Notify, "450 4.7.1 not now"), (MailKind::Receipt, "550 5.7.1 no")]
+    {
+        s.w.mail(ANN, SUPPORT, "", "It burns.").await;
+        let before = receipts().await.len();
+        s.refuse(kind, reply, now).await;
+        assert_eq!(receipts().await.len(), before, "{kind:?} {reply}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_else_is_suppressed_by_any_report() {
     let s = Story::new().await;
     let (answer, jane) = (s.row(MailKind::Answer).await, JANE);
