@@ -72,6 +72,11 @@ impl Dovecot {
         format!("imap://127.0.0.1:{}", self.imap)
     }
 
+    /// Where other programs ask it whether a password is right.
+    pub fn auth_socket(&self) -> PathBuf {
+        self.path("run/auth")
+    }
+
     /// The certificate of its authority.
     pub fn ca(&self) -> PathBuf {
         self.path("ca.pem")
@@ -205,10 +210,11 @@ impl Dovecot {
         format!(
             "base_dir = {base}/run\nstate_dir = {base}/run\nlog_path = {base}/log\nprotocols = imap\nlisten = 127.0.0.1\n\
              ssl = yes\nssl_cert = <{base}/cert.pem\nssl_key = <{base}/key.pem\nmail_location = maildir:{base}/home/Maildir\n\
-             first_valid_uid = 1\nauth_mechanisms = plain\nauth_failure_delay = 0\nmaildir_very_dirty_syncs = no\n{rootless}\
+             first_valid_uid = 1\nauth_mechanisms = plain login\nauth_failure_delay = 0\nmaildir_very_dirty_syncs = no\n{rootless}\
              passdb {{\n  driver = passwd-file\n  args = {base}/users\n}}\n\
              userdb {{\n  driver = static\n  args = uid={user} gid={group} home={base}/home\n}}\n\
              service imap-login {{\n  inet_listener imap {{\n    port = {}\n  }}\n  inet_listener imaps {{\n    port = {}\n    ssl = yes\n  }}\n}}\n\
+             service auth {{\n  unix_listener {base}/run/auth {{\n    mode = 0666\n  }}\n}}\n\
              namespace inbox {{\n  inbox = yes\n}}\n",
             self.imap, self.imaps,
         )

@@ -1,7 +1,8 @@
-//! A real mail server in front: a private Postfix on loopback that hands over everything by LMTP.
+//! A real mail server beside us: a private Postfix on loopback that hands over everything by LMTP, takes what leaves as the
+//! last one, or passes it on as our relay.
 
 use std::fs::{self, Permissions};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -16,13 +17,14 @@ use crate::wait::wait_until;
 const SERVICES: &str = "pickup unix n - n 60 1 pickup\ncleanup unix n - n - 0 cleanup\nqmgr unix n - n 300 1 qmgr\n\
     rewrite unix - - n - - trivial-rewrite\nbounce unix - - n - 0 bounce\ndefer unix - - n - 0 bounce\n\
     trace unix - - n - 0 bounce\nverify unix - - n - 1 verify\nflush unix n - n 1000? 0 flush\nproxymap unix - - n - - proxymap\n\
-    lmtp unix - - n - - lmtp\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
+    lmtp unix - - n - - lmtp\nsmtp unix - - n - - smtp\nerror unix - - n - - error\nretry unix - - n - - error\ndiscard unix - - n - - discard\n\
     anvil unix - - n - 1 anvil\nscache unix - - n - 1 scache\ntlsmgr unix - - n 1000? 1 tlsmgr\npostlog unix-dgram n - n - 1 postlogd\n";
 
 /// A Postfix, until it is dropped.
 pub struct Postfix {
     folder: TempDir,
-    port: u16,
+    address: SocketAddr,
+    tls_address: SocketAddr,
 }
 
 impl Postfix {
@@ -47,8 +49,13 @@ impl Postfix {
         // A socket in a folder with this bit belongs to the folder's group, and that is how Postfix may use it.
         chown(folder.path().join("out"), None, Some(group)).expect("its group");
         fs::set_permissions(folder.path().join("out"), Permissions::from_mode(0o2750)).expect("its mode");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).expect("a free port").port();
-        Ok(Self { folder, port })
+        // An address that no other test's Postfix has: a port that is free now may be taken by another when this one starts.
+        let [middle, low] = [8, 0].map(|bits| u8::try_from(std::process::id() >> bits & 0xff).expect("a byte"));
+        let host = Ipv4Addr::new(127, 32, middle, low);
+        certificates::make_for(folder.path(), &format!("IP:{host}"));
+        let free = || TcpListener::bind((host, 0)).and_then(|port| port.local_addr()).expect("a free port");
+        let (address, tls_address) = (free(), free());
+        Ok(Self { folder, address, tls_address })
     }
 
     /// A path for a unix socket that Postfix may use.
@@ -64,20 +71,35 @@ impl Postfix {
     /// Starts it as the last one: it takes mail for customer.test and agents.test and throws it away. With TLS, by a certificate that
     /// nobody knows; `more` are further lines of its configuration.
     pub fn start_as_mx(&self, more: &str) {
-        certificates::make(self.folder.path());
+        self.start_with("inet:127.0.0.1:1", &format!("{}{more}", self.tls()));
+    }
+
+    /// Starts it as our relay: whatever it takes from this machine goes on to `next` by SMTP, for good or not at all. Its
+    /// certificate is of [`Postfix::ca`]; `more` are further lines of its configuration, of which the last of a name counts.
+    pub fn start_as_relay(&self, next: SocketAddr, more: &str) {
+        let further =
+            format!("default_transport = smtp:[{}]:{}\ntransport_maps =\nsmtp_tls_security_level = none\n", next.ip(), next.port());
+        self.start_with("inet:127.0.0.1:1", &format!("{}{further}{more}", self.tls()));
+    }
+
+    fn tls(&self) -> String {
         let base = self.folder.path().display();
-        self.start_with(
-            "inet:127.0.0.1:1",
-            &format!(
-                "smtpd_tls_cert_file = {base}/cert.pem\nsmtpd_tls_key_file = {base}/key.pem\nsmtpd_tls_security_level = may\n\
-                 smtpd_tls_loglevel = 1\n{more}"
-            ),
-        );
+        format!(
+            "smtpd_tls_cert_file = {base}/cert.pem\nsmtpd_tls_key_file = {base}/key.pem\nsmtpd_tls_security_level = may\n\
+             smtpd_tls_loglevel = 1\n"
+        )
+    }
+
+    /// Ends it; what it has taken stays in its queue.
+    pub fn stop(&self) {
+        self.run("postfix", &["stop"]);
+        wait_until("Postfix to end", || std::net::TcpStream::connect(self.address()).is_err());
     }
 
     fn start_with(&self, next: &str, more: &str) {
         let base = self.folder.path().display();
-        let smtpd = format!("127.0.0.1:{} inet n - n - - smtpd\n", self.port);
+        let smtpd =
+            format!("{} inet n - n - - smtpd\n{} inet n - n - - smtpd\n  -o smtpd_tls_wrappermode=yes\n", self.address, self.tls_address);
         fs::write(self.path("etc/master.cf"), smtpd + SERVICES).expect("its services");
         let main = format!(
             "compatibility_level = 3.6\nmyhostname = mx.front.test\nmydestination =\nmynetworks = 127.0.0.0/8\ninet_protocols = ipv4\n\
@@ -100,7 +122,17 @@ impl Postfix {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port))
+        self.address
+    }
+
+    /// Where it speaks TLS from the first octet, when it runs with a certificate.
+    pub fn tls_address(&self) -> SocketAddr {
+        self.tls_address
+    }
+
+    /// The authority of its certificate.
+    pub fn ca(&self) -> PathBuf {
+        self.path("ca.pem")
     }
 
     /// Tries at once what it has put off.

@@ -41,6 +41,7 @@ mod probe;
 mod proxy;
 mod refusals;
 mod relay;
+mod relay_postfix;
 mod search;
 mod signals;
 mod stops;

@@ -1,6 +1,6 @@
 //! Straight to the recipients' servers: whom the DNS names, in which order, and what strange ones do to us.
 
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -384,7 +384,8 @@ fn a_real_server_takes_it_over_tls_whose_certificate_nobody_knows() {
     for domain in [CUSTOMER, "agents.test"] {
         net.dns.mx(domain, 10, "mx.real.test");
     }
-    net.dns.host("mx.real.test", [127, 0, 0, 1].into());
+    let IpAddr::V4(host) = postfix.address().ip() else { panic!("an IPv4 address") };
+    net.dns.host("mx.real.test", host);
     let desk = Desk::prepare(net.options());
     desk.agent(JANE, "Jane Doe", "admin");
     let desk = desk.running();
