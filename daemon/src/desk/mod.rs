@@ -15,6 +15,7 @@ mod bounce;
 mod brake;
 mod collision;
 pub mod commands;
+mod complaint;
 mod customer;
 pub mod delivery;
 mod digest;
@@ -147,6 +148,9 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
         return Ok(hold::for_author(draft, &author, "filter", &finding.in_words()));
     }
     if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
+        return Ok(changes);
+    }
+    if let Some(changes) = complaint::decide(desk, mail, facts, &to, now)? {
         return Ok(changes);
     }
     match to.decision {

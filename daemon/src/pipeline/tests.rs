@@ -3,6 +3,7 @@
 
 mod agents;
 mod brake;
+mod complaints;
 mod conformance;
 mod customers;
 mod filtered;

@@ -68,7 +68,7 @@ pub(super) async fn people_version(conn: &mut Conn<'_>) -> Result<i64, StoreErro
 /// The columns of a person, in the order of [`people::person`].
 const PERSON: &str = "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
     (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id), r.version, r.hard, r.soft, r.soft_since, r.refused_at, r.reply, \
-    r.until, r.tried, r.tried_at, r.told";
+    r.until, r.tried, r.tried_at, r.told, r.complained_at";
 
 async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     if keys.addresses.is_empty() {
