@@ -147,7 +147,7 @@ fn caps(draft: &Draft<'_>) -> Vec<(CountKey, i64)> {
         CountKey::AcksToAddress(_, since) if draft.now - since <= 600_000 => Some(limits.acks_per_10min),
         CountKey::AcksToAddress(..) => Some(limits.acks_per_day),
         CountKey::AcksToDomain(..) => Some(limits.acks_per_domain_hour),
-        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::BrakedOf(_) | CountKey::HoldsOf(..) => None,
+        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::BrakedOf(_) | CountKey::HoldsOf(..) | CountKey::NewsOf(..) => None,
     };
     draft.facts.counts.keys().filter_map(|key| Some((key.clone(), i64::from(cap(key)?)))).collect()
 }

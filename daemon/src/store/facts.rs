@@ -300,10 +300,23 @@ pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<
                 (*person).into(),
                 -1,
             ),
+            // No more than is asked for is read.
+            CountKey::NewsOf(person, since, most) => {
+                args.extend([(*person).into(), (*since).into(), (*most).into()]);
+                let at = args.len();
+                parts.push(format!(
+                    "SELECT {i} AS i, COUNT(*) FROM (SELECT 1 FROM outbox WHERE kind IN ('notify', 'taken', 'woken') AND recipient = ${}
+                    AND created_at > ${} LIMIT ${at}) AS news",
+                    at - 2,
+                    at - 1
+                ));
+                continue;
+            }
             CountKey::HoldsOf(person, since) => ("outbox WHERE kind = 'held' AND recipient =", (*person).into(), *since),
         };
         args.extend([of, since.into()]);
-        parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${}", 2 * i + 1, 2 * i + 2));
+        let at = args.len();
+        parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${at}", at - 1));
     }
     let sql = Sql::Made(format!("{} ORDER BY i", parts.join(" UNION ALL ")));
     conn.all(sql, args).await?.iter().map(|row| row.int(1)).collect()
