@@ -10,6 +10,7 @@ mod filtered;
 mod forms;
 mod holds;
 mod hooks;
+mod kept;
 mod ledger;
 mod loops;
 mod night;
