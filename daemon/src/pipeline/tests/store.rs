@@ -56,6 +56,23 @@ async fn each_of_many(w: &World) -> u64 {
 }
 
 #[tokio::test]
+async fn acknowledgements_of_an_hour_are_counted() {
+    use crate::store::read::Acked;
+
+    let w = World::new().await;
+    let before = w.opened.clock.now();
+    for n in 0..3 {
+        w.mail(&format!("new{n}@customer.test"), SUPPORT, "", "It burns.").await;
+    }
+    w.mail("robot@customer.test", SUPPORT, "Precedence: bulk\r\n", "News.").await;
+    let at = |ahead: i64| w.opened.store.acked(before + ahead);
+    let hour = 3_600_000;
+    assert_eq!(at(1_000).await.unwrap(), Acked { accepted: 4, acks: 3 });
+    assert_eq!(at(2 * hour).await.unwrap(), Acked::default());
+    assert_eq!(w.opened.store.totals(before + 1_000).await.unwrap().acked, Acked { accepted: 4, acks: 3 });
+}
+
+#[tokio::test]
 async fn events_are_dense_and_hold_no_addresses() {
     let w = World::new().await;
     w.mail(ANN, SUPPORT, "Cc: bob@customer.test\r\n", "It burns.").await;
