@@ -279,11 +279,20 @@ async fn counts(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(
     Ok(())
 }
 
-/// Answers to counts, in their order, in one statement.
+/// Counts of one statement: SQLite takes 500 at most, and a team may have more agents.
+const COUNTS: usize = 250;
+
+/// Answers to counts, in their order.
 pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<i64>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::with_capacity(keys.len());
+    for some in keys.chunks(COUNTS) {
+        found.extend(count_some(conn, some).await?);
     }
+    Ok(found)
+}
+
+/// The same for a few, in one statement.
+async fn count_some(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<i64>, StoreError> {
     let mut args: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
     for (i, key) in keys.iter().enumerate() {

@@ -56,6 +56,22 @@ async fn each_of_many(w: &World) -> u64 {
 }
 
 #[tokio::test]
+async fn what_very_many_agents_were_told_is_counted() {
+    use crate::model::PersonId;
+    use crate::model::facts::CountKey;
+
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    w.mail(ANN, SUPPORT, "", "It burns still.").await;
+    let counts = (1..=1_200).map(|n| CountKey::NewsOf(PersonId(n), 0, 1));
+    let mut facts = Facts::default();
+    w.opened.store.facts(&mut facts, &Keys { counts: counts.collect(), ..Keys::default() }).await.unwrap();
+    let told: Vec<_> = facts.counts.iter().filter(|(_, count)| **count > 0).collect();
+    assert_eq!(told, [(&CountKey::NewsOf(JANE, 0, 1), &1)], "no further than was asked");
+    assert_eq!(facts.counts.len(), 1_200);
+}
+
+#[tokio::test]
 async fn acknowledgements_of_an_hour_are_counted() {
     use crate::store::read::Acked;
 
