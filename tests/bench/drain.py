@@ -104,7 +104,7 @@ class Sending(Desk):
 
 def desk_at(binary, folder):
     # Acknowledgements to one domain are capped by default, and that is not what is measured.
-    return Sending(binary, folder, more=f"connections = {CONNECTIONS}\n[limits]\nacks_per_domain_hour = 1000000\n")
+    return Sending(binary, folder, more=f"connections = {CONNECTIONS}\n[limits]\nnotifications_per_agent_hour = 1000000\nacks_per_domain_hour = 1000000\n")
 
 
 def customers(n):

@@ -25,7 +25,7 @@ const KILLS: usize = 60;
 /// Tickets whose notices are answered.
 const TICKETS: usize = 6;
 
-const MORE: &str = "[limits]\nanswers_per_agent_hour = 1000000\n[webhooks]\nallow_http = true\nallow_networks = [\"127.0.0.0/8\"]\n";
+const MORE: &str = "[limits]\nnotifications_per_agent_hour = 1000000\nanswers_per_agent_hour = 1000000\n[webhooks]\nallow_http = true\nallow_networks = [\"127.0.0.0/8\"]\n";
 
 /// Everybody whom the desk talks to.
 struct Stage {

@@ -18,7 +18,7 @@ fn killed_under_load_nothing_is_lost_and_nothing_is_twice() {
     let mut desk = Desk::prepare(Options {
         mailbox: "auto_ack = \"never\"",
         // Whom chance kills thrice over the same mail does not call it poison.
-        more: "[limits]\nanswers_per_agent_hour = 100000\nattempts = 100\n",
+        more: "[limits]\nnotifications_per_agent_hour = 1000000\nanswers_per_agent_hour = 100000\nattempts = 100\n",
         ..Options::default()
     });
     desk.agent(JANE, "Jane Doe", "admin");

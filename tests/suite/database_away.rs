@@ -25,7 +25,7 @@ fn desk(database: &str, sink: &Sink) -> Desk {
         database: Some(database.to_owned()),
         relay: Some(sink.url()),
         mailbox: "auto_ack = \"never\"",
-        more: "[limits]\nanswers_per_agent_hour = 100000\n",
+        more: "[limits]\nnotifications_per_agent_hour = 1000000\nanswers_per_agent_hour = 100000\n",
         ..Options::default()
     });
     desk.agent(JANE, "Jane Doe", "admin");

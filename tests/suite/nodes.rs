@@ -29,11 +29,15 @@ fn first(test: &str, options: Options) -> Option<Desk> {
 
 /// The shortest silence after which one is taken for dead.
 fn impatient() -> Options {
-    Options { more: "[limits]\nnode_silence = \"3s\"\n", ..busy() }
+    Options { more: "[limits]\nnotifications_per_agent_hour = 1000000\nnode_silence = \"3s\"\n", ..busy() }
 }
 
 fn busy() -> Options {
-    Options { mailbox: "auto_ack = \"never\"", more: "[limits]\nanswers_per_agent_hour = 100000\nattempts = 100\n", ..Options::default() }
+    Options {
+        mailbox: "auto_ack = \"never\"",
+        more: "[limits]\nnotifications_per_agent_hour = 1000000\nanswers_per_agent_hour = 100000\nattempts = 100\n",
+        ..Options::default()
+    }
 }
 
 #[test]

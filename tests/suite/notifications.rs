@@ -196,6 +196,31 @@ fn after_quiet_hours_much_is_one_mail_and_a_few_are_a_few() {
 }
 
 #[test]
+fn what_is_too_much_for_an_hour_is_one_mail_at_its_end() {
+    let more = "[limits]\nnotifications_per_agent_hour = 2\n";
+    let desk = Desk::prepare(Options { mailbox: "auto_ack = \"never\"", more, ..Options::default() });
+    desk.agent(BOB, "Bob Roe", "agent");
+    let mut desk = desk.running();
+    // The test ends in the hour in which it begins.
+    desk.stop();
+    let minutes = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs() / 60 % 60;
+    let to_mid_hour = (90 - minutes) % 60;
+    desk.serve(&["--clock", &format!("{to_mid_hour}m")]);
+    for n in 1..=9 {
+        desk.deliver(&from_ann(&format!("Floor {n}"), "Hello?"));
+    }
+    wait_for("two to leave and the others to wait", || ((desk.out().to(BOB).len(), waiting(&desk, BOB)) == (2, 7)).then_some(()));
+    desk.stop();
+    desk.serve(&["--clock", &format!("{}m", to_mid_hour + 60)]);
+    desk.settle();
+    let digests: Vec<Letter> = desk.out().to(BOB).into_iter().filter(|l| l.header("X-Ombud-Reason").as_deref() == Some("quiet")).collect();
+    let [digest] = &digests[..] else { panic!("{} digests", digests.len()) };
+    assert!(digest.header("Subject").is_some_and(|s| s.starts_with("7 news on 7 tickets since ")), "{:?}", digest.header("Subject"));
+    assert!(digest.text().starts_with("This mail stands for 7 notifications that were more than are sent one by one within an hour."));
+    assert_eq!(desk.out().to(BOB).len(), 3);
+}
+
+#[test]
 fn killed_at_the_end_of_quiet_hours_the_digest_comes_once() {
     for point in ["decide.before_commit", "decide.after_commit", "compose.after_commit", "send.before_sent", "send.after_sent"] {
         let quiet = asleep();

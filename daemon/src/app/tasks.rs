@@ -11,6 +11,7 @@ use crate::clock::{Clock, millis};
 use crate::desk::{Desk, timers};
 use crate::feed::index::SearchIndex;
 use crate::model::changes::Timer;
+use crate::store::read::Acked;
 use crate::store::{Cmd, NodeId, Outcome, Store, StoreError};
 
 /// Events of commits that come together are numbered together.
@@ -104,7 +105,8 @@ async fn numbered(store: &Store) -> Result<i64, StoreError> {
     }
 }
 
-/// Forgets, once an hour, the bytes of mails that were settled a day ago, and old webhook deliveries.
+/// Forgets, once an hour, the bytes of mails that were settled a day ago, and old webhook deliveries; and looks at how much is
+/// acknowledged.
 pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken) {
     let mut files = Vec::new();
     loop {
@@ -116,10 +118,25 @@ pub(super) async fn sweep(store: Store, clock: Clock, cancel: CancellationToken)
                 HOUR
             }
         };
+        if pause == HOUR {
+            look_at_acks(&store, clock).await;
+        }
         tokio::select! {
             () = cancel.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
+    }
+}
+
+/// Says so where very much of what came in within the hour was acknowledged.
+async fn look_at_acks(store: &Store, clock: Clock) {
+    match store.acked(clock.now()).await {
+        Ok(acked) if acked.is_alarming() => {
+            let Acked { accepted, acks } = acked;
+            tracing::warn!(acks, accepted, "very many acknowledgements for the mails of an hour: `ombud queue list` shows to whom");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "acknowledgements could not be counted; it is tried again in an hour"),
     }
 }
 

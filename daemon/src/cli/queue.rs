@@ -48,7 +48,7 @@ pub(super) enum Command {
         /// Its number in the list
         id: i64,
     },
-    /// List addresses that nothing is sent to, for they refuse mail
+    /// List addresses that nothing is sent to, for they refuse mail, or nothing automatic, for mail was unwanted there
     Suppressed {
         /// Send mail to this address again; may be given several times
         #[arg(long, value_name = "ADDRESS")]
@@ -126,9 +126,12 @@ async fn suppressed(opened: &Opened, json: bool, paging: &Paging, now: i64) -> D
         if page.items.is_empty() {
             return "Mail goes to every address.".to_owned();
         }
-        let mut table = Table::headed(["ADDRESS", "ROLE", "REFUSED", "UNTIL", "REPLY"]);
+        let mut table = Table::headed(["ADDRESS", "ROLE", "REFUSED", "UNTIL", "UNWANTED", "REPLY"]);
         for SuppressedItem { address, role, refusal } in &page.items {
-            table.row([address.as_str(), role.word(), &time(refusal.refused_at), &time(refusal.until), &refusal.reply]);
+            let refused = |at: i64| if refusal.has_refused() { time(at) } else { String::new() };
+            let unwanted = refusal.complained_at.map_or_else(String::new, time);
+            let (refused, until) = (refused(refusal.refused_at), refused(refusal.until));
+            table.row([address.as_str(), role.word(), &refused, &until, &unwanted, &refusal.reply]);
         }
         table.text() + more(page.next.as_deref()).as_str()
     })

@@ -83,6 +83,8 @@ pub struct Limits {
     pub acks_per_domain_hour: u32,
     /// Tickets of one sender in an hour before agents get one digest (20).
     pub tickets_per_sender_hour: u32,
+    /// Notifications to one agent in an hour before the rest waits for the next full one (120).
+    pub notifications_per_agent_hour: u32,
     /// Published answers of one agent in an hour before the rest is held (300).
     pub answers_per_agent_hour: u32,
     /// Life of an agent's address (30 days).

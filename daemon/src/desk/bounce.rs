@@ -3,7 +3,7 @@
 use crate::model::address::fold;
 use crate::model::changes::{Changes, Fate, TicketRef};
 use crate::model::facts::{Facts, Keys};
-use crate::model::outgoing::OutboxState;
+use crate::model::outgoing::{OutboxRow, OutboxState};
 use crate::model::text::one_line;
 use crate::model::understood::Automatic;
 use crate::model::{OutboxId, Transport};
@@ -18,9 +18,19 @@ use super::{Desk, Known, Mail, delivery, need, refusal, thread};
 /// Outgoing mails that this one may report about.
 pub(super) fn reported(desk: &Desk, mail: &Mail<'_>, to: &Addressed) -> Vec<OutboxId> {
     let by_address = to.bounce.map(|t| OutboxId(t.subject()));
-    let original = mail.understood.bounce.as_ref().and_then(|b| b.original_message_id.as_deref());
-    let by_id = original.and_then(|id| OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, id)).map(|id| id.outbox);
-    by_address.or(by_id).filter(|id| id.0 > 0).into_iter().collect()
+    by_address.or_else(|| by_id(desk, mail)).filter(|id| id.0 > 0).into_iter().collect()
+}
+
+/// The mail whose signed Message-ID a report names.
+pub(super) fn by_id(desk: &Desk, mail: &Mail<'_>) -> Option<OutboxId> {
+    let bounced = mail.understood.bounce.as_ref().and_then(|b| b.original_message_id.as_deref());
+    let unwanted = mail.understood.facts.complaint.as_ref().and_then(|c| c.original_message_id.as_deref());
+    OwnId::verify(desk.book.keys(), &desk.config.desk.hostname, bounced.or(unwanted)?).map(|id| id.outbox)
+}
+
+/// Whether a report came to the bounce address of the mail that it is about.
+pub(super) fn is_by_address(row: &OutboxRow, to: &Addressed, now: i64) -> bool {
+    to.bounce.is_some_and(|t| t.subject() == row.id.0 && t.person() == row.recipient && !t.is_expired(now))
 }
 
 /// Decides a report of a delivery; `None` when the mail is none.
@@ -50,8 +60,7 @@ pub(super) fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, to: &Addressed
     let mut draft = draft;
     draft.changes.bounced.push((row.id, reply.clone()));
     // Our Message-IDs are seen by everybody in the conversation; the bounce address only by who has handled this one mail.
-    let by_address = to.bounce.is_some_and(|t| t.subject() == row.id.0 && t.person() == row.recipient && !t.is_expired(now));
-    if by_address {
+    if is_by_address(row, to, now) {
         refusal::note(&mut draft, row, refusal::of_report(told, &row.address), &reply);
     }
     delivery::tell(&mut draft, row, &reply, Some((mail.id, mail.blob)));
@@ -69,7 +78,7 @@ pub(super) fn revive(desk: &Desk, mail: &Mail<'_>, facts: &Facts, changes: &mut 
     }
     let author = Author::read(desk, mail);
     let Some(person) = author.person(facts) else { return };
-    let is_later = person.refusal.as_ref().is_some_and(|refusal| mail.received_at > refusal.refused_at);
+    let is_later = person.refusal.as_ref().is_some_and(|refusal| refusal.has_refused() && mail.received_at > refusal.refused_at);
     let wrote = author.address.as_ref().is_some_and(|address| address.key() == fold(&person.address));
     if !is_later || !wrote {
         return;

@@ -89,7 +89,7 @@ pub fn sent(row: &OutboxRow, now: i64) -> Changes {
 pub(super) fn tell(ledger: &mut Ledger<'_>, row: &OutboxRow, reply: &str, report: Option<(InboxId, &[u8])>) {
     let Some(t) = row.ticket.and_then(|id| ledger.facts.ticket(id)) else { return };
     let id = TicketRef::Id(t.ticket.id);
-    ledger.changes.messages.push(system_message(t, row, reply, ledger.now, report));
+    ledger.changes.messages.push(system_message(t, "Delivery failed", failure(row, reply), ledger.now, report));
     let message = MessageRef::New(ledger.changes.messages.len() - 1);
     let mut after = t.ticket.clone();
     after.messages += 1;
@@ -110,16 +110,25 @@ fn told<'f>(facts: &'f Facts, row: &OutboxRow, t: &TicketFacts, now: i64) -> Vec
     author.map_or_else(|| audience::admins(facts, now), |p| vec![p])
 }
 
-fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, report: Option<(InboxId, &[u8])>) -> NewMessage {
-    let what = match row.kind {
+/// What a mail was, at the beginning of a sentence.
+pub(super) fn what(kind: MailKind) -> &'static str {
+    match kind {
         MailKind::Answer => "The answer",
         MailKind::Ack => "The acknowledgement",
         _ => "A notification",
-    };
-    let text = match reply.strip_prefix(STOPPED).or_else(|| reply.strip_prefix(UNTRIED)) {
+    }
+}
+
+fn failure(row: &OutboxRow, reply: &str) -> String {
+    let what = what(row.kind);
+    match reply.strip_prefix(STOPPED).or_else(|| reply.strip_prefix(UNTRIED)) {
         Some(why) => format!("{what} to {} was not sent:{why}", row.address),
         None => format!("{what} to {} could not be delivered. The server said:\n{reply}", row.address),
-    };
+    }
+}
+
+/// What the desk itself says on a ticket, inside, with the mail that it heard it from.
+pub(super) fn system_message(t: &TicketFacts, subject: &str, text: String, now: i64, report: Option<(InboxId, &[u8])>) -> NewMessage {
     NewMessage {
         ticket: TicketRef::Id(t.ticket.id),
         turn: t.ticket.turn,
@@ -129,7 +138,7 @@ fn system_message(t: &TicketFacts, row: &OutboxRow, reply: &str, now: i64, repor
         blob: report.map(|(_, blob)| blob.to_vec()),
         inbox: report.map(|(id, _)| id),
         message_id: None,
-        subject: "Delivery failed".into(),
+        subject: subject.to_owned(),
         automatic: None,
         flags: Vec::new(),
         verdict: None,

@@ -1,4 +1,4 @@
-//! The end of quiet hours: many notifications that waited for it are one mail, a few leave one by one.
+//! The end of quiet hours, or of an hour with too much news: many notifications that waited for it are one mail, a few leave one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,8 +38,10 @@ pub(super) fn fire(ledger: &mut Ledger<'_>, key: &str) {
         Some(reader) => {
             ledger.changes.folded = all;
             let Some(first) = news.first() else { return };
-            let since = quiet::began(&reader.settings, end).filter(|began| *began <= first.created_at).unwrap_or(first.created_at);
-            let params = Params { news: Some(summary(news, since)), ..Params::default() };
+            let began = quiet::began(&reader.settings, end);
+            let since = began.filter(|began| *began <= first.created_at).unwrap_or(first.created_at);
+            let news = News { hasty: began.is_none(), ..summary(news, since) };
+            let params = Params { news: Some(news), ..Params::default() };
             ledger.send(MailKind::News, reader, None, None, params);
         }
     }
@@ -61,7 +63,7 @@ fn summary(news: &[WaitingNews], since: i64) -> News {
         messages: messages.len(),
         last: messages.last().copied(),
     };
-    News { since, count: news.len(), tickets, newest: newest.into_iter().take(NAMED).map(of).collect() }
+    News { since, hasty: false, count: news.len(), tickets, newest: newest.into_iter().take(NAMED).map(of).collect() }
 }
 
 #[cfg(test)]

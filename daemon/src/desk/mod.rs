@@ -15,6 +15,7 @@ mod bounce;
 mod brake;
 mod collision;
 pub mod commands;
+mod complaint;
 mod customer;
 pub mod delivery;
 mod digest;
@@ -23,6 +24,7 @@ mod execute;
 mod form;
 mod history;
 mod hold;
+mod hourly;
 pub mod inside;
 mod ledger;
 mod lookup;
@@ -83,6 +85,9 @@ type Known<T> = Result<T, Box<Keys>>;
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
         Ok(mut changes) => {
+            if let Err(keys) = hourly::cap(desk, facts, &mut changes, now) {
+                return Step::Need(keys);
+            }
             bounce::revive(desk, mail, facts, &mut changes, now);
             Step::Done(Box::new(changes))
         }
@@ -147,6 +152,9 @@ fn run(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Known<Changes> 
         return Ok(hold::for_author(draft, &author, "filter", &finding.in_words()));
     }
     if let Some(changes) = bounce::decide(desk, mail, facts, &to, now)? {
+        return Ok(changes);
+    }
+    if let Some(changes) = complaint::decide(desk, mail, facts, &to, now)? {
         return Ok(changes);
     }
     match to.decision {

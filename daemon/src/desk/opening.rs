@@ -136,7 +136,8 @@ fn may_acknowledge(draft: &Draft<'_>, mailbox: Option<&Mailbox>, author: &Author
     let within = caps(draft).iter().all(|(key, cap)| draft.facts.counts.get(key).is_some_and(|count| count < cap));
     let no_ack = u.facts.no_ack || draft.mail.envelope.has_null_sender();
     let person_wrote = u.automatic.is_none() && (author.form || !no_ack);
-    allowed && within && person_wrote && !author.own && !author.nobody() && !person.is_some_and(Person::is_staff)
+    let unwanted = person.zip(author.address.as_ref()).is_some_and(|(p, at)| p.complained(&at.address).is_some());
+    allowed && within && person_wrote && !unwanted && !author.own && !author.nobody() && !person.is_some_and(Person::is_staff)
 }
 
 /// How many acknowledgements the author's address and its domain may have had.
@@ -146,7 +147,7 @@ fn caps(draft: &Draft<'_>) -> Vec<(CountKey, i64)> {
         CountKey::AcksToAddress(_, since) if draft.now - since <= 600_000 => Some(limits.acks_per_10min),
         CountKey::AcksToAddress(..) => Some(limits.acks_per_day),
         CountKey::AcksToDomain(..) => Some(limits.acks_per_domain_hour),
-        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::BrakedOf(_) | CountKey::HoldsOf(..) => None,
+        CountKey::TicketsOf(..) | CountKey::AnswersOf(..) | CountKey::BrakedOf(_) | CountKey::HoldsOf(..) | CountKey::NewsOf(..) => None,
     };
     draft.facts.counts.keys().filter_map(|key| Some((key.clone(), i64::from(cap(key)?)))).collect()
 }

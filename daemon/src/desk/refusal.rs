@@ -143,6 +143,10 @@ pub(super) fn note(ledger: &mut Ledger<'_>, row: &OutboxRow, weight: Option<Weig
     ledger.changes.refusals.push((person.id, refusal));
 }
 
+fn day(at: i64) -> String {
+    rfc3339(at).split('T').next().unwrap_or_default().to_owned()
+}
+
 /// What becomes of a mail to an address that may have refused some.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Passage {
@@ -160,6 +164,14 @@ pub enum Passage {
 /// writes one by hand may know that the mailbox is there again; of all mail to who works here. What of that is not tried waits
 /// for the day when the mailbox takes mail again, as long as any mail waits for its server.
 pub fn passage(person: &Person, row: &OutboxRow, limits: &Limits, now: i64) -> Passage {
+    if let Some(at) = person.complained(&row.address).filter(|_| row.kind == MailKind::Ack) {
+        return Passage::Stopped(format!(
+            "{UNTRIED} a mail of ours was reported as unwanted there on {}; nothing automatic is sent to it, until \
+             `ombud queue suppressed --lift {}`",
+            day(at),
+            person.address,
+        ));
+    }
     let Some(refusal) = person.suppressed(&row.address, now) else { return Passage::Free };
     let of_desk = person.is_active_agent() && !matches!(row.kind, MailKind::Answer | MailKind::Ack);
     let tried_at = refusal.tried.filter(|(mail, _)| *mail != row.id).map_or(i64::MIN, |(_, at)| at);
@@ -167,7 +179,6 @@ pub fn passage(person: &Person, row: &OutboxRow, limits: &Limits, now: i64) -> P
     if now >= next && (of_desk || row.kind == MailKind::Answer) {
         return Passage::Once;
     }
-    let day = |at: i64| rfc3339(at).split('T').next().unwrap_or_default().to_owned();
     let why = format!(
         "{UNTRIED} this address refused mail on {}: {}; mail goes there again after {}, or as soon as they write from it, \
          or `ombud queue suppressed --lift {}`",

@@ -10,7 +10,7 @@ use crate::model::{EndpointId, InboxId, PersonId, TicketId};
 
 use super::hold::DIGEST;
 use super::ledger::Ledger;
-use super::{Desk, Step, audience, brake, digest, need};
+use super::{Desk, Step, audience, brake, digest, hourly, need};
 
 /// Kind of the timer that opens a ticket again that was put off; its key is when, in ms, and by whom: `1796117400000/7`.
 pub(super) const SNOOZE: &str = "snooze";
@@ -48,7 +48,10 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
         // A kind of a newer program: it is gone, and that program will write it again.
         _ => {}
     }
-    Step::Done(Box::new(ledger.changes))
+    match hourly::cap(desk, facts, &mut ledger.changes, now) {
+        Ok(()) => Step::Done(Box::new(ledger.changes)),
+        Err(keys) => Step::Need(keys),
+    }
 }
 
 fn close(ledger: &mut Ledger<'_>, ticket: TicketId) {

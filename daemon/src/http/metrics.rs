@@ -98,6 +98,12 @@ fn mail(text: &mut Text, c: &Counts, t: &Totals, now: i64) {
     text.gauge("ombud_inbox_accepted_day", "Mails accepted in the last 24 hours.", t.accepted_day);
     let newest = seconds(c.accepted.since.unwrap_or(0));
     text.gauge("ombud_inbox_last_accepted_timestamp_seconds", "When a mail was accepted last.", newest);
+    text.gauge("ombud_acks_hour", "Acknowledgements of the last hour.", t.acked.acks);
+    text.gauge(
+        "ombud_acks_alarm",
+        "1 while these are more than one for every fifth mail accepted in it, and 50.",
+        i32::from(t.acked.is_alarming()),
+    );
     let waits = [("waiting", c.understanding), ("held", c.held())];
     let help = "Mails that are not yet understood, or wait for a person.";
     text.by("ombud_inbox_messages", help, "state", waits.map(|(w, o)| (w, o.count)));

@@ -222,20 +222,29 @@ pub fn shown(state: OutboxState) -> OutboxState {
     if state == OutboxState::Claimed { OutboxState::Waiting } else { state }
 }
 
-/// An address that nothing is sent to.
+/// An address that nothing is sent to, or nothing automatic.
 #[derive(Debug, Serialize)]
 pub struct SuppressedView<'a> {
     address: &'a str,
     role: Role,
-    refused_at: String,
-    until: String,
+    refused_at: Option<String>,
+    until: Option<String>,
     reply: &'a str,
+    complained_at: Option<String>,
 }
 
 impl<'a> From<&'a SuppressedItem> for SuppressedView<'a> {
     fn from(item: &'a SuppressedItem) -> Self {
         let SuppressedItem { address, role, refusal } = item;
-        Self { address, role: *role, refused_at: time(refusal.refused_at), until: time(refusal.until), reply: &refusal.reply }
+        let refused = |at: i64| refusal.has_refused().then(|| time(at));
+        Self {
+            address,
+            role: *role,
+            refused_at: refused(refusal.refused_at),
+            until: refused(refusal.until),
+            reply: &refusal.reply,
+            complained_at: refusal.complained_at.map(time),
+        }
     }
 }
 

@@ -10,6 +10,7 @@ pub const TYPES: &[&str] = &[
     "message.received",
     "message.sent",
     "message.failed",
+    "message.complained",
     "message.held",
     "message.released",
     "note.added",

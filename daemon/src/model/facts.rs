@@ -113,6 +113,8 @@ pub enum CountKey {
     BrakedOf(PersonId),
     /// Hold notices to a person since a time in ms.
     HoldsOf(PersonId, i64),
+    /// Notifications to a person since a time in ms, of which no more than so many are counted.
+    NewsOf(PersonId, i64, i64),
 }
 
 impl CountKey {
@@ -125,6 +127,7 @@ impl CountKey {
             Self::AnswersOf(person, _) => Self::AnswersOf(person, 0),
             Self::BrakedOf(person) => Self::BrakedOf(person),
             Self::HoldsOf(person, _) => Self::HoldsOf(person, 0),
+            Self::NewsOf(person, ..) => Self::NewsOf(person, 0, 0),
         }
     }
 }

@@ -28,7 +28,7 @@ words!(
         Receipt = "receipt",
         /// A ticket that was put off is open again (to who works it).
         Woken = "woken",
-        /// All that was new in quiet hours (to the agent who had them).
+        /// All that was new in quiet hours, or was too much for an hour (to the agent whom it is for).
         News = "news",
         /// All that was said on a ticket (to the agent who asks).
         History = "history",
@@ -48,6 +48,11 @@ words!(
 );
 
 impl MailKind {
+    /// Whether it says what is new on a ticket, which can wait and then be one mail with other news.
+    pub fn is_news(self) -> bool {
+        matches!(self, Self::Notify | Self::Taken | Self::Woken)
+    }
+
     /// Whether a second copy is better than none: a person's words are, the one question about all that is held, and the one mail
     /// about a whole night. The rest becomes `unknown` when nobody can say whether it left.
     pub fn is_repeated(self) -> bool {
@@ -136,11 +141,14 @@ pub struct Params {
     pub news: Option<News>,
 }
 
-/// What was new for an agent in their quiet hours.
+/// What was new for an agent in their quiet hours, or was too much for an hour.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
     /// Since when, in ms.
     pub since: i64,
+    /// It was too much for an hour.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hasty: bool,
     /// Notifications that do not leave for it.
     pub count: usize,
     /// Tickets that they were about.

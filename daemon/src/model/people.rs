@@ -93,6 +93,13 @@ impl Person {
         self.refusal.as_deref().filter(|refusal| is_theirs && refusal.is_suppressed(now))
     }
 
+    /// When a mail to this address was reported as unwanted (ms), if it is theirs. Whoever works here is mailed all the same: those
+    /// mails are their work, and whether they want them is a setting of theirs.
+    pub fn complained(&self, address: &str) -> Option<i64> {
+        let is_theirs = super::address::fold(address) == super::address::fold(&self.address);
+        self.refusal.as_deref().filter(|_| is_theirs && !self.is_staff()).and_then(|refusal| refusal.complained_at)
+    }
+
     /// Works here or did: agent, admin or viewer.
     pub fn is_staff(&self) -> bool {
         self.role != Role::Customer

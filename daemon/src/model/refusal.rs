@@ -1,4 +1,4 @@
-//! What is known of a person's address that has refused mail.
+//! What is known of a person's address that has refused mail, or that mail was unwanted at.
 
 use super::ids::OutboxId;
 
@@ -24,6 +24,8 @@ pub struct Refusal {
     pub tried: Option<(OutboxId, i64)>,
     /// Whether admins were told that somebody who works here gets no mail.
     pub told: bool,
+    /// When a mail of ours was reported as unwanted there, in ms: nothing automatic is sent there until a person says so.
+    pub complained_at: Option<i64>,
     /// The version that was read; 0 when there was none.
     pub version: i64,
 }
@@ -32,5 +34,10 @@ impl Refusal {
     /// Whether nothing is sent there at `now` (ms).
     pub fn is_suppressed(&self, now: i64) -> bool {
         self.until > now
+    }
+
+    /// Whether any mail was refused there.
+    pub fn has_refused(&self) -> bool {
+        self.refused_at > 0 || self.until > 0
     }
 }

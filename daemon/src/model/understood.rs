@@ -135,6 +135,15 @@ pub struct BounceRecipient {
     pub diagnostic: Option<String>,
 }
 
+/// That somebody has called a mail unwanted (RFC 5965): believed only where it names a mail of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Complaint {
+    /// Message-ID of the unwanted mail, without angle brackets.
+    pub original_message_id: Option<String>,
+    /// Who is said to have had it.
+    pub recipient: Option<String>,
+}
+
 /// A mail that was forwarded inside another.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forwarded {
@@ -160,6 +169,8 @@ pub struct Facts {
     pub delivered_to: Vec<String>,
     /// The sender asks for no automatic answer although a person wrote it (X-Auto-Response-Suppress, robot-like From, …).
     pub no_ack: bool,
+    /// The complaint that it is.
+    pub complaint: Option<Complaint>,
     /// The body in lines, each with what it is: what `reply_text`, `quoted_text` and `signature` were made from.
     pub lines: Vec<Line>,
     /// The lines of the HTML with its pictures in them as `[cid:ID]`, where it refers to attachments. Last come those that the page

@@ -3,12 +3,14 @@
 
 mod agents;
 mod brake;
+mod complaints;
 mod conformance;
 mod customers;
 mod filtered;
 mod forms;
 mod holds;
 mod hooks;
+mod kept;
 mod ledger;
 mod loops;
 mod night;

@@ -68,7 +68,7 @@ pub(super) async fn people_version(conn: &mut Conn<'_>) -> Result<i64, StoreErro
 /// The columns of a person, in the order of [`people::person`].
 const PERSON: &str = "SELECT p.id, p.address, p.name, p.role, p.epoch, p.disabled, p.answered, p.spam_until, p.settings, \
     (SELECT string_agg(a.key, ' ') FROM alias a WHERE a.person = p.id), r.version, r.hard, r.soft, r.soft_since, r.refused_at, r.reply, \
-    r.until, r.tried, r.tried_at, r.told";
+    r.until, r.tried, r.tried_at, r.told, r.complained_at";
 
 async fn addresses(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(), StoreError> {
     if keys.addresses.is_empty() {
@@ -279,11 +279,20 @@ async fn counts(conn: &mut Conn<'_>, facts: &mut Facts, keys: &Keys) -> Result<(
     Ok(())
 }
 
-/// Answers to counts, in their order, in one statement.
+/// Counts of one statement: SQLite takes 500 at most, and a team may have more agents.
+const COUNTS: usize = 250;
+
+/// Answers to counts, in their order.
 pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<i64>, StoreError> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::with_capacity(keys.len());
+    for some in keys.chunks(COUNTS) {
+        found.extend(count_some(conn, some).await?);
     }
+    Ok(found)
+}
+
+/// The same for a few, in one statement.
+async fn count_some(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<i64>, StoreError> {
     let mut args: Vec<Value> = Vec::new();
     let mut parts = Vec::new();
     for (i, key) in keys.iter().enumerate() {
@@ -300,10 +309,23 @@ pub(super) async fn count(conn: &mut Conn<'_>, keys: &[CountKey]) -> Result<Vec<
                 (*person).into(),
                 -1,
             ),
+            // No more than is asked for is read.
+            CountKey::NewsOf(person, since, most) => {
+                args.extend([(*person).into(), (*since).into(), (*most).into()]);
+                let at = args.len();
+                parts.push(format!(
+                    "SELECT {i} AS i, COUNT(*) FROM (SELECT 1 FROM outbox WHERE kind IN ('notify', 'taken', 'woken') AND recipient = ${}
+                    AND created_at > ${} LIMIT ${at}) AS news",
+                    at - 2,
+                    at - 1
+                ));
+                continue;
+            }
             CountKey::HoldsOf(person, since) => ("outbox WHERE kind = 'held' AND recipient =", (*person).into(), *since),
         };
         args.extend([of, since.into()]);
-        parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${}", 2 * i + 1, 2 * i + 2));
+        let at = args.len();
+        parts.push(format!("SELECT {i} AS i, COUNT(*) FROM {from} ${} AND created_at > ${at}", at - 1));
     }
     let sql = Sql::Made(format!("{} ORDER BY i", parts.join(" UNION ALL ")));
     conn.all(sql, args).await?.iter().map(|row| row.int(1)).collect()

@@ -57,6 +57,13 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../../migrations/postgres/0012_inbox_mid.sql"),
     ),
     (13, "told", include_str!("../../../migrations/sqlite/0013_told.sql"), include_str!("../../../migrations/postgres/0013_told.sql")),
+    (
+        14,
+        "complaints",
+        include_str!("../../../migrations/sqlite/0014_complaints.sql"),
+        include_str!("../../../migrations/postgres/0014_complaints.sql"),
+    ),
+    (15, "news", include_str!("../../../migrations/sqlite/0015_news.sql"), include_str!("../../../migrations/postgres/0015_news.sql")),
 ];
 
 /// The last one that this program knows.

@@ -42,7 +42,7 @@ pub enum AgentChange {
 }
 
 /// How many columns a person has.
-pub(super) const COLUMNS: usize = 20;
+pub(super) const COLUMNS: usize = 21;
 
 /// Reads a person: id, address, name, role, epoch, disabled, answered, spam_until, settings, aliases, and the ten of
 /// [`refusals::refusal`].

@@ -13,7 +13,8 @@ const DAY: i64 = 86_400_000;
 /// How long after the end of a suppression it still counts for the length of the next one, in ms.
 const REMEMBERED: i64 = 180 * DAY;
 
-/// Reads what is known of an address from column `i` on: version, hard, soft, soft_since, refused_at, reply, until, tried, tried_at, told.
+/// Reads what is known of an address from column `i` on: version, hard, soft, soft_since, refused_at, reply, until, tried, tried_at, told,
+/// complained_at.
 pub(super) fn refusal(row: &Row, i: usize) -> Result<Option<Refusal>, StoreError> {
     let Some(version) = row.opt_int(i)? else { return Ok(None) };
     Ok(Some(Refusal {
@@ -25,6 +26,7 @@ pub(super) fn refusal(row: &Row, i: usize) -> Result<Option<Refusal>, StoreError
         until: row.int(i + 6)?,
         tried: row.opt_int(i + 7)?.map(OutboxId).zip(row.opt_int(i + 8)?),
         told: row.flag(i + 9)?,
+        complained_at: row.opt_int(i + 10)?,
         version,
     }))
 }
@@ -47,10 +49,10 @@ pub(super) async fn check(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
 
 pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), StoreError> {
     for (person, r) in &changes.refusals {
-        let sql = "INSERT INTO refusal(person, hard, soft, soft_since, refused_at, reply, until, told, version)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1) ON CONFLICT(person) DO UPDATE SET hard = excluded.hard, soft = excluded.soft,
+        let sql = "INSERT INTO refusal(person, hard, soft, soft_since, refused_at, reply, until, told, complained_at, version)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1) ON CONFLICT(person) DO UPDATE SET hard = excluded.hard, soft = excluded.soft,
             soft_since = excluded.soft_since, refused_at = excluded.refused_at, reply = excluded.reply, until = excluded.until,
-            told = excluded.told, version = refusal.version + 1";
+            told = excluded.told, complained_at = excluded.complained_at, version = refusal.version + 1";
         let args = vec![
             (*person).into(),
             r.hard.into(),
@@ -60,12 +62,18 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
             (&r.reply).into(),
             r.until.into(),
             r.told.into(),
+            r.complained_at.into(),
         ];
         conn.exec(sql, args).await?;
     }
     if !changes.alive.is_empty() {
-        let sql = Sql::list("DELETE FROM refusal WHERE person IN", 1, changes.alive.len(), "");
-        conn.exec(sql, changes.alive.iter().map(|person| Value::from(*person)).collect()).await?;
+        let persons = || changes.alive.iter().map(|person| Value::from(*person)).collect::<Vec<_>>();
+        let sql = Sql::list("DELETE FROM refusal WHERE complained_at IS NULL AND person IN", 1, changes.alive.len(), "");
+        conn.exec(sql, persons()).await?;
+        // Who writes from an address reads mail there; that does not say that they want what they called unwanted.
+        const TAKES: &str = "UPDATE refusal SET hard = 0, soft = 0, soft_since = 0, refused_at = 0, reply = '', until = 0, tried = NULL,
+            tried_at = NULL, version = version + 1 WHERE person IN";
+        conn.exec(Sql::list(TAKES, 1, changes.alive.len(), ""), persons()).await?;
         for person in &changes.alive {
             wake(conn, *person, changes.at).await?;
         }
@@ -78,7 +86,9 @@ pub(super) async fn write(conn: &mut Conn<'_>, changes: &Changes) -> Result<(), 
 pub(super) async fn lift(conn: &mut Conn<'_>, key: &str, now: i64) -> Result<Outcome, StoreError> {
     let sql = "DELETE FROM refusal WHERE person IN (SELECT id FROM person WHERE key = $1) RETURNING person";
     let Some(row) = conn.opt(sql, vec![key.into()]).await? else {
-        return Err(StoreError::NotFound(format!("{key} has refused nothing: see `ombud queue suppressed`")));
+        return Err(StoreError::NotFound(format!(
+            "{key} has refused nothing, and no mail was unwanted there: see `ombud queue suppressed`"
+        )));
     };
     let person = PersonId(row.int(0)?);
     wake(conn, person, now).await?;
@@ -118,7 +128,8 @@ pub(super) async fn taken(conn: &mut Conn<'_>, mail: OutboxId, now: i64) -> Resu
 
 /// Forgets what was refused long ago.
 pub(super) async fn sweep(conn: &mut Conn<'_>, now: i64, limit: i64) -> Result<Outcome, StoreError> {
-    let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 ORDER BY until LIMIT $2) RETURNING person";
+    let sql = "DELETE FROM refusal WHERE person IN (SELECT person FROM refusal WHERE until < $1 AND complained_at IS NULL
+        ORDER BY until LIMIT $2) RETURNING person";
     let rows = conn.all(sql, vec![(now - REMEMBERED).into(), limit.into()]).await?;
     let forgotten = rows.iter().map(|row| row.int(0).map(PersonId)).collect::<Result<Vec<_>, _>>()?;
     people::changed(conn, &forgotten).await?;

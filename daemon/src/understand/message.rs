@@ -3,6 +3,7 @@
 use super::automatic;
 use super::automatic::absence;
 use super::automatic::bounce;
+use super::automatic::complaint;
 use super::body::{self, Body};
 use super::doubts;
 use super::fields::addresses;
@@ -270,6 +271,9 @@ fn classify(out: &mut Understood, tree: &Tree, headers: &Headers, body: &Body, l
         }
         None => (verdict.class, None),
     };
+    if out.automatic == Some(Automatic::FeedbackReport) {
+        out.facts.complaint = complaint::read(&letter, limits);
+    }
     out.automatic_matches.dedup();
     if out.automatic == Some(Automatic::OutOfOffice) {
         out.absence = absence::of(&body.text, out.date.as_deref());

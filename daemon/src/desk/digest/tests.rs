@@ -88,7 +88,7 @@ fn more_are_one_mail_by_ticket_the_newest_first() {
     assert_eq!((mail.kind, mail.ticket, mail.address.as_str(), mail.due_at), (MailKind::News, None, "jane@agents.test", end() + 700));
     let of = |ticket, messages, last| NewsOf { ticket: TicketId(ticket), messages, last: Some(MessageId(last)) };
     let since = at("2026-11-20T17:00:00Z");
-    let told = News { since, count: 6, tickets: 3, newest: vec![of(4, 3, 5), of(9, 2, 4), of(2, 1, 3)] };
+    let told = News { since, hasty: false, count: 6, tickets: 3, newest: vec![of(4, 3, 5), of(9, 2, 4), of(2, 1, 3)] };
     assert_eq!(mail.params.news.as_ref(), Some(&told));
     assert!(changes.timers.is_empty(), "the digest itself is no news");
 }

@@ -3,7 +3,7 @@
 use super::view::{Issue, Level, Machine, Standing};
 use super::wording::{When, codes, grouped};
 use crate::feed::index::Health;
-use crate::store::read::{Counts, ImapFolder, NodeItem, Oldest, Stage, Totals};
+use crate::store::read::{Acked, Counts, ImapFolder, NodeItem, Oldest, Stage, Totals};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -75,6 +75,7 @@ pub(super) fn of_numbers(c: &Counts, t: &Totals, index: &(Health, Option<i64>), 
     let late = t.deliveries.waiting;
     let words = ["delivery to a webhook waits", "deliveries to webhooks wait"];
     say(pace(late, now, 5 * MINUTE, i64::MAX), late, words, When::Since, String::new());
+    issues.extend(of_acks(t.acked));
     issues.extend(c.folders.iter().filter_map(|f| of_folder(f, m)));
     issues.extend(c.folders.iter().filter_map(|f| passed_over(f, now)));
     issues.extend(c.nodes.iter().filter(|n| node(n, m).level > Level::Good).map(|n| Issue {
@@ -85,6 +86,13 @@ pub(super) fn of_numbers(c: &Counts, t: &Totals, index: &(Health, Option<i64>), 
     }));
     issues.extend(of_index(&index.0, index.1, now));
     issues
+}
+
+/// Nothing is turned off: who writes to a desk is answered, and a person says whether these are people.
+fn of_acks(acked: Acked) -> Option<Issue> {
+    let text = format!("{} acknowledgements in an hour, for {} mails", grouped(acked.acks), grouped(acked.accepted));
+    let detail = "That is more than for every fifth mail and 50. `ombud queue list` shows to whom; `auto_ack` turns them off.".into();
+    acked.is_alarming().then_some(Issue { level: Level::Look, text, detail, when: None })
 }
 
 fn of_folder(f: &ImapFolder, m: &Machine) -> Option<Issue> {

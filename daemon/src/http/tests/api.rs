@@ -104,7 +104,7 @@ async fn addresses_that_refuse_mail_are_listed_and_let_through() {
     let refusal = Refusal { until, refused_at: 1, reply: "550 5.1.1 no <b>".into(), ..Refusal::default() };
     served.run(Cmd::Commit(Box::new(Changes { refusals: vec![(PersonId(2), refusal)], ..Changes::default() }))).await;
     let item = served.items("/api/v1/suppressed").await.remove(0);
-    assert_eq!(keys(&item).join(" "), "address refused_at reply role until");
+    assert_eq!(keys(&item).join(" "), "address complained_at refused_at reply role until");
     assert_eq!(
         (&item["address"], &item["role"], &item["reply"]),
         (&"ann@example.org".into(), &"customer".into(), &"550 5.1.1 no <b>".into())

@@ -75,6 +75,7 @@ async fn metrics_can_be_read_by_a_machine() {
         "ombud_ready 1",
         "ombud_inbox_accepted_total 1",
         "ombud_inbox_accepted_day 1",
+        "ombud_acks_alarm 0",
         "ombud_outbox_messages{state=\"waiting\",kind=\"notify\"} 1",
         "ombud_mailbox_received_day{mailbox=\"support@desk.localhost\"} 1",
         "ombud_nodes 1",

@@ -3,6 +3,7 @@
 use sqlx::Connection as _;
 
 use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use crate::clock::Clock;
 use crate::config::Database;
 use crate::desk::timers;
 use crate::desk::token::Purpose;
@@ -22,6 +23,13 @@ async fn night() -> (World, i64) {
     let hour = |ahead: i64| format!("{:02}:00", (now / HOUR + ahead).rem_euclid(24));
     set(&w, Settings { quiet: Some(format!("{}-{}", hour(-1), hour(4))), ..Settings::default() }).await;
     (w, (now / HOUR + 4) * HOUR)
+}
+
+/// A desk that tells an agent of so much in an hour, in the middle of one.
+async fn in_mid_hour(limit: u32) -> World {
+    let mut w = World::with(|c| c.limits.notifications_per_agent_hour = limit).await;
+    w.opened.clock = Clock::ahead((HOUR / 2 - w.opened.clock.now()).rem_euclid(HOUR));
+    w
 }
 
 async fn set(w: &World, settings: Settings) {
@@ -80,6 +88,49 @@ async fn twelve_news_of_a_night_are_one_mail() {
     let mut facts = Facts::default();
     w.opened.store.facts(&mut facts, &Keys { tickets: [TicketId(3)].into(), ..Keys::default() }).await.unwrap();
     assert_eq!(facts.ticket(TicketId(3)).unwrap().told, [JANE]);
+}
+
+#[tokio::test]
+async fn what_is_too_much_for_an_hour_is_one_mail_at_its_end() {
+    let w = in_mid_hour(3).await;
+    let kai = w.agent("kai@desk.localhost", "Kai").await;
+    tickets(&w, 3).await;
+    let now = w.opened.clock.now();
+    let first = claimed(&w, now).await;
+    assert_eq!(first.len(), 3, "three leave at once");
+    tickets(&w, 7).await;
+    let rows = w.rows().await;
+    let waiting: Vec<_> = rows.iter().filter(|row| row.recipient == JANE && row.due_at > now + 60_000).collect();
+    let end = waiting[0].due_at;
+    assert_eq!(end, (now.div_euclid(HOUR) + 1) * HOUR, "the full hour");
+    assert_eq!((waiting.len(), rows.iter().filter(|row| row.recipient == kai && row.due_at == end).count()), (7, 7));
+    // What she asks for comes at once, and neither counts nor waits.
+    w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "@history").await;
+    let asked = w.rows().await.into_iter().find(|row| row.kind == MailKind::History).unwrap();
+    assert_eq!((asked.recipient, asked.due_at), (JANE, asked.created_at));
+    let timers = due(&w, end).await;
+    assert_eq!(timers.len(), 2, "one for each of them");
+    for timer in &timers {
+        fire(&w, timer, end).await.unwrap();
+    }
+    let digest = w.rows().await.into_iter().find(|row| row.recipient == JANE && row.kind == MailKind::News).unwrap();
+    let news = digest.params.news.unwrap();
+    assert_eq!((news.count, news.tickets, news.hasty), (7, 7, true));
+    assert_eq!(of_jane(&w).await, [MailKind::Notify, MailKind::Notify, MailKind::Notify, MailKind::History, MailKind::News]);
+}
+
+#[tokio::test]
+async fn an_agent_whose_hour_is_full_hears_of_what_is_done_over_http_at_its_end() {
+    use crate::desk::act::{self, Said};
+
+    let w = in_mid_hour(1).await;
+    let kai = w.agent("kai@desk.localhost", "Kai").await;
+    tickets(&w, 1).await;
+    let now = w.opened.clock.now();
+    let said = Said { agent: kai, text: "@agent, look at this", public: true, key: None };
+    w.opened.store.try_settle(|facts| act::say(&w.opened.desk, TicketId(1), &said, facts, now)).await.unwrap().unwrap();
+    let last = w.rows().await.into_iter().rfind(|row| row.recipient == JANE).unwrap();
+    assert_eq!((last.kind, last.due_at), (MailKind::Taken, (now.div_euclid(HOUR) + 1) * HOUR));
 }
 
 #[tokio::test]

@@ -56,6 +56,39 @@ async fn each_of_many(w: &World) -> u64 {
 }
 
 #[tokio::test]
+async fn what_very_many_agents_were_told_is_counted() {
+    use crate::model::PersonId;
+    use crate::model::facts::CountKey;
+
+    let w = World::new().await;
+    w.mail(ANN, SUPPORT, "", "It burns.").await;
+    w.mail(ANN, SUPPORT, "", "It burns still.").await;
+    let counts = (1..=1_200).map(|n| CountKey::NewsOf(PersonId(n), 0, 1));
+    let mut facts = Facts::default();
+    w.opened.store.facts(&mut facts, &Keys { counts: counts.collect(), ..Keys::default() }).await.unwrap();
+    let told: Vec<_> = facts.counts.iter().filter(|(_, count)| **count > 0).collect();
+    assert_eq!(told, [(&CountKey::NewsOf(JANE, 0, 1), &1)], "no further than was asked");
+    assert_eq!(facts.counts.len(), 1_200);
+}
+
+#[tokio::test]
+async fn acknowledgements_of_an_hour_are_counted() {
+    use crate::store::read::Acked;
+
+    let w = World::new().await;
+    let before = w.opened.clock.now();
+    for n in 0..3 {
+        w.mail(&format!("new{n}@customer.test"), SUPPORT, "", "It burns.").await;
+    }
+    w.mail("robot@customer.test", SUPPORT, "Precedence: bulk\r\n", "News.").await;
+    let at = |ahead: i64| w.opened.store.acked(before + ahead);
+    let hour = 3_600_000;
+    assert_eq!(at(1_000).await.unwrap(), Acked { accepted: 4, acks: 3 });
+    assert_eq!(at(2 * hour).await.unwrap(), Acked::default());
+    assert_eq!(w.opened.store.totals(before + 1_000).await.unwrap().acked, Acked { accepted: 4, acks: 3 });
+}
+
+#[tokio::test]
 async fn events_are_dense_and_hold_no_addresses() {
     let w = World::new().await;
     w.mail(ANN, SUPPORT, "Cc: bob@customer.test\r\n", "It burns.").await;

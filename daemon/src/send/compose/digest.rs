@@ -1,4 +1,4 @@
-//! What an agent gets when their quiet hours end and much has waited: one mail for all of it.
+//! What an agent gets when their quiet hours end, or an hour with too much news, and much has waited: one mail for all of it.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -30,6 +30,7 @@ impl Composer<'_> {
         let lines: Vec<Line> = items.iter().map(|item| line(item, matter, &clock)).collect();
         let night = Night {
             count: news.count,
+            hasty: news.hasty,
             tickets: news.tickets,
             since: &clock.shown(news.since),
             zone: clock.zone.iana_name().unwrap_or("UTC"),

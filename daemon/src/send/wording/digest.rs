@@ -1,4 +1,4 @@
-//! Of all that was new in an agent's quiet hours. The marker stands in all that an agent may answer.
+//! Of all that was new in an agent's quiet hours, or was too much for an hour. The marker stands in all that an agent may answer.
 
 use crate::model::text::escape_html;
 use crate::send::actions::mailto;
@@ -16,6 +16,8 @@ pub(in crate::send) struct Line {
 pub(in crate::send) struct Night<'a> {
     /// Notifications that this mail stands for.
     pub(in crate::send) count: usize,
+    /// They were too many for an hour.
+    pub(in crate::send) hasty: bool,
     /// Tickets that they were about.
     pub(in crate::send) tickets: usize,
     /// Since when.
@@ -30,10 +32,8 @@ pub(in crate::send) struct Night<'a> {
 
 impl Night<'_> {
     fn head(&self) -> String {
-        format!(
-            "This mail stands for {} notifications that came in your quiet hours. Newest first; times are of {}.",
-            self.count, self.zone
-        )
+        let when = if self.hasty { "were more than are sent one by one within an hour" } else { "came in your quiet hours" };
+        format!("This mail stands for {} notifications that {when}. Newest first; times are of {}.", self.count, self.zone)
     }
 
     fn more(&self) -> Option<String> {
@@ -87,8 +87,19 @@ mod tests {
     #[test]
     fn what_strangers_wrote_is_text_and_what_does_not_fit_is_counted() {
         let lines = [Line { number: 7, subject: "<b>Hi</b>".into(), facts: format!("{}; open", last("@note <i>Ann</i>", "06:41")) }];
-        let night = Night { count: 17, tickets: 9, since: "18:00", zone: "Europe/Berlin", lines: &lines, desk: "support+abc@desk.test" };
+        let night = Night {
+            count: 17,
+            hasty: false,
+            tickets: 9,
+            since: "18:00",
+            zone: "Europe/Berlin",
+            lines: &lines,
+            desk: "support+abc@desk.test",
+        };
         assert_eq!(subject(&night), "17 news on 9 tickets since 18:00");
+        assert!(text(&night).starts_with("This mail stands for 17 notifications that came in your quiet hours."));
+        let hasty = text(&Night { hasty: true, ..night });
+        assert!(hasty.starts_with("This mail stands for 17 notifications that were more than are sent one by one within an hour."));
         assert_eq!(subject(&Night { tickets: 1, ..night }), "17 news on 1 ticket since 18:00");
         let (text, html) = (text(&night), html(&night));
         assert!(text.contains("#7 <b>Hi</b>\n    last: @note <i>Ann</i>, 06:41; open\n") && text.contains("\nand 8 more\n"), "{text}");

@@ -30,7 +30,7 @@ pub use search::{ArticleText, IndexHead, TicketText};
 pub(in crate::store) use status::left_out_of;
 pub use status::{Counts, DAY, Log, NodeItem, Oldest, Outgoing, Stage};
 pub use tickets::{EarlierTicket, TicketFilter, TicketItem};
-pub use totals::{Deliveries, MailboxItem, Totals, WEEK};
+pub use totals::{Acked, Deliveries, MailboxItem, Totals, WEEK};
 pub use webhooks::{DeliveryItem, DeliveryState};
 
 /// One page of a list; `next` continues it.

@@ -8,6 +8,8 @@ use crate::store::{Store, StoreError};
 
 use super::status::{DAY, Oldest, left_out};
 
+/// In ms.
+const HOUR: i64 = DAY / 24;
 /// How far back a mailbox's last mail is looked for, in ms.
 pub const WEEK: i64 = 7 * DAY;
 
@@ -44,6 +46,8 @@ pub struct Deliveries {
 pub struct Totals {
     /// Mails accepted in the last 24 hours.
     pub accepted_day: i64,
+    /// Acknowledgements of the last hour.
+    pub acked: Acked,
     /// Mails that left in the last 24 hours, and when the newest did.
     pub sent_day: Oldest,
     /// Tickets by status, merged ones left out; those of addresses that are no more included.
@@ -54,7 +58,30 @@ pub struct Totals {
     pub deliveries: Deliveries,
 }
 
+/// How much of what came in was acknowledged, within an hour.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Acked {
+    /// Mails accepted.
+    pub accepted: i64,
+    /// Acknowledgements written.
+    pub acks: i64,
+}
+
+impl Acked {
+    /// Whether these are more than one for every fifth mail, and 50: a loop that no other cap sees, or a flood of new senders. It
+    /// says so and turns nothing off.
+    pub fn is_alarming(self) -> bool {
+        self.acks > self.accepted / 5 + 50
+    }
+}
+
 impl Store {
+    /// What was accepted and acknowledged in the hour before `now` (ms).
+    pub async fn acked(&self, now: i64) -> Result<Acked, StoreError> {
+        let mut read = self.read().await?;
+        acked(&mut read.conn(), now - HOUR).await
+    }
+
     /// Traffic up to `now` (ms), and the desk as a whole.
     pub async fn totals(&self, now: i64) -> Result<Totals, StoreError> {
         let mut read = self.read().await?;
@@ -68,6 +95,7 @@ impl Store {
         let tickets = Status::ALL.iter().map(|s| (*s, sum(&mailboxes, *s))).collect();
         Ok(Totals {
             accepted_day: accepted_since(&mut conn, now - DAY).await?,
+            acked: acked(&mut conn, now - HOUR).await?,
             sent_day,
             tickets,
             mailboxes: mailboxes.into_iter().filter(|m| !m.address.is_empty()).collect(),
@@ -85,6 +113,15 @@ async fn accepted_since(conn: &mut Conn<'_>, since: i64) -> Result<i64, StoreErr
     let sql = "SELECT received_at FROM inbox WHERE id >= $1 ORDER BY id LIMIT 1";
     let first = first_since(conn, sql, last, since).await?;
     Ok(last + 1 - first - left_out(conn, "inbox", first, last).await?)
+}
+
+async fn acked(conn: &mut Conn<'_>, since: i64) -> Result<Acked, StoreError> {
+    let last = conn.opt("SELECT id FROM outbox ORDER BY id DESC LIMIT 1", vec![]).await?.map_or(Ok(0), |row| row.int(0))?;
+    let sql = "SELECT created_at FROM outbox WHERE id >= $1 ORDER BY id LIMIT 1";
+    let first = first_since(conn, sql, last, since).await?;
+    let sql = "SELECT COUNT(*) FROM outbox WHERE id >= $1 AND kind = 'ack' AND created_at > $2";
+    let acks = conn.one(sql, vec![first.into(), since.into()]).await?.int(0)?;
+    Ok(Acked { accepted: accepted_since(conn, since).await?, acks })
 }
 
 /// All mailboxes; those that left the configuration have no address.

@@ -307,7 +307,7 @@ fn named_in_headers(quoted: &str) -> Option<String> {
 }
 
 /// Message-ID of the mail that failed: from the attached mail or its header, else from what the letter quotes.
-fn original_id(e: &Evidence, quoted: &str, limits: &Limits) -> Option<String> {
+pub(super) fn original_id(e: &Evidence, quoted: &str, limits: &Limits) -> Option<String> {
     let attached = e.tree.parts.iter().skip(1).filter(|p| {
         matches!(
             p.kind.value.as_str(),

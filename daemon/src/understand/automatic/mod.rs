@@ -4,6 +4,7 @@
 pub mod absence;
 pub mod bounce;
 mod bounce_reason;
+pub mod complaint;
 mod dsn;
 mod judge;
 mod ses;

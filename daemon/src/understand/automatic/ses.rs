@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::bounce_reason::{reason, status_in};
-use crate::model::understood::{Automatic, Bounce, BounceRecipient};
+use super::complaint::is_unwanted;
+use crate::model::understood::{Automatic, Bounce, BounceRecipient, Complaint};
 
 /// Most recipients that are told.
 const MOST: usize = 100;
@@ -12,6 +13,28 @@ const LONGEST: usize = 256 << 10;
 
 /// Reads a text as such a notification.
 pub fn read(text: &str) -> Option<(Automatic, Option<Bounce>)> {
+    let value = notification(text)?;
+    match kind(&value)? {
+        "Bounce" => Some((Automatic::Bounce, Some(bounce(&value)))),
+        "Complaint" => Some((Automatic::FeedbackReport, None)),
+        "Delivery" | "DeliveryDelay" => Some((Automatic::DeliveryReport, None)),
+        _ => None,
+    }
+}
+
+/// Reads a text as the notification that a mail was called unwanted.
+pub fn complaint(text: &str) -> Option<Complaint> {
+    let value = notification(text).filter(|value| kind(value) == Some("Complaint"))?;
+    let feedback = value.pointer("/complaint/complaintFeedbackType").and_then(Value::as_str);
+    let recipient = value.pointer("/complaint/complainedRecipients/0/emailAddress").and_then(Value::as_str).map(str::to_owned);
+    is_unwanted(feedback.unwrap_or("abuse")).then(|| Complaint { original_message_id: message_id(&value), recipient })
+}
+
+fn kind(value: &Value) -> Option<&str> {
+    value.get("notificationType").or_else(|| value.get("eventType"))?.as_str()
+}
+
+fn notification(text: &str) -> Option<Value> {
     if text.len() > LONGEST || !text.trim_start().starts_with('{') || !text.contains("notificationType") && !text.contains("eventType") {
         return None;
     }
@@ -21,14 +44,19 @@ pub fn read(text: &str) -> Option<(Automatic, Option<Bounce>)> {
     let value: Value = serde_json::Deserializer::from_str(text.trim_start()).into_iter().next()?.ok()?;
     // SNS wraps it as a string once more.
     let inner = value.get("Message").and_then(Value::as_str).and_then(|m| serde_json::from_str(m).ok());
-    let value: Value = inner.unwrap_or(value);
-    let kind = value.get("notificationType").or_else(|| value.get("eventType"))?.as_str()?;
-    match kind {
-        "Bounce" => Some((Automatic::Bounce, Some(bounce(&value)))),
-        "Complaint" => Some((Automatic::FeedbackReport, None)),
-        "Delivery" | "DeliveryDelay" => Some((Automatic::DeliveryReport, None)),
-        _ => None,
-    }
+    Some(inner.unwrap_or(value))
+}
+
+/// Message-ID of the mail that it is about.
+fn message_id(value: &Value) -> Option<String> {
+    let headers = value.pointer("/mail/headers").and_then(Value::as_array);
+    let text = |v: &Value, key: &str| v.get(key).and_then(Value::as_str).map(str::to_owned);
+    let id = headers
+        .into_iter()
+        .flatten()
+        .find(|h| text(h, "name").is_some_and(|n| n.eq_ignore_ascii_case("message-id")))
+        .and_then(|h| text(h, "value"));
+    id.map(|i| i.trim_matches(['<', '>', ' ']).to_owned())
 }
 
 fn bounce(value: &Value) -> Bounce {
@@ -40,13 +68,7 @@ fn bounce(value: &Value) -> Bounce {
         let why = reason(status.as_deref(), diagnostic.as_deref().unwrap_or_default());
         BounceRecipient { address: text(r, "emailAddress"), action: text(r, "action"), reason: why.to_owned(), status, diagnostic }
     });
-    let headers = value.pointer("/mail/headers").and_then(Value::as_array);
-    let id = headers
-        .into_iter()
-        .flatten()
-        .find(|h| text(h, "name").is_some_and(|n| n.eq_ignore_ascii_case("message-id")))
-        .and_then(|h| text(h, "value"));
-    Bounce { recipients: recipients.collect(), original_message_id: id.map(|i| i.trim_matches(['<', '>', ' ']).to_owned()) }
+    Bounce { recipients: recipients.collect(), original_message_id: message_id(value) }
 }
 
 #[cfg(test)]

@@ -62,6 +62,19 @@ fn work_is_fine_until_it_takes_too_long() {
 }
 
 #[test]
+fn very_many_acknowledgements_need_a_look() {
+    use crate::store::read::Acked;
+
+    let of = |accepted, acks| {
+        let totals = Totals { acked: Acked { accepted, acks }, ..Totals::default() };
+        View::new(Some(&numbers(Counts::default(), totals)), machine(0))
+    };
+    assert_eq!((of(100, 70).level(), of(4, 50).level(), of(0, 0).level()), (Level::Good, Level::Good, Level::Good));
+    assert_eq!((of(100, 71).level(), of(4, 51).level()), (Level::Look, Level::Look));
+    assert_eq!(said(&of(1_000, 251)), ["251 acknowledgements in an hour, for 1,000 mails"]);
+}
+
+#[test]
 fn what_is_broken_comes_first_and_says_since_when() {
     let counts = Counts {
         held: vec![("spam".into(), oldest(1, HOUR)), ("leak".into(), oldest(1, 0))],
