@@ -10,7 +10,7 @@ use std::thread;
 use ombud_tests::places::{binary, corpora, skip};
 use ombud_tests::program::{bare_command, run};
 use ombud_tests::smtp::crlf;
-use ombud_tests::{Desk, Smtp};
+use ombud_tests::{Desk, Options, Smtp};
 use serde_json::Value;
 
 use crate::{JANE, SUPPORT};
@@ -84,7 +84,9 @@ fn files(test: &str) -> Option<Vec<PathBuf>> {
 #[test]
 fn every_mail_has_one_fate_or_one_refusal() {
     let Some(files) = files("every_mail_has_one_fate_or_one_refusal") else { return };
-    let desk = Desk::with_jane();
+    let desk = Desk::prepare(Options { more: "[limits]\nnotifications_per_agent_hour = 1000000\n", ..Options::default() });
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
     let (mut taken, mut refusals) = (0, BTreeMap::<String, usize>::new());
     for file in &files {
         let raw = fs::read(file).expect("a file");

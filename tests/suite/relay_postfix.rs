@@ -3,6 +3,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use ombud_tests::places::skip;
 use ombud_tests::postfix::Postfix;
@@ -111,6 +112,9 @@ fn what_postfix_puts_off_leaves_later_and_once() {
     assert_eq!((world.to(ANN).len(), world.to(JANE).len()), (1, 1), "and nobody is told of a delay that short");
 }
 
+/// How long the greylister wants to wait.
+const DELAY: Duration = Duration::from_secs(1);
+
 /// A greylister of Debian's, until it is dropped.
 struct Greylister {
     child: Child,
@@ -125,7 +129,7 @@ impl Greylister {
         let arguments = [
             format!("--inet={address}"),
             format!("--dbdir={}", folder.path().display()),
-            "--delay=1".to_owned(),
+            format!("--delay={}", DELAY.as_secs()),
             "--user=root".to_owned(),
             "--group=root".to_owned(),
             "--auto-whitelist-clients=0".to_owned(),
@@ -158,8 +162,10 @@ fn a_greylister_is_satisfied_by_the_same_mail_again() {
     answered(&desk, &world, ANSWER);
     let said = waits(&desk, ANN);
     assert!(said.contains("450 4.2.0") && said.contains("Greylisted"), "{said}");
+    let refused = Instant::now();
     let refusals = || postfix.log().matches("Greylisted").count();
     let sent = |desk: &Desk| !rows(desk, "sent", ANN).is_empty();
+    wait_until("the greylister's delay to be over", || refused.elapsed() > 2 * DELAY);
     // Each try is by the same sender for the same recipient, or a greylister would never know it again.
     for tries in 2..6 {
         later(&mut desk, 20 * tries, None);
