@@ -68,8 +68,11 @@ fn later(desk: &mut Desk, hours: usize, configuration: Option<&str>) {
     desk.serve(&["--clock", &format!("{hours}h")]);
 }
 
+/// What Postfix logs when a client of its own has begun TLS.
+const TLS: &str = "TLS connection established from";
+
 fn tls_sessions(postfix: &Postfix) -> usize {
-    postfix.log().lines().filter(|line| line.contains("TLS connection established from")).count()
+    postfix.log().lines().filter(|line| line.contains(TLS)).count()
 }
 
 /// Refusals of one recipient.
