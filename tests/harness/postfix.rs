@@ -109,7 +109,7 @@ impl Postfix {
              maillog_file = {base}/log\nmaillog_file_prefixes = {base}\nmessage_size_limit = 52428800\nin_flow_delay = 0\n\
              minimal_backoff_time = 1s\nmaximal_backoff_time = 1s\nqueue_run_delay = 1s\ndebugger_command =\n{more}"
         );
-        fs::write(self.path("etc/main.cf"), main).expect("its configuration");
+        fs::write(self.path("etc/main.cf"), each_once(&main)).expect("its configuration");
         for extra in ["dynamicmaps.cf", "dynamicmaps.cf.d"] {
             // Where Debian keeps the paths of its map types; a build without them needs none.
             let _ = std::os::unix::fs::symlink(Path::new("/etc/postfix").join(extra), self.path("etc").join(extra));
@@ -118,6 +118,7 @@ impl Postfix {
         let started = self.run("postfix", &["start"]);
         assert!(started.status.success(), "Postfix does not start: {}\n{}", String::from_utf8_lossy(&started.stderr), self.log());
         wait_until("Postfix to greet", || Smtp::try_open(self.address()).and_then(|mut smtp| smtp.reply()).is_some_and(|r| r.code == 220));
+        assert!(!self.log().contains("overriding earlier entry"), "a name stands twice in main.cf: see each_once\n{}", self.log());
     }
 
     /// Where it listens.
@@ -168,6 +169,15 @@ impl Drop for Postfix {
             eprintln!("what Postfix says:\n{}", self.log());
         }
     }
+}
+
+/// Of lines with the same name the last. Of any other Postfix would warn in each of its processes: its log is a socket that holds few
+/// lines, and when they fill it before `postlogd` reads, that one waits for itself, and all others for it, for ever.
+fn each_once(lines: &str) -> String {
+    let name = |line: &str| line.split('=').next().map(|name| name.trim().to_owned());
+    let lines: Vec<&str> = lines.lines().collect();
+    let is_last = |at: &usize| !lines[at + 1..].iter().any(|later| name(later) == name(lines[*at]));
+    (0..lines.len()).filter(is_last).map(|at| format!("{}\n", lines[at])).collect()
 }
 
 /// The user and the group that Postfix runs as.

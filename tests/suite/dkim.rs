@@ -28,7 +28,7 @@ for at, (name, value) in enumerate([h for h in signer.headers if h[0].lower() ==
 
 /// What dkimpy says of each signature.
 #[track_caller]
-fn verified(mail: &[u8], records: &[Value]) -> Vec<String> {
+pub(super) fn verified(mail: &[u8], records: &[Value]) -> Vec<String> {
     let records: serde_json::Map<String, Value> =
         records.iter().map(|item| (item["name"].as_str().expect("a name").to_owned(), item["value"].clone())).collect();
     let mut python = Command::new("/usr/bin/python3");
@@ -54,13 +54,14 @@ fn prepared(sink: &Sink, dns: &Dns) -> Desk {
 }
 
 /// The records that `ombud keys` prints.
-fn records(desk: &Desk, arguments: &[&str]) -> Vec<Value> {
+pub(super) fn records(desk: &Desk, arguments: &[&str]) -> Vec<Value> {
     let ran = desk.cli(&[arguments, &["--json"]].concat());
     assert_eq!(ran.code, 0, "{}", ran.err);
     serde_json::from_str(&ran.out).expect("JSON")
 }
 
-fn publish(dns: &Dns, records: &[Value]) {
+/// Puts them into the DNS.
+pub(super) fn publish(dns: &Dns, records: &[Value]) {
     for item in records {
         dns.text(item["name"].as_str().expect("a name"), item["value"].as_str().expect("a value"));
     }
