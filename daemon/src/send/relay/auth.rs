@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 
-use super::client::Offers;
+use super::offers::Offers;
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use crate::model::text::blackened;

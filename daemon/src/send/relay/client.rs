@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::auth::{self, Login};
+use super::offers::Offers;
 use super::reply::Answer;
 use super::wire::{Fault, Wire};
 use super::{Fence, Outcome, Timeouts, dot};
@@ -47,43 +48,6 @@ pub(super) enum Cover {
     Any,
     /// None even where it is offered: what is left when TLS has failed.
     Clear,
-}
-
-/// What the server said in its answer to EHLO.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Offers {
-    /// What it calls itself, in lower case.
-    pub(super) name: String,
-    pub(super) starttls: bool,
-    pub(super) eight_bit: bool,
-    pub(super) pipelining: bool,
-    pub(super) utf8: bool,
-    /// `Some(0)`: no fixed limit (RFC 1870 §4).
-    pub(super) size: Option<u64>,
-    /// Mechanisms, upper case.
-    pub(super) auth: Vec<String>,
-}
-
-impl Offers {
-    pub(super) fn read(answer: &Answer) -> Self {
-        let name = answer.lines.first().and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default();
-        let mut offers = Self { name: name.to_ascii_lowercase(), ..Self::default() };
-        for line in answer.lines.iter().skip(1) {
-            // Old servers write "AUTH=LOGIN PLAIN".
-            let line = line.to_ascii_uppercase().replacen("AUTH=", "AUTH ", 1);
-            let mut words = line.split_ascii_whitespace();
-            match words.next() {
-                Some("STARTTLS") => offers.starttls = true,
-                Some("8BITMIME") => offers.eight_bit = true,
-                Some("PIPELINING") => offers.pipelining = true,
-                Some("SMTPUTF8") => offers.utf8 = true,
-                Some("SIZE") => offers.size = Some(words.next().and_then(|n| n.parse().ok()).unwrap_or(0)),
-                Some("AUTH") => offers.auth.extend(words.map(str::to_owned)),
-                _ => {}
-            }
-        }
-        offers
-    }
 }
 
 /// A session that is ready for a mail.
@@ -169,7 +133,7 @@ impl Session {
 
     async fn transact(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Result<String, Outcome> {
         let mail = dot::normalise(mail);
-        let line = mail_from(&self.offers, sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
+        let line = self.offers.mail_from(sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
         let to = format!("RCPT TO:<{}>", address::written(recipient));
         if self.offers.pipelining {
             self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
@@ -333,31 +297,6 @@ async fn hello(wire: &mut Wire, hostname: &str) -> Result<Offers, Fault> {
     if answer.code == 250 { Ok(Offers::default()) } else { Err(Fault::refused("HELO", &answer)) }
 }
 
-/// The MAIL command, or why this mail cannot go this way. A mail with 8-bit octets for a server without 8BITMIME is sent as
-/// it is: our own mail has none, and every server in use is 8-bit clean.
-fn mail_from(offers: &Offers, sender: &str, recipient: &str, mail: &[u8]) -> Result<String, Outcome> {
-    let refuse = |reply: String| Err(Outcome::Recipient { temporary: false, reply });
-    let size = mail.len() as u64;
-    let (sender, recipient) = (address::written(sender), address::written(recipient));
-    let mut line = format!("MAIL FROM:<{sender}>");
-    if let Some(limit) = offers.size {
-        if limit > 0 && size > limit {
-            return refuse(format!("552 5.3.4 this mail has {size} octets, the relay takes {limit}"));
-        }
-        line.push_str(&format!(" SIZE={size}"));
-    }
-    if offers.eight_bit && !mail.is_ascii() {
-        line.push_str(" BODY=8BITMIME");
-    }
-    if let Some(address) = [&sender, &recipient].into_iter().find(|address| !address.is_ascii()) {
-        if !offers.utf8 {
-            return refuse(format!("550 5.6.7 the address {address} is not ASCII, and the server does not offer SMTPUTF8"));
-        }
-        line.push_str(" SMTPUTF8");
-    }
-    Ok(line)
-}
-
 /// MAIL: a refused size is about this mail for good. Any other lasting refusal of a relay may be about our sender or its
 /// configuration, which somebody can mend: this mail waits, and others with another sender go on. That of a stranger is for good.
 /// The reply says where it was given: whatever its code, it is not about the recipient.
@@ -382,41 +321,4 @@ fn recipient_refused(when: &'static str, answer: &Answer) -> Outcome {
 
 fn refused(answer: &Answer) -> Outcome {
     Outcome::Recipient { temporary: answer.is_temporary(), reply: answer.to_string() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn offers(lines: &[&str]) -> Offers {
-        Offers::read(&Answer { code: 250, lines: lines.iter().map(|line| (*line).to_owned()).collect() })
-    }
-
-    #[test]
-    fn offers_are_read_as_written_by_old_and_new_servers() {
-        let read = offers(&["STARTTLS", "starttls", "SIZE", "AUTH=LOGIN", "AUTH login Plain", "8bitmime", "Pipelining", "X-NEW"]);
-        assert_eq!(read.auth, ["LOGIN", "LOGIN", "PLAIN"]);
-        assert_eq!((read.starttls, read.eight_bit, read.pipelining, read.utf8, read.size), (true, true, true, false, Some(0)));
-        assert!(!offers(&["STARTTLS"]).starttls, "the first line is the server's name");
-    }
-
-    #[test]
-    fn parameters_of_mail_only_when_offered() {
-        let all = offers(&["mx", "SIZE 10", "8BITMIME", "SMTPUTF8"]);
-        let none = Offers::default();
-        let line = |offers, to, mail: &str| mail_from(offers, "a@x.test", to, mail.as_bytes());
-        assert_eq!(line(&all, "b@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5".into()));
-        assert_eq!(line(&all, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=4 BODY=8BITMIME".into()));
-        assert_eq!(line(&all, "ü@x.test", "abc\r\n"), Ok("MAIL FROM:<a@x.test> SIZE=5 SMTPUTF8".into()));
-        assert_eq!(line(&none, "b@x.test", "ü\r\n"), Ok("MAIL FROM:<a@x.test>".into()));
-        assert_eq!(mail_from(&none, "", "b@x.test", b""), Ok("MAIL FROM:<>".into()));
-        assert_eq!(line(&all, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test> SIZE=1".into()), "what ASCII can say needs no SMTPUTF8");
-        assert_eq!(line(&none, "b@ü.test", "a"), Ok("MAIL FROM:<a@x.test>".into()));
-        assert_eq!(mail_from(&none, "desk+t@Bücher.test", "b@x.test", b""), Ok("MAIL FROM:<desk+t@xn--bcher-kva.test>".into()));
-        let why = line(&none, "ü@ü.test", "a");
-        assert!(matches!(&why, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains("ü@ü.test")), "{why:?}");
-        for (refused, status) in [(line(&none, "ü@x.test", "a"), "5.6.7"), (line(&all, "b@x.test", "0123456789\r\n"), "5.3.4")] {
-            assert!(matches!(&refused, Err(Outcome::Recipient { temporary: false, reply }) if reply.contains(status)), "{refused:?}");
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod dot;
 mod exits;
 mod fence;
 mod maildir;
+mod offers;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod outside;
 mod pool;

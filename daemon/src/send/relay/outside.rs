@@ -2,7 +2,7 @@
 
 use tokio::io::AsyncRead;
 
-use super::client::Offers;
+use super::offers::Offers;
 use super::dot;
 use super::reply::Reader;
 use super::sts::Policy;
