@@ -29,6 +29,9 @@ pub(super) struct Plan<'a> {
 /// Mails that one connection carries: more are refused by servers that count.
 const MAILS: u32 = 50;
 
+/// Octets of a mail that leaves in one write with its final dot: as much as any system takes at once.
+const WITH_DOT: usize = 16 * 1024;
+
 /// The last write of a mail.
 const DOT: &str = "final dot";
 
@@ -121,7 +124,8 @@ impl Session {
         Ok(Self { wire, offers, ..self })
     }
 
-    /// Hands over one mail. Addresses have been checked; the sender may be empty.
+    /// Hands over one mail. Addresses have been checked; the sender may be empty. One that is not the first begins with RSET
+    /// (RFC 5321 §4.1.1.5), whose reply says whether the server is still there.
     pub(super) async fn deliver(&mut self, sender: &str, recipient: &str, mail: &[u8], fence: &Fence) -> Outcome {
         self.mails += 1;
         self.clean = false;
@@ -135,10 +139,20 @@ impl Session {
         let mail = dot::normalise(mail);
         let line = self.offers.mail_from(sender, recipient, &mail).inspect_err(|_| self.clean = true)?;
         let to = format!("RCPT TO:<{}>", address::written(recipient));
+        let waited = self.mails > 1;
         if self.offers.pipelining {
-            self.wire.send("MAIL", &[&line, &to, "DATA"]).await?;
+            let lines = ["RSET", &line, &to, "DATA"];
+            self.wire.send("MAIL", lines.get(usize::from(!waited)..).unwrap_or(&lines)).await?;
         }
-        let (reply, data) = (self.wire.timeouts().reply, self.wire.timeouts().data);
+        let Timeouts { reply, data, quit, .. } = *self.wire.timeouts();
+        if waited {
+            // A server that has heard all may say nothing before it has thought about the last of it.
+            let limit = if self.offers.pipelining { reply } else { quit };
+            let answer = self.ask("RSET", "RSET", limit).await?;
+            if !answer.is_ok() {
+                return Err(Fault::refused("RSET", &answer).into());
+            }
+        }
         let answer = self.ask("MAIL", &line, reply).await?;
         if !answer.is_ok() {
             let refusal = self.answered(&answer, mail_refused(&answer, self.straight));
@@ -158,7 +172,7 @@ impl Session {
         if let Err(fault) = self.wire.in_turn("DATA") {
             return Err(self.said_early(fault).await);
         }
-        if let Err(fault) = self.write_mail(&dot::stuff(&mail), fence).await {
+        if let Err(fault) = self.write_mail(dot::stuff(&mail), fence).await {
             return Err(self.said_early(fault).await);
         }
         self.in_data = false;
@@ -202,13 +216,17 @@ impl Session {
         Ok(true)
     }
 
-    /// The dot is a write of its own: when this fails the dot has not left whole, and the server cannot have taken the mail. When it
-    /// takes too long nobody knows.
-    async fn write_mail(&mut self, stuffed: &[u8], fence: &Fence) -> Result<(), Fault> {
-        self.wire.write("mail", stuffed).await?;
+    /// When the write of the dot fails, it has not left whole, and the server cannot have taken the mail. When it takes too long
+    /// nobody knows: so a mail that somebody may be slow to take has left before, and the dot is a write of its own.
+    async fn write_mail(&mut self, mut stuffed: Vec<u8>, fence: &Fence) -> Result<(), Fault> {
+        if stuffed.len() > WITH_DOT {
+            self.wire.write("mail", &stuffed).await?;
+            stuffed.clear();
+        }
+        stuffed.extend_from_slice(dot::FINAL_DOT);
         failpoint::reached("send.before_dot");
         fence.pass();
-        self.wire.write(DOT, dot::FINAL_DOT).await?;
+        self.wire.write(DOT, &stuffed).await?;
         failpoint::reached("send.after_dot");
         Ok(())
     }
@@ -251,12 +269,6 @@ impl Session {
     /// Whether it may carry another mail.
     pub(super) fn can_go_on(&self) -> bool {
         self.clean && self.mails < MAILS
-    }
-
-    /// Begins anew after a pause (RFC 5321 §4.1.1.5); no, when the server has gone meanwhile.
-    pub(super) async fn reset(&mut self) -> bool {
-        let limit = self.wire.timeouts().quit;
-        matches!(self.wire.command_within("RSET", "RSET", limit).await, Ok(answer) if answer.is_ok())
     }
 
     /// Ends the session; in the middle of a mail without a word, so that none of it leaves any more.

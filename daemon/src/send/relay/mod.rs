@@ -236,9 +236,7 @@ impl Exit {
 
     /// Hands a mail to a server by the connection that waits there, or a new one.
     async fn over(&self, server: &str, plan: &Plan<'_>, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
-        if let Some(mut session) = self.pool.take(server)
-            && session.reset().await
-        {
+        if let Some(session) = self.pool.take(server) {
             let outcome = self.by(server, session, parcel).await;
             // Many servers end a session when they have had enough of it; the mail has not been seen.
             if parcel.fence.is_passed() || !matches!(outcome, Outcome::Destination { .. }) {

@@ -2,8 +2,8 @@
 
 use tokio::io::AsyncRead;
 
-use super::offers::Offers;
 use super::dot;
+use super::offers::Offers;
 use super::reply::Reader;
 use super::sts::Policy;
 

@@ -63,9 +63,22 @@ async fn read_until(stream: &mut TcpStream, heard: &mut Vec<u8>, from: usize, en
 
 /// A server for one connection: its port, and in the end all that it heard.
 async fn server(script: Vec<Step>) -> (u16, JoinHandle<String>) {
+    let (port, heard) = servers(vec![script]).await;
+    (port, tokio::spawn(async move { heard.await.unwrap().remove(0) }))
+}
+
+/// A server for one connection after the other: its port, and in the end all that it heard on each.
+async fn servers(scripts: Vec<Vec<Step>>) -> (u16, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    (port, tokio::spawn(async move { play(listener.accept().await.unwrap().0, script).await }))
+    let all = async move {
+        let mut heard = Vec::new();
+        for script in scripts {
+            heard.push(play(listener.accept().await.unwrap().0, script).await);
+        }
+        heard
+    };
+    (port, tokio::spawn(all))
 }
 
 fn exit(port: u16) -> Exit {

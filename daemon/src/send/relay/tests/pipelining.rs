@@ -137,6 +137,55 @@ async fn a_refusal_leaves_the_connection_fit_for_the_next_mail() {
     assert_eq!(exit.deliver("2", SENDER, ANN, MAIL, &Fence::default()).await, Outcome::Sent { reply: "250 taken".into() });
 }
 
+/// What a connection hears of its second mail before it has said a word about it.
+fn again() -> Vec<Step> {
+    let mut script = batch(&["250 a\r\n250 b\r\n354 go"]);
+    script.extend([Mail, Say("250 first"), Hear("RSET\r\n"), Hear("MAIL"), Hear("RCPT"), Hear("DATA\r\n")]);
+    script
+}
+
+#[tokio::test]
+async fn a_second_mail_leaves_along_with_rset() {
+    let (port, heard) = server(with(again(), &[Say("250 reset\r\n250 a\r\n250 b"), Say("354 go"), Mail, Say("250 second"), Stay])).await;
+    let exit = exit(port).with_timeouts(Timeouts::default());
+    for reply in ["250 first", "250 second"] {
+        assert_eq!(exit.deliver("1", SENDER, ANN, MAIL, &Fence::default()).await, Outcome::Sent { reply: reply.into() });
+    }
+    drop(exit);
+    assert_eq!(heard.await.unwrap().matches("Subject").count(), 2);
+}
+
+#[tokio::test]
+async fn a_server_that_wants_no_second_mail_gets_it_by_another_connection() {
+    for last in [&[][..], &[Say("421 4.4.2 too long")], &[Say("500 5.5.1 what?"), Stay], &[Say("500 no\r\n250 a\r\n250 b\r\n354 go"), Stay]]
+    {
+        let other = with(batch(&["250 a\r\n250 b\r\n354 go"]), &[Mail, Say("250 other"), Stay]);
+        let (port, heard) = servers(vec![with(again(), last), other]).await;
+        let exit = exit(port).with_timeouts(Timeouts::default());
+        for reply in ["250 first", "250 other"] {
+            assert_eq!(exit.deliver("1", SENDER, ANN, MAIL, &Fence::default()).await, Outcome::Sent { reply: reply.into() }, "{last:?}");
+        }
+        drop(exit);
+        let heard = heard.await.unwrap();
+        assert_eq!(heard.iter().map(|words| words.matches("Subject").count()).collect::<Vec<_>>(), [1, 1], "{last:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_that_wait_are_ended_in_time() {
+    let long = Duration::from_millis(50);
+    let script = with(batch(&["250 a\r\n250 b\r\n354 go"]), &[Mail, Say("250 taken"), Hear("QUIT")]);
+    let (port, heard) = servers(vec![script.clone(), script]).await;
+    let exit = exit(port).with_timeouts(Timeouts { idle: long, ..Timeouts::default() });
+    for _ in 0..2 {
+        assert_eq!(exit.deliver("1", SENDER, ANN, MAIL, &Fence::default()).await, Outcome::Sent { reply: "250 taken".into() });
+        while exit.pool.len() > 0 {
+            tokio::time::sleep(long).await;
+        }
+    }
+    assert!(heard.await.unwrap().iter().all(|words| words.ends_with("QUIT\r\n")));
+}
+
 #[tokio::test]
 async fn nothing_leaves_along_with_starttls() {
     let mut script = vec![Say("220 mx"), Hear("EHLO"), Say("250-mx\r\n250-PIPELINING\r\n250 STARTTLS"), Hear("STARTTLS")];
