@@ -18,5 +18,6 @@ mod refusals;
 mod reviewed;
 mod shared;
 mod store;
+mod story;
 mod waits;
 mod world;

@@ -1,13 +1,13 @@
 //! Complaints about mail of ours (RFC 5965): who can have one believed, what is no longer sent, how it ends.
 
-use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use super::story::Story;
+use super::world::{ANN, JANE, SUPPORT};
 use crate::desk::message_id::OwnId;
 use crate::desk::refusal::{Passage, passage};
 use crate::desk::token::Purpose;
 use crate::model::address::fold;
 use crate::model::changes::Changes;
 use crate::model::outgoing::{MailKind, OutboxRow};
-use crate::model::people::Person;
 use crate::model::refusal::{Refusal, UNTRIED};
 use crate::model::ticket::MessageKind;
 use crate::model::{OutboxId, PersonId};
@@ -26,29 +26,7 @@ fn report(kind: &str, id: &str) -> String {
     )
 }
 
-struct Story {
-    w: World,
-    ann: PersonId,
-}
-
 impl Story {
-    /// Ann has a ticket, and Jane has answered it.
-    async fn new() -> Self {
-        let w = World::new().await;
-        w.mail(ANN, SUPPORT, "", "It burns.").await;
-        w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "Pull the plug.").await;
-        let ann = w.person("ann@customer.test").await;
-        Self { w, ann }
-    }
-
-    async fn row(&self, kind: MailKind) -> OutboxRow {
-        self.w.rows().await.into_iter().rev().find(|row| row.kind == kind).unwrap()
-    }
-
-    async fn person(&self, id: PersonId) -> Person {
-        self.w.opened.store.persons(&[id]).await.unwrap().pop().unwrap()
-    }
-
     /// The Message-ID of a mail.
     fn id(&self, row: &OutboxRow) -> String {
         let desk = &self.w.opened.desk;

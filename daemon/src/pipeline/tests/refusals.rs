@@ -1,12 +1,12 @@
 //! Addresses that refuse mail: who can have one suppressed, how it ends, who hears of it.
 
-use super::world::{ANN, JANE, JANES, SUPPORT, World};
+use super::story::Story;
+use super::world::{ANN, JANE, JANES, SUPPORT};
 use crate::desk::delivery;
 use crate::desk::refusal::{Passage, passage};
 use crate::desk::token::{Grant, Purpose};
 use crate::model::facts::Facts;
 use crate::model::outgoing::{MailKind, OutboxRow};
-use crate::model::people::Person;
 use crate::model::refusal::UNTRIED;
 use crate::model::{By, MailboxId, OutboxId, PersonId, Verdict};
 use crate::store::{Cmd, Outcome, Settled, Settlement, StoreError};
@@ -23,30 +23,7 @@ fn report(recipient: &str, action: &str, status: &str, said: &str) -> String {
     )
 }
 
-struct Story {
-    w: World,
-    ann: PersonId,
-}
-
 impl Story {
-    /// Ann has a ticket, and Jane has answered it.
-    async fn new() -> Self {
-        let w = World::new().await;
-        w.mail(ANN, SUPPORT, "", "It burns.").await;
-        w.mail(JANES, &w.address(Purpose::Answer, JANE, 1).await, "", "Pull the plug.").await;
-        let ann = w.person("ann@customer.test").await;
-        Self { w, ann }
-    }
-
-    async fn row(&self, kind: MailKind) -> OutboxRow {
-        let rows = self.w.rows().await;
-        rows.into_iter().rev().find(|row| row.kind == kind).unwrap()
-    }
-
-    async fn person(&self, id: PersonId) -> Person {
-        self.w.opened.store.persons(&[id]).await.unwrap().pop().unwrap()
-    }
-
     /// What is at the bounce address of a mail.
     async fn bounce(&self, row: &OutboxRow, report: &str) -> String {
         let to = self.w.address(Purpose::Bounce, row.recipient, row.id.0).await;
