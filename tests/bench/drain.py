@@ -2,13 +2,13 @@
 """The way out: how fast a queue that has waited empties into one server, beside Postfix with the very same mails.
 
     cargo build --release
-    tests/bench/drain.py                  # 4,000 mails over 20 connections
+    tests/bench/drain.py                  # 8,000 mails over 20 connections, three rounds
     tests/bench/drain.py --backlog 100000 # only: whether accepting is slower while so many mails wait
 
 Each mail that comes in makes two that go out: an acknowledgement and a notification. They wait for a relay that is not
 there until the configuration names one that is (smtp-sink); then time runs. The same mails, as such a queue has left them
 before, are given to a Postfix that holds them back, and time runs again when they may go. Ours composes each mail in that
-time, too.
+time, too. A machine that others share is quick for one of both and slow for the other: the median of the rounds counts.
 Debian: `apt-get install postfix`; Postfix is measured where we are root.
 """
 
@@ -147,19 +147,24 @@ def by_postfix(folder, sink, mails):
         sink.stop()
 
 
-def drained(binary, folder, n):
+def drained(binary, folder, n, rounds):
     # Keeping what comes costs the server most of a core: what Postfix gets is made by a drain of its own.
     kept = Sink(f"{folder}/kept")
     by_us(binary, f"{folder}/first", kept, n, lambda desk, port, _: desk.drain(port))
     mails = list(kept.mails())
     print(f"{len(mails)} mails of {statistics.mean(len(content) for _, _, content in mails) / 1024:.1f} KiB")
-    ours = by_us(binary, f"{folder}/desk", Sink(), n, timed)
-    if not shutil.which("postfix") or os.getuid() != 0:
+    against = shutil.which("postfix") and os.getuid() == 0
+    if not against:
         print("Postfix is not measured: it is not installed, or we are not root")
-        return
     pathlib.Path(folder).chmod(0o755)
-    theirs = by_postfix(f"{folder}/postfix", Sink(), mails)
-    print(f"ratio    {ours / theirs:.1f} times as fast as Postfix")
+    ratios = []
+    for i in range(rounds):
+        ours = by_us(binary, f"{folder}/desk{i}", Sink(), n, timed)
+        if against:
+            ratios.append(ours / by_postfix(f"{folder}/postfix{i}", Sink(), mails))
+    if ratios:
+        each = ", ".join(f"{ratio:.1f}" for ratio in ratios)
+        print(f"ratio    {statistics.median(ratios):.1f} times as fast as Postfix (rounds: {each})")
 
 
 def accepting(desk, mails):
@@ -189,7 +194,8 @@ def behind_a_backlog(binary, folder, n):
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    options.add_argument("--mails", type=int, default=4_000)
+    options.add_argument("--mails", type=int, default=8_000)
+    options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--backlog", type=int, help="measure accepting while so many mails wait, and nothing else")
     options.add_argument("--binary", default=ROOT / "target/release/ombud")
     options = options.parse_args()
@@ -199,7 +205,7 @@ def main():
         if options.backlog:
             behind_a_backlog(options.binary, folder, options.backlog)
         else:
-            drained(options.binary, folder, options.mails)
+            drained(options.binary, folder, options.mails, options.rounds)
 
 
 if __name__ == "__main__":
