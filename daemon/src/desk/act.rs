@@ -62,30 +62,26 @@ pub type Decision = Result<Step, Refused>;
 /// # Errors
 /// [`Refused`], once enough is known.
 pub fn patch(desk: &Desk, ticket: TicketId, patch: &Patch, by: Option<PersonId>, facts: &Facts, now: i64) -> Decision {
-    step(
-        desk,
-        facts,
-        now,
-        on_ticket(facts, ticket).map(|t| {
-            let t = t.ok_or(Refused::NoTicket)?;
-            let mut ledger = Ledger::new(desk, facts, now);
-            let mut after = t.ticket.clone();
-            after.status = patch.status.unwrap_or(after.status);
-            after.priority = patch.priority.unwrap_or(after.priority);
-            after.team = patch.team.clone().unwrap_or(after.team);
-            after.tags = patch.tags.clone().unwrap_or(after.tags);
-            after.tags.sort();
-            after.tags.dedup();
-            if let Some(assignee) = &patch.assignee {
-                let assignee = assignee.as_deref().map(|address| agent(facts, address)).transpose()?;
-                assign(&mut after, t, assignee.map(|p| p.id), by);
-            }
-            mute(&mut ledger, &t.ticket, &after);
-            tell::of_owner(&mut ledger, by.and_then(|id| facts.person(id)), t, &after, None);
-            ledger.update(&t.ticket, after, &by.map_or("api".into(), actor));
-            Ok(ledger.changes)
-        }),
-    )
+    let decided = on_ticket(facts, ticket).map(|t| {
+        let t = t.ok_or(Refused::NoTicket)?;
+        let mut ledger = Ledger::new(desk, facts, now);
+        let mut after = t.ticket.clone();
+        after.status = patch.status.unwrap_or(after.status);
+        after.priority = patch.priority.unwrap_or(after.priority);
+        after.team = patch.team.clone().unwrap_or(after.team);
+        after.tags = patch.tags.clone().unwrap_or(after.tags);
+        after.tags.sort();
+        after.tags.dedup();
+        if let Some(assignee) = &patch.assignee {
+            let assignee = assignee.as_deref().map(|address| agent(facts, address)).transpose()?;
+            assign(&mut after, t, assignee.map(|p| p.id), by);
+        }
+        mute(&mut ledger, &t.ticket, &after);
+        tell::of_owner(&mut ledger, by.and_then(|id| facts.person(id)), t, &after, None);
+        ledger.update(&t.ticket, after, &by.map_or("api".into(), actor));
+        Ok(ledger.changes)
+    });
+    step(desk, facts, now, decided)
 }
 
 /// An agent's answer or note.
@@ -94,35 +90,30 @@ pub fn patch(desk: &Desk, ticket: TicketId, patch: &Patch, by: Option<PersonId>,
 /// [`Refused`], once enough is known.
 pub fn say(desk: &Desk, ticket: TicketId, said: &Said<'_>, facts: &Facts, now: i64) -> Decision {
     let (text, public) = (said.written(), said.public);
-    step(
-        desk,
-        facts,
-        now,
-        done(facts, said.key).and_then(|done| Ok((done, on_ticket(facts, ticket)?))).map(|(done, t)| {
-            if let Some(message) = done {
-                return Err(Refused::Done(message));
-            }
-            let t = t.ok_or(Refused::NoTicket)?;
-            let agent =
-                facts.person(said.agent).filter(|p| p.is_active_agent()).ok_or_else(|| Refused::NoAgent("the token's agent".into()))?;
-            if text.is_empty() {
-                return Err(Refused::Text("it is empty"));
-            }
-            let inside = Inside { book: &desk.book, staff: facts.staff() };
-            if public && inside.has_address(&text, None) {
-                return Err(Refused::Text("a signed address of this desk is left in it"));
-            }
-            if public && inside.found(&text, "").is_some() {
-                return Err(Refused::Text("an agent's own address or a line of a notification is in it"));
-            }
-            if public && (t.ticket.status == Status::Spam || t.ticket.merged_into.is_some()) {
-                return Err(Refused::Text("the ticket is spam or was merged into another"));
-            }
-            let mut changes = written(Ledger::new(desk, facts, now), t, agent, &text, public);
-            changes.said = said.key.map(|key| (key.to_vec(), MessageRef::New(0)));
-            Ok(changes)
-        }),
-    )
+    let decided = done(facts, said.key).and_then(|done| Ok((done, on_ticket(facts, ticket)?))).map(|(done, t)| {
+        if let Some(message) = done {
+            return Err(Refused::Done(message));
+        }
+        let t = t.ok_or(Refused::NoTicket)?;
+        let agent = facts.person(said.agent).filter(|p| p.is_active_agent()).ok_or_else(|| Refused::NoAgent("the token's agent".into()))?;
+        if text.is_empty() {
+            return Err(Refused::Text("it is empty"));
+        }
+        let inside = Inside { book: &desk.book, staff: facts.staff() };
+        if public && inside.has_address(&text, None) {
+            return Err(Refused::Text("a signed address of this desk is left in it"));
+        }
+        if public && inside.found(&text, "").is_some() {
+            return Err(Refused::Text("an agent's own address or a line of a notification is in it"));
+        }
+        if public && (t.ticket.status == Status::Spam || t.ticket.merged_into.is_some()) {
+            return Err(Refused::Text("the ticket is spam or was merged into another"));
+        }
+        let mut changes = written(Ledger::new(desk, facts, now), t, agent, &text, public);
+        changes.said = said.key.map(|key| (key.to_vec(), MessageRef::New(0)));
+        Ok(changes)
+    });
+    step(desk, facts, now, decided)
 }
 
 impl Said<'_> {
@@ -188,10 +179,7 @@ fn written(mut ledger: Ledger<'_>, t: &TicketFacts, agent: &Person, text: &str, 
 fn step(desk: &Desk, facts: &Facts, now: i64, decided: Known<Result<Changes, Refused>>) -> Decision {
     match decided {
         Err(keys) => Ok(Step::Need(keys)),
-        Ok(Ok(mut changes)) => Ok(match hourly::cap(desk, facts, &mut changes, now) {
-            Ok(()) => Step::Done(Box::new(changes)),
-            Err(keys) => Step::Need(keys),
-        }),
+        Ok(Ok(changes)) => Ok(hourly::capped(desk, facts, changes, now)),
         Ok(Err(refused)) => Err(refused),
     }
 }

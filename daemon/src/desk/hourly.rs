@@ -7,15 +7,23 @@ use crate::model::changes::{Changes, NewTimer, PersonRef, QUIET, quiet_key};
 use crate::model::facts::{CountKey, Facts, Keys};
 use crate::model::people::Person;
 
-use super::{Desk, Known, need, quiet};
+use super::{Desk, Known, Step, need, quiet};
 
 /// In ms.
 const HOUR: i64 = 3_600_000;
 
+/// A decision within the cap, if enough is known to say so.
+pub(super) fn capped(desk: &Desk, facts: &Facts, mut changes: Changes, now: i64) -> Step {
+    match cap(desk, facts, &mut changes, now) {
+        Ok(()) => Step::Done(Box::new(changes)),
+        Err(keys) => Step::Need(keys),
+    }
+}
+
 /// Puts off what is new for agents who have been told of as much as they may within the last hour, until the next full hour: so
 /// there is one digest an hour at most. What was asked for, and what is about an agent's own mail, neither counts nor waits. Two
 /// decisions at one moment may both be the last one that leaves: nothing is lost by one more.
-pub(super) fn cap(desk: &Desk, facts: &Facts, changes: &mut Changes, now: i64) -> Known<()> {
+fn cap(desk: &Desk, facts: &Facts, changes: &mut Changes, now: i64) -> Known<()> {
     let limit = i64::from(desk.config.limits.notifications_per_agent_hour);
     let told: BTreeMap<PersonId, CountKey> = changes
         .outbox
@@ -109,24 +117,11 @@ mod tests {
     #[test]
     fn an_hour_that_ends_in_quiet_hours_ends_with_them() {
         use crate::model::people::Settings;
-        use crate::model::ticket::Role;
 
         let ends = 500_001 * HOUR;
         let of_day = |at: i64| format!("{:02}:00", (at / HOUR).rem_euclid(24));
         let quiet = Some(format!("{}-{}", of_day(ends), of_day(ends + 3 * HOUR)));
-        let agent = Person {
-            id: JANE,
-            address: "jane@agents.test".into(),
-            name: None,
-            role: Role::Agent,
-            epoch: 0,
-            disabled: false,
-            answered: false,
-            spam_until: None,
-            settings: Settings { quiet, ..Settings::default() },
-            aliases: Vec::new(),
-            refusal: None,
-        };
+        let agent = Person { settings: Settings { quiet, ..Settings::default() }, ..Person::agent(JANE, "jane@agents.test") };
         assert_eq!(after(Some(&agent), NOW), ends + 3 * HOUR);
         assert_eq!(after(None, ends), ends + HOUR, "at the full hour the next one");
     }

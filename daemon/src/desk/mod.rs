@@ -85,11 +85,8 @@ type Known<T> = Result<T, Box<Keys>>;
 pub fn decide(desk: &Desk, mail: &Mail<'_>, facts: &Facts, now: i64) -> Step {
     match run(desk, mail, facts, now) {
         Ok(mut changes) => {
-            if let Err(keys) = hourly::cap(desk, facts, &mut changes, now) {
-                return Step::Need(keys);
-            }
             bounce::revive(desk, mail, facts, &mut changes, now);
-            Step::Done(Box::new(changes))
+            hourly::capped(desk, facts, changes, now)
         }
         Err(keys) => Step::Need(keys),
     }

@@ -48,10 +48,7 @@ pub fn fire(desk: &Desk, timer: &Timer, untold: &[InboxId], facts: &Facts, now: 
         // A kind of a newer program: it is gone, and that program will write it again.
         _ => {}
     }
-    match hourly::cap(desk, facts, &mut ledger.changes, now) {
-        Ok(()) => Step::Done(Box::new(ledger.changes)),
-        Err(keys) => Step::Need(keys),
-    }
+    hourly::capped(desk, facts, ledger.changes, now)
 }
 
 fn close(ledger: &mut Ledger<'_>, ticket: TicketId) {

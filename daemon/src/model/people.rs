@@ -118,3 +118,23 @@ impl Person {
         }
     }
 }
+
+#[cfg(test)]
+impl Person {
+    /// An agent of whom nothing else is known.
+    pub fn agent(id: PersonId, address: &str) -> Self {
+        Self {
+            id,
+            address: address.to_owned(),
+            name: None,
+            role: Role::Agent,
+            epoch: 0,
+            disabled: false,
+            answered: false,
+            spam_until: None,
+            settings: Settings::default(),
+            aliases: Vec::new(),
+            refusal: None,
+        }
+    }
+}

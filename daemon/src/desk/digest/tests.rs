@@ -9,7 +9,6 @@ use crate::model::changes::{Changes, QUIET, Timer, quiet_key};
 use crate::model::facts::Facts;
 use crate::model::people::{Person, Settings};
 use crate::model::staff::Staff;
-use crate::model::ticket::Role;
 
 const JANE: PersonId = PersonId(7);
 
@@ -24,19 +23,7 @@ fn end() -> i64 {
 
 fn jane() -> Person {
     let settings = Settings { quiet: Some("18:00-08:00".into()), timezone: Some("Europe/Berlin".into()), ..Settings::default() };
-    Person {
-        id: JANE,
-        address: "jane@agents.test".into(),
-        name: None,
-        role: Role::Agent,
-        epoch: 0,
-        disabled: false,
-        answered: false,
-        spam_until: None,
-        settings,
-        aliases: Vec::new(),
-        refusal: None,
-    }
+    Person { settings, ..Person::agent(JANE, "jane@agents.test") }
 }
 
 /// News about these tickets, in this order: the n-th is the message n, or none.

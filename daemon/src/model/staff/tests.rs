@@ -4,19 +4,8 @@ use super::*;
 use crate::model::people::Settings;
 
 fn person(id: i64, name: &str, role: Role) -> Person {
-    Person {
-        id: PersonId(id),
-        address: format!("Agent{id}@agents.test"),
-        name: Some(name.to_owned()),
-        role,
-        epoch: 0,
-        disabled: false,
-        answered: true,
-        spam_until: None,
-        settings: Settings::default(),
-        aliases: vec![format!("alias{id}@home.test")],
-        refusal: None,
-    }
+    let aliases = vec![format!("alias{id}@home.test")];
+    Person { name: Some(name.to_owned()), role, aliases, ..Person::agent(PersonId(id), &format!("Agent{id}@agents.test")) }
 }
 
 fn ids<'p>(people: impl IntoIterator<Item = &'p Person>) -> Vec<i64> {

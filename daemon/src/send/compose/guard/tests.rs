@@ -10,9 +10,8 @@ use crate::desk::addresses::Book;
 use crate::desk::answer::NOTE_LABEL;
 use crate::desk::token::{Grant, KeyRing, Purpose};
 use crate::model::changes::MailboxRow;
-use crate::model::people::{Person, Settings};
+use crate::model::people::Person;
 use crate::model::staff::Staff;
-use crate::model::ticket::Role;
 use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
 use crate::understand::MARKER;
@@ -29,19 +28,7 @@ fn book() -> Book {
 }
 
 fn jane() -> Person {
-    Person {
-        id: PersonId(1),
-        address: "jane@agents.test".into(),
-        name: Some("Jane".into()),
-        role: Role::Admin,
-        epoch: 0,
-        disabled: false,
-        answered: false,
-        spam_until: None,
-        settings: Settings::default(),
-        aliases: vec!["jd@home.test".into()],
-        refusal: None,
-    }
+    Person { name: Some("Jane".into()), aliases: vec!["jd@home.test".into()], ..Person::agent(PersonId(1), "jane@agents.test") }
 }
 
 fn signed(book: &Book, purpose: Purpose, subject: i64, person: i64) -> String {
