@@ -2,6 +2,7 @@
 //! is taken, and once more when it leaves.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use crate::model::PersonId;
 use crate::model::address::{fold, is_plain};
@@ -96,50 +97,44 @@ fn is_theirs(token: &Token, reader: Reader) -> bool {
     token.purpose() == Purpose::Customer && Some(token.person()) == reader
 }
 
+/// The marker as it is compared.
+static SQUEEZED: LazyLock<String> = LazyLock::new(|| squeeze(MARKER));
+
 /// A line that only notifications have.
 fn is_ours(line: &str) -> bool {
     let line = line.trim_start_matches(['>', ' ', '*', '|']);
     let answer = line.strip_prefix(ANSWER_LABEL).is_some_and(|rest| is_plain(rest.trim()));
-    answer || line.starts_with(NOTE_LABEL) || line.starts_with("Note (stays inside)") || squeeze(line).contains(&squeeze(MARKER))
+    answer
+        || line.starts_with(NOTE_LABEL)
+        || line.starts_with("Note (stays inside)")
+        || (line.len() >= SQUEEZED.len() && squeeze(line).contains(SQUEEZED.as_str()))
 }
 
 /// Everything in a line that reads as an address, folded.
-fn addresses(line: &str) -> impl Iterator<Item = String> {
+fn addresses(line: &str) -> Vec<String> {
+    if !line.contains('@') && !line.contains("%40") {
+        return Vec::new();
+    }
     let line = line.replace("%40", "@").to_lowercase();
     let part = |c: char| c.is_alphanumeric() || "._-+".contains(c);
-    let found: Vec<String> = line
-        .match_indices('@')
+    line.match_indices('@')
         .map(|(at, _)| {
             let (before, after) = (line.get(..at).unwrap_or(""), line.get(at + 1..).unwrap_or(""));
             let local = before.rsplit(|c| !part(c)).next().unwrap_or("");
             let domain = after.split(|c| !part(c)).next().unwrap_or("");
             fold(&format!("{local}@{}", domain.trim_end_matches(['.', '-'])))
         })
-        .collect();
-    found.into_iter()
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::desk::addresses::tests::book;
-    use crate::model::people::Settings;
-    use crate::model::ticket::Role;
 
     fn jane() -> Person {
-        Person {
-            id: PersonId(1),
-            address: "Jane@Agents.test".into(),
-            name: Some("Jane Doe".into()),
-            role: Role::Agent,
-            epoch: 0,
-            disabled: false,
-            answered: false,
-            spam_until: None,
-            settings: Settings::default(),
-            aliases: vec!["jd@home.test".into(), "support@desk.localhost".into()],
-            refusal: None,
-        }
+        let aliases = vec!["jd@home.test".into(), "support@desk.localhost".into()];
+        Person { name: Some("Jane Doe".into()), aliases, ..Person::agent(PersonId(1), "Jane@Agents.test") }
     }
 
     #[test]

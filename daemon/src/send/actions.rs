@@ -1,5 +1,7 @@
 //! The HTML twin of a notification: the same words, and links that write a command to the answer address.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::wording::Foot;
 use crate::desk::answer::{ANSWER_LABEL, NOTE_LABEL};
 use crate::model::text::escape_html;
@@ -26,14 +28,14 @@ pub(super) fn html(text: &str, foot: &Foot<'_>, actions: &[Action]) -> String {
     )
 }
 
+/// What stands in a URL as it is (RFC 3986 §2.3) does so here; all else is encoded.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+/// In an address its `@` does, too.
+const IN_ADDRESS: &AsciiSet = &ENCODED.remove(b'@');
+
 /// A `mailto:` link (RFC 6068 §2) whose body is one command, or several lines of them.
 pub(super) fn mailto(address: &str, command: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    let encode = |text: &str, also: &[u8]| -> String {
-        let octet = |b: u8| if plain(b) || also.contains(&b) { char::from(b).to_string() } else { format!("%{b:02X}") };
-        text.bytes().map(octet).collect()
-    };
-    format!("mailto:{}?body={}", encode(address, b"@"), encode(command, b""))
+    format!("mailto:{}?body={}", utf8_percent_encode(address, IN_ADDRESS), utf8_percent_encode(command, ENCODED))
 }
 
 fn lines(text: &str) -> String {
