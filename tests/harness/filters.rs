@@ -139,9 +139,7 @@ fn program(test: &str, name: &str) -> Option<PathBuf> {
     let found = ["/usr/sbin", "/usr/bin", "/usr/local/sbin", "/usr/local/bin"].iter().map(|folder| Path::new(folder).join(name));
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
-        let why = format!("there is no {name}: tests/run installs it");
-        assert!(std::env::var_os("CI").is_none(), "{test}: {why}");
-        places::skip(test, &why);
+        places::lacks(test, &format!("no {name} here"));
     }
     found
 }

@@ -29,6 +29,16 @@ pub fn corpora() -> Option<PathBuf> {
     path.is_dir().then_some(path)
 }
 
+/// Says that a test lacks something that `tests/run` installs or starts. Elsewhere it is skipped; where all are to be run it fails.
+///
+/// # Panics
+/// When `CI` is set.
+#[track_caller]
+pub fn lacks(test: &str, what: &str) {
+    assert!(env::var_os("CI").is_none(), "{test}: {what}");
+    skip(test, &format!("{what} (see tests/run)"));
+}
+
 /// Says that a test can't be run here, and why, so that nobody takes it for a success.
 pub fn skip(test: &str, why: &str) {
     eprintln!("SKIPPED {test}: {why}");

@@ -98,7 +98,7 @@ fn a_desk_where_mail_waits_and_fails() {
 #[test]
 fn a_desk_whose_database_is_away() {
     let Some(server) = Server::start() else {
-        return ombud_tests::places::skip("a_desk_whose_database_is_away", "no PostgreSQL: tests/run starts one");
+        return ombud_tests::places::lacks("a_desk_whose_database_is_away", "no PostgreSQL here");
     };
     let desk = Desk::prepare(Options { database: Some(server.address.clone()), ..Options::default() });
     desk.agent(JANE, "Jane Doe", "admin");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::{Desk, Draft, Letter, Options, Say, Sink};
 
 use crate::{ANN, JANE, from_ann};
@@ -41,7 +41,7 @@ fn ids(sink: &Sink) -> Vec<String> {
 #[test]
 fn a_clock_that_jumps_resends_nothing_and_expires_nothing() {
     let Some(library) = library() else {
-        return skip("a_clock_that_jumps_resends_nothing_and_expires_nothing", "no libfaketime here");
+        return lacks("a_clock_that_jumps_resends_nothing_and_expires_nothing", "no libfaketime here");
     };
     let sink = Sink::start(|_, _| Say::Yes);
     let mut desk = Desk::prepare(Options { relay: Some(sink.url()), mailbox: "auto_ack = \"never\"", ..Options::default() });

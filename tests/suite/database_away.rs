@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::postgres::{self, Server};
 use ombud_tests::wait::{PATIENCE, found};
 use ombud_tests::{Chance, Desk, Options, Say, Sink, wait_until};
@@ -61,7 +61,7 @@ fn is_back(desk: &Desk, back: Instant) {
 
 #[test]
 fn a_database_that_crashes_under_load_loses_nothing_and_doubles_nothing() {
-    let Some(server) = Server::start() else { return skip("a_database_that_crashes_under_load", "no PostgreSQL: tests/run starts one") };
+    let Some(server) = Server::start() else { return lacks("a_database_that_crashes_under_load", "no PostgreSQL here") };
     let sink = Sink::start(|_, _| Say::Yes);
     let desk = desk(&server.address, &sink);
     desk.deliver(&from_ann("Answered under load", "Hello?"));
@@ -106,7 +106,7 @@ fn once_sent(sink: &Sink, sent: &[Sent]) {
 #[test]
 fn a_database_that_hangs_keeps_nobody_waiting() {
     let Some(server) = Server::start() else {
-        return skip("a_database_that_hangs_keeps_nobody_waiting", "no PostgreSQL: tests/run starts one");
+        return lacks("a_database_that_hangs_keeps_nobody_waiting", "no PostgreSQL here");
     };
     let sink = Sink::start(|_, _| Say::Yes);
     let desk = desk(&server.address, &sink);
@@ -130,7 +130,7 @@ fn a_database_that_hangs_keeps_nobody_waiting() {
 fn a_mail_whose_end_could_not_be_written_is_not_sent_again() {
     let test = "a_mail_whose_end_could_not_be_written_is_not_sent_again";
     if postgres::server().is_none() {
-        return skip(test, "no OMBUD_TEST_POSTGRES, which tests/run sets");
+        return lacks(test, "no OMBUD_TEST_POSTGRES");
     }
     let sink = Sink::start(|_, _| Say::Yes);
     let desk = desk(&postgres::fresh(), &sink);

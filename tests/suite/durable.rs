@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use ombud_tests::places::skip;
+use ombud_tests::places::{lacks, skip};
 use ombud_tests::{Desk, Options, postgres, wait_for};
 
 use crate::faults::noise;
@@ -115,12 +115,12 @@ fn may_watch(test: &str) -> bool {
         skip(test, "with PostgreSQL its server is the one that syncs");
         return false;
     }
-    let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
-    let may = tried.is_ok_and(|status| status.success());
-    if !may {
-        skip(test, "no strace, or no right to trace a process here");
+    match Command::new("strace").args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status() {
+        Ok(status) if status.success() => return true,
+        Ok(_) => skip(test, "no right to trace a process here"),
+        Err(_) => lacks(test, "no strace here"),
     }
-    may
+    false
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn a_desk_that_syncs_nothing_is_found_out() {
     let test = "a_desk_that_syncs_nothing_is_found_out";
     let library = ["x86_64-linux-gnu", "aarch64-linux-gnu"].map(|triple| format!("/usr/lib/{triple}/libeatmydata.so"));
     let Some(library) = library.iter().find(|path| Path::new(path).exists()) else {
-        return skip(test, "no libeatmydata here");
+        return lacks(test, "no libeatmydata here");
     };
     if !may_watch(test) {
         return;

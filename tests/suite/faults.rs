@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ombud_tests::places::skip;
+use ombud_tests::places::{lacks, skip};
 use ombud_tests::{Desk, Options, wait_until};
 
 use crate::from_ann;
@@ -122,7 +122,7 @@ fn a_locked_database_refuses_for_now() {
     desk.deliver(&from_ann("Before", "all is well"));
     desk.settle();
     let Some(lock) = Lock::take(&desk.path("data/ombud.db")) else {
-        return skip("a_locked_database_refuses_for_now", "no python3 with sqlite3 here");
+        return lacks("a_locked_database_refuses_for_now", "no python3 with sqlite3 here");
     };
     let mail = from_ann("Locked", "somebody else has the database");
     let start = Instant::now();

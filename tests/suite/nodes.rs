@@ -10,12 +10,12 @@ use crate::{JANE, answers_to_ann, campaign, from_ann, ticket_of_ann};
 /// At least so many kills.
 const KILLS: usize = 36;
 const CLIENTS: usize = 4;
-const NO_SERVER: &str = "no OMBUD_TEST_POSTGRES, which tests/run sets";
+const NO_SERVER: &str = "no OMBUD_TEST_POSTGRES";
 
 /// A desk on a fresh database of the server, with Jane, not running yet; nothing where there is no server.
 fn prepared(test: &str, options: Options) -> Option<Desk> {
     if postgres::server().is_none() {
-        places::skip(test, NO_SERVER);
+        places::lacks(test, NO_SERVER);
         return None;
     }
     let desk = Desk::prepare(Options { database: Some(postgres::fresh()), ..options });
@@ -69,7 +69,7 @@ fn either_is_killed_and_nothing_is_lost_or_twice() {
 #[test]
 fn one_dies_at_a_time_at_every_point_and_the_other_carries_on() {
     if postgres::server().is_none() {
-        return places::skip("one_dies_at_a_time_at_every_point_and_the_other_carries_on", NO_SERVER);
+        return places::lacks("one_dies_at_a_time_at_every_point_and_the_other_carries_on", NO_SERVER);
     }
     campaign::with_two_desks(postgres::fresh());
 }

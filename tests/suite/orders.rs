@@ -1,7 +1,7 @@
 //! Everything that an agent can ask for by mail: commands that ask, wait and take back, and those to the desk address.
 
 use ombud_tests::mail::tokens;
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::{Desk, Draft, Letter, Options, certificates, wait_for, wait_until};
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ fn a_ticket_is_put_off_until_somebody_writes() {
 #[test]
 fn a_ticket_that_was_put_off_comes_back() {
     let name = "a_ticket_that_was_put_off_comes_back";
-    let Some(library) = crate::clock::library() else { return skip(name, "no libfaketime here") };
+    let Some(library) = crate::clock::library() else { return lacks(name, "no libfaketime here") };
     let mut desk = Desk::prepare(Options::default());
     desk.agent(JANE, "Jane Doe", "admin");
     let clock = desk.path("clock");

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::process::{Command, Output};
 
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::postfix::Postfix;
 use ombud_tests::{Desk, Draft, Options, Smtp, wait_until};
 
@@ -19,7 +19,7 @@ fn client(test: &str, program: &str, arguments: &[&str]) -> Option<Output> {
     match Command::new(program).args(arguments).output() {
         Ok(ran) => Some(ran),
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            skip(test, &format!("no {program} here (tests/run installs it)"));
+            lacks(test, &format!("no {program} here"));
             None
         }
         Err(error) => panic!("{program}: {error}"),
@@ -84,7 +84,7 @@ fn smtp_source_hands_over_500_mails_each_once() {
 
 /// A Postfix, or the word that there is none.
 fn postfix(test: &str) -> Option<Postfix> {
-    Postfix::prepare().map_err(|why| skip(test, why)).ok()
+    Postfix::prepare().map_err(|why| lacks(test, why)).ok()
 }
 
 #[track_caller]

@@ -1,7 +1,7 @@
 //! A real Postfix as our relay: it puts off, refuses, wants TLS or has none, asks for a password, ends and comes back, and
 //! sends its own bounces.
 
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::postfix::Postfix;
 use ombud_tests::{Desk, Dns, Draft, Letter, Options, Say, Sink, wait_for};
 use serde_json::Value;
@@ -23,7 +23,7 @@ fn world() -> Sink {
 }
 
 fn postfix(test: &str) -> Option<Postfix> {
-    Postfix::prepare().map_err(|why| skip(test, why)).ok()
+    Postfix::prepare().map_err(|why| lacks(test, why)).ok()
 }
 
 /// Jane's desk with this relay and these further lines for `[outbound]`.

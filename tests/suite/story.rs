@@ -65,6 +65,6 @@ fn everything_in_one_picture_on_sqlite() {
 fn everything_in_one_picture_on_postgresql() {
     match postgres::server() {
         Some(_) => the_story(Some(postgres::fresh())),
-        None => places::skip("everything_in_one_picture_on_postgresql", "no OMBUD_TEST_POSTGRES, which tests/run sets"),
+        None => places::lacks("everything_in_one_picture_on_postgresql", "no OMBUD_TEST_POSTGRES"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use ombud_tests::browser::told;
-use ombud_tests::places::{corpora, skip};
+use ombud_tests::places::{corpora, lacks};
 use ombud_tests::program::ombud;
 use ombud_tests::{Chance, Site};
 use serde_json::{Value, json};
@@ -79,7 +79,7 @@ fn what_was_sanitized_does_not_act() {
 #[test]
 fn what_others_found_does_not_act() {
     let Some(folder) = corpora().map(|folder| folder.join("xss")) else {
-        skip("what_others_found_does_not_act", "there is no folder ../shared/corpora; OMBUD_CORPORA names another");
+        lacks("what_others_found_does_not_act", "there is no folder ../shared/corpora; OMBUD_CORPORA names another");
         return;
     };
     let lines = fs::read_to_string(folder.join("cases.open.jsonl")).expect("the cases");

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use ombud_tests::places::skip;
+use ombud_tests::places::lacks;
 use ombud_tests::wait_until;
 
 use super::{ANSWER, answered, clear, desk, is_answer, later, refuses, rows, waits, world};
@@ -88,7 +88,7 @@ fn a_greylister_is_satisfied_by_the_same_mail_again() {
     let test = "a_greylister_is_satisfied_by_the_same_mail_again";
     let Some(postfix) = super::postfix(test) else { return };
     if !Path::new(POSTGREY).is_file() {
-        return skip(test, "no postgrey here (tests/run installs it)");
+        return lacks(test, "no postgrey here");
     }
     let (world, greylister) = (world(), Greylister::start());
     let asks = format!(
