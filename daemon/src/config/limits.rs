@@ -71,7 +71,7 @@ pub struct Limits {
     pub text_size: usize,
     /// Most lines of the customer's words that are quoted below an answer (60).
     pub quote_lines: usize,
-    /// While mail rushes in (500 a second), it is only accepted for so long before it is understood, too (5 s).
+    /// While mail rushes in (200 a second), it is only accepted for so long before it is understood, too (5 s).
     pub burst: Duration,
     /// A mail that could not be understood in this many attempts is held as `poison` (3).
     pub attempts: u32,
