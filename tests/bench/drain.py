@@ -24,7 +24,7 @@ import tempfile
 import time
 
 from mails import Mails
-from peers import Desk, Postfix, cpu, free_port, resident
+from peers import Desk, Postfix, anonymous, cpu, free_port
 from way_in import ROOT, Client, pour, stuffed
 
 CONNECTIONS = 20
@@ -181,13 +181,17 @@ def behind_a_backlog(binary, folder, n):
     try:
         probes = list(customers(6_000))
         accepting(desk, probes[:1_000])
-        before, empty = [accepting(desk, probes[i : i + 1_000]) for i in (1_000, 2_000)], resident(desk.pid)
-        pour(desk, list(customers(n // 2)), 10)
-        desk.wait_until_done()
+        before = [accepting(desk, probes[i : i + 1_000]) for i in (1_000, 2_000)]
+        memory = [("few", anonymous(desk.pid))]
+        mails = list(customers(n // 2))
+        for count, share in ((n // 2, mails[: n // 4]), (n, mails[n // 4 :])):
+            pour(desk, share, 10)
+            desk.wait_until_done()
+            memory.append((count, anonymous(desk.pid)))
         after = [accepting(desk, probes[i : i + 1_000]) for i in (3_000, 4_000, 5_000)]
         low, high = statistics.median(before), statistics.median(after)
         print(f"p99 from the final dot to the 250: {low:.1f} ms with few mails waiting, {high:.1f} ms with {n}: {high / low:.2f} times")
-        print(f"resident: {empty:.0f} MiB, {resident(desk.pid):.0f} MiB")
+        print("memory without mapped files:", ", ".join(f"{mib:.0f} MiB with {count} waiting" for count, mib in memory))
     finally:
         desk.stop()
 
