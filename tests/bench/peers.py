@@ -75,7 +75,7 @@ class Desk:
             f'[desk]\nname = "Bench"\nhostname = "desk.bench.example"\ndata = "{folder}/data"\n[database]\nurl = "{database}"\n'
             '[smtp]\nlisten = ["127.0.0.1:0"]\n[http]\nlisten = ["127.0.0.1:0"]\n[authentication]\nrequire = "none"\n'
             # Measured is the way in: what leaves waits for a relay that is not there.
-            '[outbound]\nrelay = "smtp://127.0.0.1:9"\n'
+            '[outbound]\nrate = 0\nrelay = "smtp://127.0.0.1:9"\n'
             f'{more}[[mailboxes]]\naddress = "{self.to}"\nname = "Bench"\n{mailbox}'
         )
         self.binary = binary

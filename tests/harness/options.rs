@@ -66,10 +66,12 @@ impl Options {
         format!(
             "[desk]\nname = \"Acme\"\nhostname = \"desk.test\"\ndata = \"{data}\"\n{desk}\n\
              [database]\nurl = \"{database}\"\n[smtp]\n{smtp}\n[lmtp]\n{lmtp}\n[http]\n{http}\n\
-             [outbound]\n{outbound}\n{more_outbound}\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
+             [outbound]\n{rate}{outbound}\n{more_outbound}\n[authentication]\nrequire = \"{require}\"\n{resolver}{more}\n\
              [[mailboxes]]\naddress = \"support@desk.test\"\nname = \"Acme Support\"\n{mailbox}\n",
             data = data.display(),
             desk = self.desk,
+            // No test waits for a server of its own to be spared.
+            rate = if self.outbound.contains("rate") { "" } else { "rate = 0\n" },
             more_outbound = self.outbound,
             more = self.more,
             mailbox = self.mailbox,

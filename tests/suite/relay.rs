@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use ombud_tests::mail::tokens;
 use ombud_tests::{Desk, Draft, Gate, Internet, Letter, Options, Say, Sink, wait_until};
@@ -286,4 +287,23 @@ fn a_relay_that_is_configured_later_takes_what_waited_for_a_dead_server() {
     sink.expect(ANN, "the answer", is_answer);
     desk.settle();
     assert_eq!(sink.to(ANN).len(), 1);
+}
+
+#[test]
+fn no_server_gets_more_mails_a_second_than_it_may() {
+    const RATE: u32 = 5;
+    const MAILS: u32 = 12;
+    let sink = Sink::start(|_, _| Say::Yes);
+    let outbound = format!("rate = {RATE}");
+    let desk = Desk::prepare(Options { relay: Some(sink.url()), outbound, mailbox: "auto_ack = \"never\"", ..Options::default() });
+    desk.agent(JANE, "Jane Doe", "admin");
+    let desk = desk.running();
+    let start = Instant::now();
+    for n in 0..MAILS {
+        desk.deliver(&from_ann(&format!("Relay {n}"), "Hello?"));
+    }
+    wait_until("all notifications", || sink.to(JANE).len() == MAILS as usize);
+    let took = start.elapsed();
+    // Those of the first second leave at once.
+    assert!(took >= Duration::from_secs(1) * (MAILS - RATE) / RATE, "{took:?}");
 }

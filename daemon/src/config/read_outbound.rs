@@ -9,6 +9,8 @@ use super::values;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// Connections at once to one destination.
 const CONNECTIONS: usize = 5;
+/// Mails a second to one destination: what relays that count let through.
+const RATE: u32 = 20;
 
 /// Reads `[outbound]`.
 pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
@@ -16,8 +18,9 @@ pub(super) fn outbound(s: &mut Section<'_>) -> Outbound {
     let relay = s.parsed("relay", values::relay).unwrap_or(Relay::Mx(straight));
     let undo = s.duration("undo", Duration::ZERO..=HOUR).unwrap_or(Duration::ZERO);
     let connections = s.number("connections", 1..=100).and_then(|n| n.try_into().ok()).unwrap_or(CONNECTIONS);
+    let rate = s.number("rate", 0..=100_000).and_then(|n| n.try_into().ok()).unwrap_or(RATE);
     let dkim = s.word("dkim", &[("published", Dkim::Published), ("always", Dkim::Always), ("never", Dkim::Never)]);
-    Outbound { relay: relay_with_log_in(s, relay), undo, connections, dkim: dkim.unwrap_or(Dkim::Published) }
+    Outbound { relay: relay_with_log_in(s, relay), undo, connections, rate, dkim: dkim.unwrap_or(Dkim::Published) }
 }
 
 /// The relay of one mailbox, as in `[outbound]`, if it has one of its own.

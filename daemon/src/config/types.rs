@@ -144,6 +144,8 @@ pub struct Outbound {
     pub undo: Duration,
     /// Connections at once to the relay, or to the servers of one domain.
     pub connections: usize,
+    /// Mails a second to each of these, at most; 0: at any rate.
+    pub rate: u32,
     /// Whether mail is signed.
     pub dkim: Dkim,
 }

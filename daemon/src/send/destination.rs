@@ -11,6 +11,8 @@ use tokio::time::Instant;
 use crate::model::OutboxId;
 use crate::net::Backoff;
 
+use super::pace::Pace;
+
 const fn s(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
@@ -65,6 +67,7 @@ struct State {
     /// Mails that were claimed for it and are not settled.
     in_hand: usize,
     slots: Arc<Semaphore>,
+    pace: Pace,
     /// Whether somebody is finding out if it is still down.
     probed: bool,
     /// What it has said last while it was down.
@@ -89,9 +92,15 @@ impl State {
             backoff: Backoff::new(pauses),
             in_hand: 0,
             slots: Arc::new(Semaphore::new(connections)),
+            pace: Pace::default(),
             probed: false,
             reply: String::new(),
         }
+    }
+
+    /// Whether it has no mail, and may be given as much at once as one that is new.
+    fn is_idle(&self, now: Instant) -> bool {
+        self.in_hand == 0 && self.pace.is_rested(now)
     }
 
     /// Whether a relay among others has no place: what it would be given waits, and nothing is known of how long.
@@ -115,7 +124,7 @@ impl Destinations {
     /// What may be claimed when `free` mails more can be in hand. With one relay all mail has one destination.
     pub(super) fn room(&self, free: usize, connections: usize, many: bool, now: Instant) -> Room {
         let mut known = self.lock();
-        known.retain(|_, state| state.in_hand > 0 || state.backoff.until().is_some_and(|until| now < until + FORGOTTEN));
+        known.retain(|_, state| !state.is_idle(now) || state.backoff.until().is_some_and(|until| now < until + FORGOTTEN));
         if many {
             // Mail for one that is down is claimed all the same, and put off by the state: it may be old enough to be told of, or to
             // be given up.
@@ -178,15 +187,21 @@ impl Destinations {
         state.in_hand = state.in_hand.saturating_sub(1);
         if state.in_hand == 0 {
             state.probed = false;
-            if state.backoff.until().is_none() {
+            if state.backoff.until().is_none() && state.is_idle(Instant::now()) {
                 known.remove(name);
             }
         }
     }
 
-    /// Waits for a connection to be free. An error says how long the mail has to wait: it is down.
-    pub(super) async fn enter(&self, name: &str) -> Result<Option<OwnedSemaphorePermit>, Down> {
-        let slots = self.lock().get(name).map(|state| state.slots.clone());
+    /// Waits until one more mail may leave at this rate (mails a second; 0: any), and for a connection to be free. An error says how
+    /// long the mail has to wait: it is down.
+    pub(super) async fn enter(&self, name: &str, rate: u32) -> Result<Option<OwnedSemaphorePermit>, Down> {
+        let now = Instant::now();
+        let place = self.lock().get_mut(name).map(|state| (state.pace.next(rate, now), state.slots.clone()));
+        let (at, slots) = place.map_or((now, None), |(at, slots)| (at, Some(slots)));
+        if at > now {
+            tokio::time::sleep_until(at).await;
+        }
         let permit = match slots {
             Some(slots) => slots.acquire_owned().await.ok(),
             None => None,
@@ -358,17 +373,33 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn mails_leave_no_faster_than_they_may_one_after_the_other_or_together() {
+        let (all, start) = (Arc::new(Destinations::default()), Instant::now());
+        for n in 0..26_u32 {
+            let _in_hand = all.claimed("x.test", 5);
+            assert!(all.enter("x.test", 20).await.unwrap().is_some());
+            assert!(start.elapsed() >= Duration::from_millis(50) * n.saturating_sub(19), "{n}: {:?}", start.elapsed());
+        }
+        let known = |now| {
+            all.room(20, 5, true, now);
+            all.lock().contains_key("x.test")
+        };
+        assert!(known(Instant::now()), "its pace counts also while none is in hand");
+        assert!(!known(Instant::now() + s(2)), "until it has rested");
+    }
+
+    #[tokio::test]
     async fn one_mail_finds_out_and_the_others_wait() {
         let (all, past) = (Arc::new(Destinations::default()), Instant::now().checked_sub(s(100)).unwrap());
         let two = several(&all, "x.test", 2);
         all.is_down("x.test", "421", past);
-        let probe = all.enter("x.test").await;
-        assert!(probe.is_ok() && all.enter("x.test").await.is_err());
+        let probe = all.enter("x.test", 0).await;
+        assert!(probe.is_ok() && all.enter("x.test", 0).await.is_err());
         assert_eq!(all.room(20, 5, true, Instant::now()).away, ["x.test"], "who is being probed is left alone");
         all.is_up("x.test");
-        assert!(all.enter("x.test").await.is_ok());
+        assert!(all.enter("x.test", 0).await.is_ok());
         all.is_down("x.test", "421", Instant::now());
-        let down = all.enter("x.test").await.unwrap_err();
+        let down = all.enter("x.test", 0).await.unwrap_err();
         assert!(down.wait > s(50) && down.reply == "421", "{down:?}");
         drop(two);
     }

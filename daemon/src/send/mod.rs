@@ -6,6 +6,7 @@ mod destination;
 pub mod dkim;
 mod letter;
 mod outcome;
+mod pace;
 mod probe;
 pub mod relay;
 mod wording;

@@ -278,8 +278,9 @@ impl Sender {
     /// waits as if nothing had been tried.
     async fn tried(&self, desk: &Desk, row: &OutboxRow, mail: &Composed, way: Way<'_>, cancel: &CancellationToken) -> Settled {
         let (id, fence) = (format!("{}-{}", row.id, row.created_at), Fence::default());
+        let rate = if way.exit.is_folder() { 0 } else { desk.config.outbound.rate };
         let mut deliver = pin!(async {
-            let _slot = self.destinations.enter(way.destination).await?;
+            let _slot = self.destinations.enter(way.destination, rate).await?;
             Ok(way.exit.deliver(&id, &mail.sender, &row.address, &mail.bytes, &fence).await)
         });
         let stopped = tokio::select! {

@@ -234,6 +234,11 @@ impl Exit {
         matches!(self.way, Way::Mx(_))
     }
 
+    /// Whether it is a Maildir.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.way, Way::Maildir(_))
+    }
+
     /// Hands a mail to a server by the connection that waits there, or a new one.
     async fn over(&self, server: &str, plan: &Plan<'_>, parcel: Parcel<'_>) -> Result<Outcome, Fault> {
         if let Some(session) = self.pool.take(server) {
