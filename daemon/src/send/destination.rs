@@ -103,6 +103,16 @@ impl State {
         self.in_hand == 0 && self.pace.is_rested(now)
     }
 
+    /// Why no mail is tried now: it is down, or somebody is finding out whether it still is.
+    fn down(&self, now: Instant) -> Option<Down> {
+        let wait = match self.backoff.until()? {
+            until if until > now => until - now,
+            _ if self.probed => PROBED,
+            _ => return None,
+        };
+        Some(Down { reply: self.reply.clone(), wait })
+    }
+
     /// Whether a relay among others has no place: what it would be given waits, and nothing is known of how long.
     fn is_busy(&self, connections: usize, now: Instant) -> bool {
         match self.backoff.until() {
@@ -194,31 +204,28 @@ impl Destinations {
     }
 
     /// Waits until one more mail may leave at this rate (mails a second; 0: any), and for a connection to be free. An error says how
-    /// long the mail has to wait: it is down.
+    /// long the mail has to wait: it is down, and nobody waits here to hear that.
     pub(super) async fn enter(&self, name: &str, rate: u32) -> Result<Option<OwnedSemaphorePermit>, Down> {
         let now = Instant::now();
-        let place = self.lock().get_mut(name).map(|state| (state.pace.next(rate, now), state.slots.clone()));
-        let (at, slots) = place.map_or((now, None), |(at, slots)| (at, Some(slots)));
+        let place = match self.lock().get_mut(name) {
+            Some(state) => match state.down(now) {
+                Some(down) => return Err(down),
+                None => Some((state.pace.next(rate, now), state.slots.clone())),
+            },
+            None => None,
+        };
+        let Some((at, slots)) = place else { return Ok(None) };
         if at > now {
             tokio::time::sleep_until(at).await;
         }
-        let permit = match slots {
-            Some(slots) => slots.acquire_owned().await.ok(),
-            None => None,
-        };
-        let now = Instant::now();
-        match self.lock().get_mut(name) {
-            Some(state) => match state.backoff.until() {
-                Some(until) if until > now => Err(Down { reply: state.reply.clone(), wait: until - now }),
-                Some(_) if state.probed => Err(Down { reply: state.reply.clone(), wait: PROBED }),
-                Some(_) => {
-                    state.probed = true;
-                    Ok(permit)
-                }
-                None => Ok(permit),
-            },
-            None => Ok(permit),
+        let permit = slots.acquire_owned().await.ok();
+        if let Some(state) = self.lock().get_mut(name) {
+            if let Some(down) = state.down(Instant::now()) {
+                return Err(down);
+            }
+            state.probed |= state.backoff.until().is_some();
         }
+        Ok(permit)
     }
 
     /// It took a mail, or refused one for a reason of its own.
@@ -401,6 +408,7 @@ mod tests {
         all.is_down("x.test", "421", Instant::now());
         let down = all.enter("x.test", 0).await.unwrap_err();
         assert!(down.wait > s(50) && down.reply == "421", "{down:?}");
+        assert!(all.enter("x.test", 1).await.is_err() && all.lock()["x.test"].pace.is_rested(Instant::now()), "its turn is nobody's loss");
         drop(two);
     }
 }
