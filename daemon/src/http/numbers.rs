@@ -17,6 +17,8 @@ use crate::store::read::{Counts, Totals};
 const PATIENCE: Duration = Duration::from_millis(1_500);
 /// How long counting may take.
 const LIMIT: Duration = Duration::from_secs(60);
+/// What fails sooner has waited for a connection in vain, or lost it.
+const UNREACHED: Duration = Duration::from_secs(10);
 /// A tenth of a connection's time for what indexes give, and a hundredth for walks through large tables.
 const REST: u32 = 10;
 const LONG_REST: u32 = 100;
@@ -66,9 +68,7 @@ pub(super) async fn numbers(app: &App) -> Option<Numbers> {
             match counted {
                 Ok(kept) => *lock(&app.state.guards.board.last) = Some(kept),
                 Err(error) => {
-                    let ended = Instant::now();
-                    // A database in trouble is left alone for as long as one that answers late, and not for ever.
-                    *lock(&app.state.guards.board.failed_until) = Some(ended + ((ended - begun) * REST).min(LIMIT));
+                    *lock(&app.state.guards.board.failed_until) = Some(Instant::now() + rest_after(begun.elapsed()));
                     tracing::warn!(%error, "the desk could not be counted");
                 }
             }
@@ -89,6 +89,12 @@ impl Board {
     fn rests(&self, now: Instant) -> bool {
         lock(&self.failed_until).is_some_and(|until| until > now) || lock(&self.last).as_ref().is_some_and(|kept| kept.counts_until > now)
     }
+}
+
+/// How long nothing is counted after counting has failed. A database in trouble is left alone for as long as one that answers late, and
+/// not for ever; one that was not reached at all has had no trouble, and may be back soon.
+fn rest_after(took: Duration) -> Duration {
+    if took < UNREACHED { took } else { (took * REST).min(LIMIT) }
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -117,4 +123,15 @@ async fn count(app: &App) -> Result<Kept, StoreError> {
 async fn behind(app: &App, health: Health) -> Result<(Health, Option<i64>), StoreError> {
     let next = if health.seq < health.head { app.state.store.event_time(health.seq + 1).await? } else { None };
     Ok((health, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_was_not_reached_is_asked_again_soon_and_a_busy_one_is_left_alone() {
+        let rests = [0, 5, 10, 60].map(|took| rest_after(Duration::from_secs(took)).as_secs());
+        assert_eq!(rests, [0, 5, 60, 60]);
+    }
 }
