@@ -103,7 +103,10 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 async fn count(app: &App) -> Result<Kept, StoreError> {
-    let (store, now, begun) = (&app.state.store, app.now(), Instant::now());
+    let store = &app.state.store;
+    // A database that comes back is waited for here: that is no time of its own, and says nothing of how long it should rest.
+    store.ping().await?;
+    let (now, begun) = (app.now(), Instant::now());
     let counts = Arc::new(store.counts(now).await?);
     let index = behind(app, app.state.index.health(now)).await?;
     let counted = Instant::now();
