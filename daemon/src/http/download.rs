@@ -10,6 +10,7 @@ use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::{Frame, SizeHint};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::timeout;
 
@@ -81,15 +82,14 @@ pub(super) fn download(content_type: &'static str, name: &str, bytes: Vec<u8>, t
     (fields, Body::new(Taken::of(bytes, turn, line))).into_response()
 }
 
+/// All but some of what may stand in such a parameter as it is (RFC 8187 §3.2.1).
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'_').remove(b'-').remove(b'+');
+
 /// `attachment` with the name in ASCII for old clients and whole for others (RFC 6266 §4, RFC 8187 §3.2).
 fn disposition(name: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || " ._-+()".contains(c) { c } else { '_' };
     let ascii: String = name.chars().map(plain).collect();
-    let octet = |b: u8| match b.is_ascii_alphanumeric() || b"._-+".contains(&b) {
-        true => char::from(b).to_string(),
-        false => format!("%{b:02X}"),
-    };
-    let whole: String = name.bytes().map(octet).collect();
+    let whole = utf8_percent_encode(name, ENCODED);
     format!("attachment; filename=\"{ascii}\"; filename*=UTF-8''{whole}")
 }
 

@@ -1,6 +1,8 @@
 //! Values with parameters: Content-Type and Content-Disposition, with the continuations and character sets of RFC 2231
 //! and the liberties that senders take.
 
+use percent_encoding::percent_decode;
+
 use super::charset;
 use super::words;
 
@@ -171,18 +173,7 @@ fn add(out: &mut Value, name: String, value: String, extended: bool) {
 
 /// Octets with `%XX` undone.
 pub fn percent(value: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(value.len());
-    let mut it = value.iter().copied().enumerate();
-    while let Some((i, b)) = it.next() {
-        match value.get(i + 1..i + 3).and_then(words::hex_pair) {
-            Some(byte) if b == b'%' => {
-                out.push(byte);
-                it.nth(1);
-            }
-            _ => out.push(b),
-        }
-    }
-    out
+    percent_decode(value).collect()
 }
 
 #[cfg(test)]
