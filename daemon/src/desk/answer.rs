@@ -1,5 +1,7 @@
 //! What of an agent's mail goes to the customer: their own lines, and of what they quote only the customer's own words.
 
+use std::sync::LazyLock;
+
 use crate::model::Understood;
 use crate::model::understood::LineKind;
 
@@ -45,9 +47,9 @@ fn own(u: &Understood, theirs: &str) -> String {
 /// The lines that were taken for a quote although nothing marks them as one: no `>`, not our notification, not the
 /// customer's words. An agent who wrote them would not want them to go silently.
 pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
-    let (mut words, marker) = (Lookup::new(theirs), squeeze(MARKER));
+    let mut words = Lookup::new(theirs);
     let quote: Vec<&str> = u.facts.lines.iter().filter(|l| l.kind == LineKind::Quote).map(|l| l.text.trim()).collect();
-    if quote.iter().any(|line| squeeze(line).contains(&marker)) {
+    if quote.iter().any(|line| has_marker(line)) {
         return Vec::new();
     }
     let is_marked = |line: &str| line.starts_with(['>', '|']);
@@ -69,6 +71,14 @@ pub(super) fn unmarked<'u>(u: &'u Understood, theirs: &str) -> Vec<&'u str> {
 /// Letters and digits alone: quoting re-wraps lines and changes white space.
 pub(super) fn squeeze(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+/// The marker as it is compared.
+static SQUEEZED: LazyLock<String> = LazyLock::new(|| squeeze(MARKER));
+
+/// Whether a line has the marker of our notifications, however it was quoted.
+pub(super) fn has_marker(line: &str) -> bool {
+    line.len() >= SQUEEZED.len() && squeeze(line).contains(SQUEEZED.as_str())
 }
 
 fn blank_runs(text: &str) -> String {

@@ -2,17 +2,15 @@
 //! is taken, and once more when it leaves.
 
 use std::collections::BTreeSet;
-use std::sync::LazyLock;
 
 use crate::model::PersonId;
 use crate::model::address::{fold, is_plain};
 use crate::model::people::Person;
 use crate::model::staff::Staff;
 use crate::model::text::is_quoted;
-use crate::understand::MARKER;
 
 use super::addresses::Book;
-use super::answer::{ANSWER_LABEL, NOTE_LABEL, squeeze};
+use super::answer::{ANSWER_LABEL, NOTE_LABEL, has_marker, squeeze};
 use super::lookup::Lookup;
 use super::token::{Purpose, Token};
 
@@ -97,17 +95,11 @@ fn is_theirs(token: &Token, reader: Reader) -> bool {
     token.purpose() == Purpose::Customer && Some(token.person()) == reader
 }
 
-/// The marker as it is compared.
-static SQUEEZED: LazyLock<String> = LazyLock::new(|| squeeze(MARKER));
-
 /// A line that only notifications have.
 fn is_ours(line: &str) -> bool {
     let line = line.trim_start_matches(['>', ' ', '*', '|']);
     let answer = line.strip_prefix(ANSWER_LABEL).is_some_and(|rest| is_plain(rest.trim()));
-    answer
-        || line.starts_with(NOTE_LABEL)
-        || line.starts_with("Note (stays inside)")
-        || (line.len() >= SQUEEZED.len() && squeeze(line).contains(SQUEEZED.as_str()))
+    answer || line.starts_with(NOTE_LABEL) || line.starts_with("Note (stays inside)") || has_marker(line)
 }
 
 /// Everything in a line that reads as an address, folded.
@@ -131,6 +123,7 @@ fn addresses(line: &str) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::desk::addresses::tests::book;
+    use crate::understand::MARKER;
 
     fn jane() -> Person {
         let aliases = vec!["jd@home.test".into(), "support@desk.localhost".into()];
