@@ -197,7 +197,7 @@ impl Destinations {
         state.in_hand = state.in_hand.saturating_sub(1);
         if state.in_hand == 0 {
             state.probed = false;
-            if state.backoff.until().is_none() && state.is_idle(Instant::now()) {
+            if state.backoff.until().is_none() && state.pace.is_rested(Instant::now()) {
                 known.remove(name);
             }
         }

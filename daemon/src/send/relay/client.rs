@@ -141,8 +141,8 @@ impl Session {
         let to = format!("RCPT TO:<{}>", address::written(recipient));
         let waited = self.mails > 1;
         if self.offers.pipelining {
-            let lines = ["RSET", &line, &to, "DATA"];
-            self.wire.send("MAIL", lines.get(usize::from(!waited)..).unwrap_or(&lines)).await?;
+            let all @ [_, mail @ ..] = &["RSET", line.as_str(), to.as_str(), "DATA"];
+            self.wire.send("MAIL", if waited { all } else { mail }).await?;
         }
         let Timeouts { reply, data, quit, .. } = *self.wire.timeouts();
         if waited {
