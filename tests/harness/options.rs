@@ -71,7 +71,7 @@ impl Options {
             data = data.display(),
             desk = self.desk,
             // No test waits for a server of its own to be spared.
-            rate = if self.outbound.contains("rate") { "" } else { "rate = 0\n" },
+            rate = if self.outbound.contains("rate =") { "" } else { "rate = 0\n" },
             more_outbound = self.outbound,
             more = self.more,
             mailbox = self.mailbox,

@@ -7,14 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::places::root;
 
-/// The server: `$OMBUD_TEST_POSTGRES`, an address that ends in a database's name.
-///
-/// # Panics
-/// Under `CI`, when there is none.
+/// The server: `$OMBUD_TEST_POSTGRES`, an address that ends in a database's name. Who finds none says so by `places::lacks`.
 pub fn server() -> Option<String> {
-    let server = env::var("OMBUD_TEST_POSTGRES").ok();
-    assert!(server.is_some() || env::var_os("CI").is_none(), "no OMBUD_TEST_POSTGRES: tests/run sets it");
-    server
+    env::var("OMBUD_TEST_POSTGRES").ok()
 }
 
 /// Whether this run of the suites is one on PostgreSQL: `OMBUD_TEST_ON=postgres`.

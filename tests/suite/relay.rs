@@ -13,7 +13,12 @@ use crate::{ANN, JANE, from_ann};
 const ANSWER: &str = "It is fixed, Ann.";
 
 fn desk(sink: &Sink) -> Desk {
-    let desk = Desk::prepare(Options { relay: Some(sink.url()), mailbox: "auto_ack = \"never\"", ..Options::default() });
+    desk_with(sink, String::new())
+}
+
+/// The same with these further lines for `[outbound]`.
+fn desk_with(sink: &Sink, outbound: String) -> Desk {
+    let desk = Desk::prepare(Options { relay: Some(sink.url()), outbound, mailbox: "auto_ack = \"never\"", ..Options::default() });
     desk.agent(JANE, "Jane Doe", "admin");
     desk.running()
 }
@@ -294,10 +299,7 @@ fn no_server_gets_more_mails_a_second_than_it_may() {
     const RATE: u32 = 5;
     const MAILS: u32 = 12;
     let sink = Sink::start(|_, _| Say::Yes);
-    let outbound = format!("rate = {RATE}");
-    let desk = Desk::prepare(Options { relay: Some(sink.url()), outbound, mailbox: "auto_ack = \"never\"", ..Options::default() });
-    desk.agent(JANE, "Jane Doe", "admin");
-    let desk = desk.running();
+    let desk = desk_with(&sink, format!("rate = {RATE}"));
     let start = Instant::now();
     for n in 0..MAILS {
         desk.deliver(&from_ann(&format!("Relay {n}"), "Hello?"));

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use ombud_tests::browser::told;
-use ombud_tests::places::{corpora, lacks};
 use ombud_tests::program::ombud;
 use ombud_tests::{Chance, Site};
 use serde_json::{Value, json};
+
+use crate::corpora::folder;
 
 const PAGE: &str = include_str!("xss/page.html");
 /// What would run, load or lead away, a vector a line; `{…}` is a line end or another odd octet.
@@ -78,10 +79,7 @@ fn what_was_sanitized_does_not_act() {
 
 #[test]
 fn what_others_found_does_not_act() {
-    let Some(folder) = corpora().map(|folder| folder.join("xss")) else {
-        lacks("what_others_found_does_not_act", "there is no folder ../shared/corpora; OMBUD_CORPORA names another");
-        return;
-    };
+    let Some(folder) = folder("what_others_found_does_not_act").map(|folder| folder.join("xss")) else { return };
     let lines = fs::read_to_string(folder.join("cases.open.jsonl")).expect("the cases");
     let (mut names, mut cases) = (Vec::new(), Vec::new());
     for line in lines.lines() {

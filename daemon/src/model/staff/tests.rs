@@ -5,7 +5,7 @@ use crate::model::people::Settings;
 
 fn person(id: i64, name: &str, role: Role) -> Person {
     let aliases = vec![format!("alias{id}@home.test")];
-    Person { name: Some(name.to_owned()), role, aliases, ..Person::agent(PersonId(id), &format!("Agent{id}@agents.test")) }
+    Person { name: Some(name.to_owned()), role, answered: true, aliases, ..Person::agent(PersonId(id), &format!("Agent{id}@agents.test")) }
 }
 
 fn ids<'p>(people: impl IntoIterator<Item = &'p Person>) -> Vec<i64> {

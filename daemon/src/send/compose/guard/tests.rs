@@ -12,6 +12,7 @@ use crate::desk::token::{Grant, KeyRing, Purpose};
 use crate::model::changes::MailboxRow;
 use crate::model::people::Person;
 use crate::model::staff::Staff;
+use crate::model::ticket::Role;
 use crate::model::understood::Attachment;
 use crate::model::{Address, MailboxId, PersonId};
 use crate::understand::MARKER;
@@ -28,7 +29,12 @@ fn book() -> Book {
 }
 
 fn jane() -> Person {
-    Person { name: Some("Jane".into()), aliases: vec!["jd@home.test".into()], ..Person::agent(PersonId(1), "jane@agents.test") }
+    Person {
+        name: Some("Jane".into()),
+        role: Role::Admin,
+        aliases: vec!["jd@home.test".into()],
+        ..Person::agent(PersonId(1), "jane@agents.test")
+    }
 }
 
 fn signed(book: &Book, purpose: Purpose, subject: i64, person: i64) -> String {
