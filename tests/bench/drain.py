@@ -3,7 +3,7 @@
 
     cargo build --release
     tests/bench/drain.py                  # 8,000 mails over 20 connections, three rounds
-    tests/bench/drain.py --backlog 100000 # only: whether accepting is slower while so many mails wait
+    tests/bench/drain.py --backlog 100000 # only: whether accepting is slower while so many mails wait, and the memory they need
 
 Each mail that comes in makes two that go out: an acknowledgement and a notification. They wait for a relay that is not
 there until the configuration names one that is (smtp-sink); then time runs. The same mails, as such a queue has left them
@@ -176,31 +176,51 @@ def accepting(desk, mails):
 
 
 def behind_a_backlog(binary, folder, n):
-    """The same desk accepts before and while so many mails wait."""
-    desk = desk_at(binary, f"{folder}/desk")
+    """The same desk accepts before and while so many mails wait; what it needs for them, and where as many have left at once."""
+    desk, sink = desk_at(binary, f"{folder}/waiting"), Sink()
     try:
         probes = list(customers(6_000))
         accepting(desk, probes[:1_000])
         before = [accepting(desk, probes[i : i + 1_000]) for i in (1_000, 2_000)]
-        memory = [("few", anonymous(desk.pid))]
-        mails = list(customers(n // 2))
-        for count, share in ((n // 2, mails[: n // 4]), (n, mails[n // 4 :])):
-            pour(desk, share, 10)
-            desk.wait_until_done()
-            memory.append((count, anonymous(desk.pid)))
+        memory = filled(desk, n, 2)
         after = [accepting(desk, probes[i : i + 1_000]) for i in (3_000, 4_000, 5_000)]
         low, high = statistics.median(before), statistics.median(after)
-        print(f"p99 from the final dot to the 250: {low:.1f} ms with few mails waiting, {high:.1f} ms with {n}: {high / low:.2f} times")
-        print("memory without mapped files:", ", ".join(f"{mib:.0f} MiB with {count} waiting" for count, mib in memory))
+        print(f"p99 from the final dot to the 250: {low:.1f} ms with few mails waiting, {high:.1f} ms with {n}: {high / low:.2f} times", flush=True)
+        desk.drain(sink.port)
+        memory.append(("when all have left", anonymous(desk.pid)))
+        told("a queue", memory)
     finally:
         desk.stop()
+        sink.stop()
+    desk, sink = desk_at(binary, f"{folder}/leaving"), Sink()
+    try:
+        desk.drain(sink.port)
+        told("no queue", filled(desk, n, 2))
+    finally:
+        desk.stop()
+        sink.stop()
+
+
+def filled(desk, n, steps):
+    """MiB before so many mails are to leave, and after each share of them."""
+    memory, mails = [("before", anonymous(desk.pid))], list(customers(n // 2))
+    share = len(mails) // steps
+    for i in range(steps):
+        pour(desk, mails[i * share : (i + 1) * share], 10)
+        desk.wait_until_done()
+        memory.append((f"after {2 * share * (i + 1)}", anonymous(desk.pid)))
+    return memory
+
+
+def told(what, memory):
+    print(f"memory without mapped files, {what}:", ", ".join(f"{mib:.0f} MiB {when}" for when, mib in memory), flush=True)
 
 
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--mails", type=int, default=8_000)
     options.add_argument("--rounds", type=int, default=3)
-    options.add_argument("--backlog", type=int, help="measure accepting while so many mails wait, and nothing else")
+    options.add_argument("--backlog", type=int, help="measure accepting and memory while so many mails wait, and nothing else")
     options.add_argument("--binary", default=ROOT / "target/release/ombud")
     options = options.parse_args()
     if not pathlib.Path(options.binary).exists():
