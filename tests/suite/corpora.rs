@@ -100,13 +100,18 @@ fn every_mail_has_one_fate_or_one_refusal() {
     }
     desk.settle();
     let rows = desk.list("/api/v1/inbox");
-    let mut fates = BTreeMap::<String, usize>::new();
+    let (mut fates, mut kinds) = (BTreeMap::<String, usize>::new(), BTreeMap::<&str, usize>::new());
     for row in &rows {
+        *kinds.entry(row["fate"]["kind"].as_str().unwrap_or_default()).or_default() += 1;
         *fates.entry(format!("{} {}", row["fate"]["kind"], row["fate"]["reason"])).or_default() += 1;
     }
     println!("{} files, each with CRLF and as it is: {taken} taken\n{fates:#?}\nrefused {refusals:#?}", files.len());
     assert_eq!(rows.len(), taken, "a row for each mail that was taken");
-    assert!(!fates.keys().any(|fate| fate.contains("poison") || fate.contains("waiting")), "{fates:?}");
+    let of = |kind: &str| kinds.get(kind).copied().unwrap_or(0);
+    let ends = ["ticket", "message", "duplicate", "held", "automatic"].map(of).iter().sum::<usize>();
+    assert_eq!(ends, taken, "received = tickets + messages + duplicates + held + automatic: {kinds:?}");
+    assert_eq!(desk.list("/api/v1/tickets").len(), of("ticket"), "a ticket for each mail that became one");
+    assert!(!fates.keys().any(|fate| fate.contains("poison")), "{fates:?}");
     no_robot_is_answered(&desk);
 }
 
