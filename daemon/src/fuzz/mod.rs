@@ -1,6 +1,7 @@
 //! What must hold for any bytes from outside. cargo-fuzz looks for bytes for which it does not (`tests/fuzz`); the tests
 //! here go through the seeds, and through what comes of them by small damage.
 
+mod archives;
 mod mail;
 mod people;
 mod pieces;
@@ -17,7 +18,7 @@ use crate::desk::token::KeyRing;
 type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 26] = [
+pub const TARGETS: [(&str, Target); 27] = [
     ("mail", mail::whole),
     ("headers", mail::headers),
     ("text", mail::text),
@@ -44,6 +45,7 @@ pub const TARGETS: [(&str, Target); 26] = [
     ("address", people::address),
     ("commands", people::commands),
     ("request", people::request),
+    ("mbox", archives::mbox),
 ];
 
 /// Gives the bytes to the target of this name.

@@ -156,5 +156,5 @@ replays! {
     mail headers text html_mail html bounce calendar tnef query token
     smtp_command smtp_line smtp_content smtp lmtp proxy
     imap oauth milter relay policy dkim results
-    address commands request
+    address commands request mbox
 }
