@@ -1,7 +1,7 @@
 //! Where a writer's own words end and the signature begins: the delimiter of RFC 3676 §4.3, and the lines that
 //! telephones and mail programs add.
 
-use self::words::{CLOSINGS, TAGLINES};
+use self::words::{CLOSINGS, PROGRAMS, SENT_WITH, SHORT_PROGRAMS, TAGLINES};
 use super::disclaimer;
 
 mod words;
@@ -27,7 +27,8 @@ pub fn is_tagline(line: &str) -> bool {
     let program = (lower.starts_with("sent from ") || lower.starts_with("sent by "))
         && lower.split_whitespace().count() <= 8
         && !lower.ends_with(['.', '!', '?', ',']);
-    TAGLINES.iter().any(|t| lower.starts_with(t)) && !lower.ends_with('?') && !says_something(&lower)
+    let begins = |beginnings: &[&str]| beginnings.iter().any(|words| lower.starts_with(words));
+    (begins(&TAGLINES) || begins(&SENT_WITH) && names_program(&lower)) && !lower.ends_with('?') && !says_something(&lower)
         || names_device(&lower)
         || program
         || lower.ends_with(" gesendet") && lower.starts_with("von ")
@@ -39,6 +40,13 @@ fn says_something(lower: &str) -> bool {
     let verb = |w: &str| matches!(w, "is" | "was" | "are" | "has" | "have" | "because" | "works" | "but");
     let excuses = ["excuse", "forgive", "pardon", "sorry", "typo", "brief", "brevity"].iter().any(|w| lower.contains(w));
     !excuses && lower.starts_with("sent ") && lower.split_whitespace().count() > 6 && lower.split_whitespace().any(verb)
+}
+
+/// Whether a line names a telephone or a program for mail. `Sent with` without one tells of a parcel.
+pub fn names_program(line: &str) -> bool {
+    let lower = line.to_lowercase();
+    PROGRAMS.iter().any(|name| lower.contains(name))
+        || lower.split(|c: char| !c.is_alphanumeric()).any(|word| SHORT_PROGRAMS.contains(&word))
 }
 
 /// `From my iPhone 6`, `Ann from mobile`: few words and a telephone, without a verb.

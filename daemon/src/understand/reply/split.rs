@@ -89,8 +89,8 @@ fn sorted(lines: Vec<TextLine>, quoted: &[bool], attributions: &[(usize, usize)]
     signatures(head, &mut kinds);
     inline(head, &blocks, &mut kinds);
     trim_rules(head, &mut kinds);
-    if tail.is_none() && own_span(head, &kinds).is_none() {
-        long_signature(head, &mut kinds);
+    if own_span(head, &kinds).is_none() {
+        lone_signature(head, &mut kinds, tail.is_none());
     }
     let introduced = match &tail {
         Some(tail) => unmarked(&text, tail),
@@ -380,10 +380,13 @@ fn inline(lines: &[TextLine], blocks: &[Stretch], kinds: &mut [LineKind]) {
 /// Longest signature, in lines that are not empty, of a mail that has nothing else.
 const LONE: usize = 8;
 
-/// A mail that is nothing but a long signature is one that began with dashes.
-fn long_signature(lines: &[TextLine], kinds: &mut [LineKind]) {
-    let signed = |(kind, line): &(&LineKind, &TextLine)| **kind == LineKind::Signature && !is_blank(&line.text);
-    if kinds.iter().zip(lines).filter(signed).count() > LONE {
+/// A mail that is nothing but a signature: a long one, with nothing below it, is a text that began with dashes, and what
+/// looks like the line of a telephone but names none was written by hand.
+fn lone_signature(lines: &[TextLine], kinds: &mut [LineKind], whole: bool) {
+    let signed = |(kind, line): (&LineKind, &TextLine)| *kind == LineKind::Signature && !is_blank(&line.text);
+    let count = kinds.iter().zip(lines).filter(|one| signed(*one)).count();
+    let first = kinds.iter().zip(lines).find(|one| signed(*one)).map(|(_, line)| line.text.as_str()).unwrap_or_default();
+    if whole && count > LONE || signature::is_tagline(first) && !signature::names_program(first) {
         for kind in kinds.iter_mut().filter(|kind| **kind == LineKind::Signature) {
             *kind = LineKind::Own;
         }

@@ -1,7 +1,7 @@
 //! What programs and people put below their words, in lower case.
 
 /// How lines begin that telephones and mail programs add.
-pub const TAGLINES: [&str; 111] = [
+pub const TAGLINES: [&str; 102] = [
     "sent from my ",
     "sent wirelessly ",
     "sent from mail for",
@@ -17,10 +17,6 @@ pub const TAGLINES: [&str; 111] = [
     "sent from myphone",
     "sent from a ",
     "sent from an ",
-    "sent via ",
-    "sent using ",
-    "sent with ",
-    "sent through ",
     "get outlook for",
     "get [outlook for",
     "download outlook",
@@ -28,21 +24,18 @@ pub const TAGLINES: [&str; 111] = [
     "von meinem ",
     "von meiner ",
     "gesendet von ",
-    "gesendet mit ",
     "outlook für ios",
     "outlook für android",
     "holen sie sich outlook",
     "envoyé de mon",
     "envoyé depuis",
     "envoyé à partir",
-    "envoyé avec",
     "envoye de mon",
     "télécharger outlook",
     "obtenez outlook",
     "enviado desde",
     "enviado do meu",
     "enviado de mi",
-    "enviado via",
     "obtener outlook",
     "descargar outlook",
     "obter o outlook",
@@ -52,11 +45,9 @@ pub const TAGLINES: [&str; 111] = [
     "scarica outlook",
     "verzonden vanaf",
     "verstuurd vanaf",
-    "verzonden met",
     "outlook voor ios",
     "outlook voor android",
     "skickat från",
-    "skickat med",
     "hämta outlook",
     "sendt fra",
     "hent outlook",
@@ -114,6 +105,62 @@ pub const TAGLINES: [&str; 111] = [
     "ottieni outlook",
     "get bluemail",
 ];
+
+/// How such lines begin that are ones only if they name what they were sent with.
+pub const SENT_WITH: [&str; 9] = [
+    "sent via ",
+    "sent using ",
+    "sent with ",
+    "sent through ",
+    "gesendet mit ",
+    "envoyé avec",
+    "enviado via",
+    "verzonden met",
+    "skickat med",
+];
+
+/// What telephones and programs for mail are called, within a word.
+pub const PROGRAMS: [&str; 36] = [
+    "iphone",
+    "ipad",
+    "ipod",
+    "android",
+    "phone",
+    "telefon",
+    "téléphone",
+    "teléfono",
+    "telefoon",
+    "mobil",
+    "móvil",
+    "blackberry",
+    "galaxy",
+    "samsung",
+    "huawei",
+    "xiaomi",
+    "nokia",
+    "tablet",
+    "mail",
+    "outlook",
+    "yahoo",
+    "proton",
+    "windows",
+    "superhuman",
+    "thunderbird",
+    "messenger",
+    "verizon",
+    "wireless",
+    "network",
+    "boxer",
+    "zimbra",
+    "zoho",
+    "evolution",
+    "http",
+    "www.",
+    "k-9",
+];
+
+/// The same where it is a word by itself.
+pub const SHORT_PROGRAMS: [&str; 13] = ["handy", "cell", "ios", "mac", "app", "web", "hey", "spark", "front", "newton", "aol", "o2", "gmx"];
 
 /// Words that end a letter; alone on a line, above a name.
 pub const CLOSINGS: [&str; 105] = [

@@ -226,3 +226,17 @@ fn the_programs_that_people_use() {
         assert_eq!((s.reply.as_str(), s.quoted.contains("Shall we?")), ("Yes.", true), "{program}");
     }
 }
+
+#[test]
+fn words_that_begin_like_the_line_of_a_telephone_are_no_signature() {
+    for text in ["Sent with DHL yesterday, number 12345", "послато са", "Sent from the office in Berlin"] {
+        for below in ["", "\n\n> Where is it?\n", "\n\nOn Sat, 21 Nov 2026 10:00, Desk wrote:\n> Where is it?\n"] {
+            let s = plain(&format!("{text}{below}"));
+            assert_eq!((s.reply.as_str(), s.signature.as_str()), (text, ""), "{below}");
+        }
+    }
+    let s = plain("It left.\n\nSent via DHL Express\n");
+    assert_eq!(s.reply, "It left.\n\nSent via DHL Express");
+    let s = plain("Sent with AquaMail\n\n> Where is it?\n");
+    assert_eq!((s.reply.as_str(), s.signature.as_str()), ("", "Sent with AquaMail"));
+}
