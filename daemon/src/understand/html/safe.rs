@@ -129,7 +129,15 @@ pub static BUILDER: LazyLock<Builder<'static>> = LazyLock::new(|| {
 
 /// Whether an address is whole and of a scheme that may stay.
 pub fn leads_out(address: &str) -> bool {
-    Url::parse(address).is_ok_and(|url| SCHEMES.contains(&url.scheme()))
+    is_ordinary(address) || Url::parse(address).is_ok_and(|url| SCHEMES.contains(&url.scheme()))
+}
+
+/// Whether an address is one of the web with a host of plain labels and no port or user: no parser refuses it.
+fn is_ordinary(address: &str) -> bool {
+    let Some(rest) = address.strip_prefix("https://").or_else(|| address.strip_prefix("http://")) else { return false };
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let label = |label: &str| !label.is_empty() && label.bytes().all(|b| b.is_ascii_lowercase()) && !label.starts_with("xn");
+    host.len() <= 253 && host.contains('.') && host.split('.').all(label)
 }
 
 /// Links lead out, images only into the mail itself (RFC 2392).
@@ -149,12 +157,12 @@ impl SafeHtml {
             && let Some(clean) = direct::clean(html, limits.html_depth)
             && clean.len() <= limits.html_output
         {
-            return Some(Self(clean));
+            return Some(Self(unmarked(clean)));
         }
         if !is_simple(html, limits) {
             return None;
         }
-        let mut clean = BUILDER.clean(html).to_string();
+        let mut clean = unmarked(BUILDER.clean(html).to_string());
         let passes = Limits { html_size: limits.html_output, ..limits.clone() };
         // What was dropped can leave elements in each other that no parser would put there. Only what reads the same
         // again is safe for readers that we do not know.
@@ -165,7 +173,7 @@ impl SafeHtml {
             if !is_simple(&clean, &passes) {
                 return None;
             }
-            let again = BUILDER.clean(&clean).to_string();
+            let again = unmarked(BUILDER.clean(&clean).to_string());
             if again == clean {
                 return Some(Self(clean));
             }
@@ -183,6 +191,13 @@ impl SafeHtml {
     pub fn into_string(self) -> String {
         self.0
     }
+}
+
+/// Without byte order marks at its beginning, which the next reader would take for one and drop.
+fn unmarked(mut html: String) -> String {
+    let marks = html.len() - html.trim_start_matches('\u{feff}').len();
+    html.drain(..marks);
+    html
 }
 
 #[cfg(test)]
@@ -224,6 +239,26 @@ mod tests {
     fn what_costs_too_much_is_refused() {
         assert!(SafeHtml::sanitize(&"<div>".repeat(100_000), &Limits::default()).is_none());
         assert!(SafeHtml::sanitize(&"x".repeat((512 << 10) + 1), &Limits::default()).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_ordinary_no_parser_refuses(host in "[a-zA-Z0-9.:@%_-]{0,20}", tail in "[/?#\\\\@: -~é]{0,12}", s in "s?") {
+            let address = format!("http{s}://{host}{tail}");
+            prop_assert!(!is_ordinary(&address) || Url::parse(&address).is_ok_and(|url| SCHEMES.contains(&url.scheme())), "{}", address);
+        }
+
+        #[test]
+        fn an_ordinary_host_is_no_other_in_a_parser(labels in prop::collection::vec("[a-z]{1,70}", 1..6), tail in "([/?#][ -~é]{0,12})?") {
+            let address = format!("https://{}{tail}", labels.join("."));
+            prop_assert!(!is_ordinary(&address) || Url::parse(&address).is_ok_and(|url| url.host_str() == Some(labels.join(".").as_str())));
+        }
+    }
+
+    #[test]
+    fn a_mark_at_the_beginning_goes() {
+        assert_eq!(clean("\u{feff}<b></b>\u{feff}a\u{feff}b"), "<b></b>\u{feff}a\u{feff}b");
+        assert_eq!(clean("\u{feff}<script></script>\u{feff}a"), "a");
     }
 
     const PIECES: [&str; 52] = [
