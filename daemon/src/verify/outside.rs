@@ -10,3 +10,8 @@ pub(crate) fn stated(value: &str) -> Option<Stated> {
     let found = results::parse(value)?;
     Some((found.by, found.statements.into_iter().map(|s| (s.method, s.result, s.properties)).collect()))
 }
+
+/// Whether a quotation or a comment does not end.
+pub(crate) fn is_open(value: &str) -> bool {
+    results::without_comments(value).is_none()
+}
