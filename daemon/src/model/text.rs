@@ -29,6 +29,10 @@ pub fn is_letter(c: char) -> bool {
 
 /// One line for a header or a label: controls become spaces, white space is folded, at most `max` characters.
 pub fn one_line(s: &str, max: usize) -> String {
+    // Most are one already.
+    if s.len() <= max && s.bytes().all(|b| matches!(b, b' '..=b'~')) && !s.starts_with(' ') && !s.ends_with(' ') && !s.contains("  ") {
+        return s.to_owned();
+    }
     let spaced: String = s.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();
     let folded = clean(&spaced, false).split_whitespace().collect::<Vec<_>>().join(" ");
     shorten(&folded, max)
@@ -116,6 +120,7 @@ pub fn without_comments(value: &str) -> (String, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_letter_is_what_unicode_says() {
@@ -134,5 +139,13 @@ mod tests {
         assert_eq!(one_line("Hi\r\nBcc: eve@x.test\u{202e}", 100), "Hi Bcc: eve@x.test");
         assert_eq!(one_line("a\u{2028}b", 100), "a b");
         assert_eq!(one_line("abcdef", 4), "abc…");
+    }
+
+    proptest! {
+        #[test]
+        fn one_line_is_its_words(s in "[ -~\\t\\u{a0}é]{0,12}", max in 1..14usize) {
+            let words: Vec<&str> = s.split_whitespace().collect();
+            prop_assert_eq!(one_line(&s, max), shorten(&words.join(" "), max));
+        }
     }
 }

@@ -14,8 +14,13 @@ pub fn fingerprint(fields: [&str; 4], text: &str, attachments: &[String]) -> [u8
     for field in fields {
         add(field.split_whitespace().collect::<Vec<_>>().join(" ").as_bytes());
     }
-    let text: Vec<&str> = text.lines().map(str::trim_end).collect();
-    add(text.join("\n").trim().as_bytes());
+    let mut bare = String::with_capacity(text.len() + 1);
+    let mut from = 0;
+    for end in memchr_iter(b'\n', text.as_bytes()).chain([text.len()]) {
+        bare.extend([text.get(from..end).unwrap_or_default().trim_end(), "\n"]);
+        from = end + 1;
+    }
+    add(bare.trim().as_bytes());
     for attachment in attachments {
         add(attachment.as_bytes());
     }

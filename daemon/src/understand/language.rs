@@ -12,9 +12,12 @@ const LETTERS: usize = 40;
 
 /// ISO 639-1 code of the text's language; `None` when it is short, or the guess unreliable.
 pub fn language(text: &str) -> Option<String> {
-    let sample = text.get(..text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at)).unwrap_or_default();
+    let ascii = text.get(..SAMPLE.min(text.len())).filter(|sample| sample.is_ascii());
+    let beginning = || text.get(..text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at)).unwrap_or_default();
+    let sample = ascii.unwrap_or_else(beginning);
     // Where more than half are its letters there is no need to look for others.
-    if sample.bytes().filter(u8::is_ascii_alphabetic).count() > SAMPLE / 2 {
+    let latin = sample.bytes().filter(u8::is_ascii_alphabetic).count();
+    if latin > SAMPLE / 2 || ascii.is_some() && latin >= LETTERS {
         return function_words::language(sample).map(str::to_owned);
     }
     let dense = |c: char| matches!(c, '\u{3040}'..='\u{30ff}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');

@@ -154,7 +154,9 @@ fn warn(out: &mut Understood, headers: &Headers) {
     add(mixed, "the author's name mixes letters of several scripts in a word");
     add(headers.junk > 0, "the header holds lines that are no fields");
     for name in ["subject", "message-id", "date", "to", "reply-to", "content-type", "in-reply-to", "references"] {
-        add(headers.all(name).nth(1).is_some(), &format!("there are several {name} fields"));
+        if headers.all(name).nth(1).is_some() {
+            add(true, &format!("there are several {name} fields"));
+        }
     }
     if let Some(problem) = &out.facts.from_problem {
         out.warnings.push(problem.clone());

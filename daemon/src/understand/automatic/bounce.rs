@@ -1,5 +1,9 @@
 //! Failed deliveries: RFC 3464 reports, and the letters of the many mail systems that write none.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::bounce_reason::{code_in, is_vague, reason, status_in, status_worth};
 use super::dsn::{self, Recipient, clean_address};
 use super::ses;
@@ -11,6 +15,9 @@ use crate::understand::mime::headers::{self, Headers};
 use crate::understand::mime::{self, Tree};
 
 mod phrases;
+
+/// [`SUBJECTS`], ready to be looked for: every mail is asked for them.
+static IN_SUBJECT: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| SUBJECTS.iter().map(Finder::new).collect());
 
 use phrases::{QUOTES, SENTENCES, SUBJECTS};
 
@@ -135,21 +142,17 @@ fn better_status(status: Option<String>, said: &str, letter: &str) -> Option<Str
 
 /// Whether a mail without a report is a letter about a failed delivery: a machine wrote it, and it says so.
 fn looks_like_letter(e: &Evidence) -> bool {
-    let from = e.from.to_lowercase();
-    let local: String = split(&from).map_or(from.as_str(), |(local, _)| local).chars().filter(|c| c.is_alphanumeric()).collect();
-    let machine = ["mailerdaemon", "postmaster", "maildaemon", "mdaemon", "maildelivery", "poostmaster"].iter().any(|m| local.contains(m))
-        || e.headers.text("from").is_some_and(|f| {
-            f.to_lowercase().contains("mail delivery")
-                || f.to_lowercase().contains("mailer-daemon")
-                || f.to_lowercase().contains("postmaster")
-        })
-        || e.headers.text("return-path").is_some_and(|p| p == "<>")
-        || e.headers.has("x-failed-recipients");
     if e.headers.has("x-failed-recipients") {
         return true;
     }
+    let from = e.from.to_lowercase();
+    let local: String = split(&from).map_or(from.as_str(), |(local, _)| local).chars().filter(|c| c.is_alphanumeric()).collect();
+    let author = e.headers.text("from").unwrap_or_default().to_lowercase();
+    let machine = ["mailerdaemon", "postmaster", "maildaemon", "mdaemon", "maildelivery", "poostmaster"].iter().any(|m| local.contains(m))
+        || ["mail delivery", "mailer-daemon", "postmaster"].iter().any(|m| author.contains(m))
+        || e.headers.text("return-path").is_some_and(|p| p == "<>");
     let subject = e.subject.to_lowercase();
-    let says = SUBJECTS.iter().any(|s| subject.contains(s));
+    let says = IN_SUBJECT.iter().any(|finder| finder.find(subject.as_bytes()).is_some());
     if !machine && !says {
         return false;
     }

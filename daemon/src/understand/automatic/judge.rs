@@ -1,7 +1,7 @@
 //! Whether a person wrote this just now, from the headers (RFC 3834 §2, and what programs write instead) and, where
 //! those are silent, from the subject.
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
 
 use crate::model::address::split;
 use crate::model::understood::Automatic;
@@ -370,7 +370,10 @@ pub fn is_robot(local: &str) -> bool {
 
 /// The subject without prefixes and tags, folded.
 fn phrase(subject: &str) -> String {
-    let folded: String = subject.nfkc().collect::<String>().to_lowercase();
+    let folded = match is_nfkc_quick(subject.chars()) {
+        IsNormalized::Yes => subject.to_lowercase(),
+        _ => subject.nfkc().collect::<String>().to_lowercase(),
+    };
     let mut rest = folded.trim();
     for _ in 0..10 {
         let before = rest;
@@ -392,7 +395,8 @@ fn phrase(subject: &str) -> String {
 }
 
 fn starts_with_any(subject: &str, phrases: &[&str]) -> bool {
-    phrases.iter().any(|p| {
+    let first = subject.as_bytes().first();
+    phrases.iter().filter(|p| p.as_bytes().first() == first).any(|p| {
         subject.strip_prefix(p).is_some_and(|rest| p.ends_with(':') || !p.is_ascii() || !rest.starts_with(|c: char| c.is_alphanumeric()))
     })
 }

@@ -111,6 +111,9 @@ pub fn author(headers: &Headers, most: usize) -> (Option<Address>, Option<String
 }
 
 fn has_group(value: &[u8]) -> bool {
+    if !value.contains(&b':') {
+        return false;
+    }
     let text = charset::decode_raw(value, None);
     items(&text).iter().any(|item| matches!(item, Item::GroupStart))
 }
@@ -124,6 +127,10 @@ enum Item<'a> {
 /// Cuts a value at the commas, colons and semicolons that are not inside quotes, comments or angle brackets.
 fn items(text: &str) -> Vec<Item<'_>> {
     let mut out = Vec::new();
+    if !text.contains([',', ';', ':', '"', '\\', '(', ')']) {
+        push(&mut out, Some(text));
+        return out;
+    }
     let (mut start, mut quoted, mut escaped, mut comment, mut angle, mut group, mut at) = (0, false, false, 0usize, false, false, false);
     // A quote or comment that never ends would swallow the rest; such a value is read without regard to it.
     let (quotes, comments) = (balanced_quotes(text), text.matches('(').count() == text.matches(')').count());

@@ -30,7 +30,8 @@ fn bare(text: &str, longest: usize) -> Vec<String> {
 
 /// White space inside an id is what folding left there.
 fn one(id: &str, longest: usize) -> Option<String> {
-    let id: String = id.chars().filter(|c| !c.is_whitespace()).collect();
+    let mut id = id.to_owned();
+    id.retain(|c| !c.is_whitespace());
     let fine = !id.is_empty() && id.len() <= longest && !id.contains(|c: char| c.is_control() || c == '<' || c == '>');
     fine.then_some(id)
 }

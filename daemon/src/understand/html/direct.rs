@@ -209,6 +209,11 @@ fn decoded(text: &str, in_attribute: bool) -> Option<Cow<'_, str>> {
 /// Text, or a value between double quotes, as a serializer writes it (WHATWG HTML §13.3).
 fn escape(text: &str, in_attribute: bool, out: &mut String) {
     let special = |b: u8| matches!(b, b'&' | b'<' | b'>' | 0xc2) || in_attribute && b == b'"';
+    // Most hold none. All octets are looked at, which is quicker than to stop at one.
+    if !text.bytes().fold(false, |any, b| any | special(b)) {
+        out.push_str(text);
+        return;
+    }
     let mut rest = text;
     while let Some(at) = rest.bytes().position(special) {
         let (plain, behind) = rest.split_at_checked(at).unwrap_or((rest, ""));

@@ -13,6 +13,8 @@ use crate::understand::doubts::{self, FalseLink};
 const MOST: usize = 4 << 20;
 /// Longest target of a link that is written out; longer ones are for counting clicks.
 const TARGET: usize = 300;
+/// Octets that most lines have room in.
+const LINE: usize = 80;
 /// Deepest nesting of lists and of tables that is told apart.
 const NESTED: usize = 16;
 
@@ -367,7 +369,7 @@ impl<'a> Walker<'a> {
 
     fn end_line(&mut self) {
         self.linked();
-        let line = std::mem::take(&mut self.line);
+        let line = std::mem::replace(&mut self.line, String::with_capacity(LINE));
         let depth = self.quotes.min(20);
         if std::mem::take(&mut self.gap)
             && let Some(last) = self.lines.last().map(|l| l.text.as_str())

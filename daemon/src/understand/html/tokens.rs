@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 
 /// One token.
 #[derive(Debug, PartialEq, Eq)]
@@ -110,23 +110,21 @@ fn find_close(rest: &str, name: &str) -> Option<usize> {
 
 /// Offset of the `>` that ends a tag; one inside a quoted attribute value does not.
 fn tag_end(attributes: &str) -> Option<usize> {
-    let mut quote = None;
-    let mut value_next = false;
-    for (i, b) in attributes.bytes().enumerate() {
-        match (quote, b) {
-            (Some(q), _) if b == q => quote = None,
-            (Some(_), _) => {}
-            (None, b'>') => return Some(i),
-            (None, b'=') => value_next = true,
-            (None, b'"' | b'\'') if value_next => {
-                quote = Some(b);
-                value_next = false;
-            }
-            (None, _) if b.is_ascii_whitespace() => {}
-            (None, _) => value_next = false,
+    let octets = attributes.as_bytes();
+    let mut from = 0;
+    loop {
+        let at = from + memchr3(b'>', b'"', b'\'', octets.get(from..)?)?;
+        let quote = *octets.get(at)?;
+        if quote == b'>' {
+            return Some(at);
+        }
+        // A quote opens a value only behind an equals sign.
+        let opens = octets.get(from..at)?.trim_ascii_end().ends_with(b"=");
+        from = at + 1;
+        if opens {
+            from += memchr(quote, octets.get(from..)?)? + 1;
         }
     }
-    None
 }
 
 impl<'a> Iterator for Tokens<'a> {
@@ -144,14 +142,17 @@ impl<'a> Iterator for Tokens<'a> {
         }
         let letter = |n: usize| rest.as_bytes().get(n).is_some_and(u8::is_ascii_alphabetic);
         match rest {
+            r if !r.starts_with('<') => {
+                let end = memchr(b'<', r.as_bytes()).unwrap_or(r.len());
+                Some(Token::Text(self.take(end)))
+            }
             r if r.starts_with("<!--") => Some(self.comment()),
             r if r.starts_with("<!") || r.starts_with("<?") => Some(self.bogus()),
             r if r.starts_with("</") && letter(2) => self.tag(true),
             r if r.starts_with("</") && r.len() > 2 => Some(self.bogus()),
             r if r.starts_with('<') && letter(1) => self.tag(false),
             r => {
-                let first = r.chars().next().map_or(1, char::len_utf8);
-                let end = r.as_bytes().get(first..).and_then(|t| memchr(b'<', t)).map_or(r.len(), |n| n + first);
+                let end = r.as_bytes().get(1..).and_then(|t| memchr(b'<', t)).map_or(r.len(), |n| n + 1);
                 Some(Token::Text(self.take(end)))
             }
         }
@@ -159,7 +160,7 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 /// In lower case; what is so already is not copied.
-fn lower(name: &str) -> Cow<'_, str> {
+pub fn lower(name: &str) -> Cow<'_, str> {
     if name.bytes().any(|b| b.is_ascii_uppercase()) { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) }
 }
 
@@ -205,6 +206,7 @@ fn value_of(behind: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn shape(html: &str) -> String {
         tokens(html)
@@ -215,6 +217,34 @@ mod tests {
                 Token::Comment(_) => "[!]".to_owned(),
             })
             .collect()
+    }
+
+    /// Character by character: a quote opens a value only behind an equals sign.
+    fn end_by_octet(attributes: &str) -> Option<usize> {
+        let mut quote = None;
+        let mut value_next = false;
+        for (i, b) in attributes.bytes().enumerate() {
+            match (quote, b) {
+                (Some(q), _) if b == q => quote = None,
+                (Some(_), _) => {}
+                (None, b'>') => return Some(i),
+                (None, b'=') => value_next = true,
+                (None, b'"' | b'\'') if value_next => {
+                    quote = Some(b);
+                    value_next = false;
+                }
+                (None, _) if b.is_ascii_whitespace() => {}
+                (None, _) => value_next = false,
+            }
+        }
+        None
+    }
+
+    proptest! {
+        #[test]
+        fn a_tag_ends_where_it_does_octet_by_octet(attributes in "[a= \"'>\n]{0,24}") {
+            prop_assert_eq!(tag_end(&attributes), end_by_octet(&attributes));
+        }
     }
 
     #[test]

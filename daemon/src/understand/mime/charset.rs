@@ -13,11 +13,28 @@ pub use mended::undoubled;
 /// Text of `bytes` in the character set `label`; what the label does not explain is guessed. NUL and other controls
 /// but tab and line feed are gone, line ends are LF, and what was encoded twice is decoded twice.
 pub fn decode(bytes: &[u8], label: Option<&str>) -> String {
+    if let Some(text) = plain(bytes, label) {
+        return text;
+    }
     let text = match mended::utf16(bytes) {
         Some(encoding) => encoding.decode_with_bom_removal(bytes).0.into_owned(),
         None => decode_raw(bytes, label),
     };
     tidy(mended::undoubled(text))
+}
+
+/// Text that is nothing but ASCII without controls, which is most; `None` for other octets, and where the set may mean other
+/// characters by it.
+fn plain(bytes: &[u8], label: Option<&str>) -> Option<String> {
+    if !is_plain(bytes) || label.is_some_and(|label| shifted::is_one(&bare(label))) {
+        return None;
+    }
+    std::str::from_utf8(bytes).ok().map(line_feeds)
+}
+
+/// Whether all octets are printable ASCII, tabs and line ends. All are looked at, which is quicker than to stop at one.
+pub fn is_plain(bytes: &[u8]) -> bool {
+    bytes.iter().fold(true, |all, b| all & matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~'))
 }
 
 /// Like [`decode`], with all controls left in, and nothing mended that can be read as it stands: what is compared as an
@@ -148,17 +165,16 @@ fn line_feeds(text: &str) -> String {
 
 /// LF line ends, and no controls but tab and LF.
 pub fn tidy(text: String) -> String {
-    let plain = |b: u8| matches!(b, b'\r' | b'\n' | b'\t' | b' '..=b'~');
-    // All octets are looked at, which is quicker than to stop at one.
-    if text.bytes().fold(true, |all, b| all & plain(b)) {
+    // Octets that no character begins with that goes. All are looked at, which is quicker than to stop at one.
+    let stays = |b: u8| !matches!(b, ..b' ' | 0x7f | 0xc2 | 0xe2 | 0xef) | matches!(b, b'\r' | b'\n' | b'\t');
+    if text.bytes().fold(true, |all, b| all & stays(b)) {
         return if memchr(b'\r', text.as_bytes()).is_some() { line_feeds(&text) } else { text };
     }
     // Runs of what stays are taken whole. Of other characters those that go begin with these octets.
     let mut out = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while !rest.is_empty() {
-        let stays = |b: u8| !matches!(b, ..b' ' | 0x7f | 0xc2 | 0xe2 | 0xef) || matches!(b, b'\n' | b'\t');
-        let end = rest.bytes().position(|b| !stays(b)).unwrap_or(rest.len());
+        let end = rest.bytes().position(|b| !stays(b) || b == b'\r').unwrap_or(rest.len());
         let (run, behind) = rest.split_at_checked(end).unwrap_or((rest, ""));
         out.push_str(run);
         let mut chars = behind.chars();
@@ -178,6 +194,7 @@ pub fn tidy(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn labels_are_believed_until_the_bytes_contradict() {
@@ -208,5 +225,19 @@ mod tests {
     #[test]
     fn controls_go_and_line_ends_are_one() {
         assert_eq!(decode(b"a\0\x1bb\r\nc\rd\te", None), "ab\nc\nd\te");
+    }
+
+    const LABELS: &str = "utf-8 us-ascii utf-16 utf-16le utf-32 utf-7 utf7 UTF-7 charset=\"utf-7\" 'HZ';x hz-gb-2312 x-hz iso-2022-kr \
+        iso-2022-jp iso-2022-cn shift_jis euc-jp gb18030 big5 cp037 ibm850 cp437 macintosh koi8-r viscii x replacement x-user-defined";
+
+    proptest! {
+        #[test]
+        fn the_short_way_reads_what_the_long_one_does(
+            text in "[\\t\\r\\n -~]{0,80}|([+][A-Za-z]{0,5}-|~[{][!-~]{0,5}~[}]| ){0,9}",
+            label in proptest::option::of(prop::sample::select(LABELS.split_whitespace().collect::<Vec<_>>())),
+        ) {
+            let long = tidy(mended::undoubled(decode_raw(text.as_bytes(), label)));
+            prop_assert_eq!(decode(text.as_bytes(), label), long);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Header blocks: which bytes are fields, and what they are called (RFC 5322 §2.2). Every reader of a header in this
 //! room comes through here, so that no two of them see different fields.
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use crate::model::text;
 
@@ -85,6 +85,21 @@ pub fn lines(raw: &[u8]) -> Lines<'_> {
 pub struct Lines<'a> {
     raw: &'a [u8],
     at: usize,
+}
+
+impl Lines<'_> {
+    /// Where the next line begins.
+    pub fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Skips all lines that no boundary can be: those that do not begin with two dashes (RFC 2046 §5.1.1).
+    pub fn skip_to_dashes(&mut self) {
+        let rest = self.raw.get(self.at..).unwrap_or_default();
+        if !rest.starts_with(b"--") {
+            self.at += memmem::find(rest, b"\n--").map_or(rest.len(), |end| end + 1);
+        }
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {
@@ -171,7 +186,9 @@ fn close<'a>(headers: &mut Headers<'a>, raw: &'a [u8], open: Option<(usize, usiz
 
 /// A value on one line: line ends go, what is not ASCII is read as UTF-8.
 pub fn unfold(value: &[u8]) -> String {
-    String::from_utf8_lossy(value).chars().filter(|&c| c != '\r' && c != '\n' && c != '\0').collect()
+    let mut text = String::from_utf8_lossy(value).into_owned();
+    text.retain(|c| c != '\r' && c != '\n' && c != '\0');
+    text
 }
 
 /// A value without its comments, trimmed; quoted strings keep their quotes.

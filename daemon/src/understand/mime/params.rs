@@ -1,6 +1,8 @@
 //! Values with parameters: Content-Type and Content-Disposition, with the continuations and character sets of RFC 2231
 //! and the liberties that senders take.
 
+use std::borrow::Cow;
+
 use percent_encoding::percent_decode;
 
 use super::charset;
@@ -28,13 +30,16 @@ impl Value {
 
 /// Reads one field value.
 pub fn parse(raw: &[u8]) -> Value {
-    let flat: Vec<u8> = raw.iter().copied().filter(|b| !matches!(b, b'\r' | b'\n' | 0)).collect();
+    let foreign = |b: &u8| matches!(b, b'\r' | b'\n' | 0);
+    // What was not folded needs no copy.
+    let end = raw.strip_suffix(b"\n").map_or(raw, |line| line.strip_suffix(b"\r").unwrap_or(line));
+    let flat: Cow<'_, [u8]> =
+        if end.iter().any(foreign) { end.iter().copied().filter(|b| !foreign(b)).collect() } else { Cow::Borrowed(end) };
     let mut pieces = split(&flat).into_iter();
-    let head = pieces.next().unwrap_or_default();
-    let (head, forgotten) = without_semicolon(&head);
+    let (head, forgotten) = without_semicolon(pieces.next().unwrap_or_default());
     let head = super::headers::without_comments(&String::from_utf8_lossy(head)).to_ascii_lowercase();
     let mut raw_params: Vec<(String, Vec<u8>)> = Vec::new();
-    for piece in forgotten.map(<[u8]>::to_vec).into_iter().chain(pieces).take(MOST) {
+    for piece in forgotten.into_iter().chain(pieces).take(MOST) {
         let Some(eq) = piece.iter().position(|&b| b == b'=') else { continue };
         let (name, value) = piece.split_at(eq);
         let name = String::from_utf8_lossy(name).trim().to_ascii_lowercase();
@@ -61,27 +66,25 @@ fn without_semicolon(head: &[u8]) -> (&[u8], Option<&[u8]>) {
 }
 
 /// Splits at semicolons that are not quoted.
-fn split(flat: &[u8]) -> Vec<Vec<u8>> {
-    let mut out = vec![Vec::new()];
-    let (mut quoted, mut escaped) = (false, false);
-    for &b in flat {
+fn split(flat: &[u8]) -> Vec<&[u8]> {
+    let mut out = Vec::new();
+    let (mut quoted, mut escaped, mut from) = (false, false, 0);
+    for (at, &b) in flat.iter().enumerate() {
         match b {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
             b';' if !quoted => {
+                out.push(flat.get(from..at).unwrap_or_default());
+                from = at + 1;
                 if out.len() > MOST {
-                    break;
+                    return out;
                 }
-                out.push(Vec::new());
-                continue;
             }
             _ => {}
         }
-        if let Some(last) = out.last_mut() {
-            last.push(b);
-        }
     }
+    out.push(flat.get(from..).unwrap_or_default());
     out
 }
 

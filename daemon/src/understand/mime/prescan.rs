@@ -1,7 +1,7 @@
 //! One linear pass over the raw octets, before anything is built from them: what a mail would cost, and whether that is
 //! too much. A parser's tree is only as deep as its input says, and dropping a deep one overflows the stack.
 
-use memchr::memchr2_iter;
+use memchr::memchr;
 
 use super::headers::{HeaderLine, classify, lines, without_mark};
 use super::params;
@@ -25,12 +25,6 @@ pub struct Scan {
     pub parts: usize,
     /// Whether there is a NUL octet.
     pub nul: bool,
-    /// Whether a CR or LF stands alone (RFC 5321 §2.3.8).
-    pub bare_line_end: bool,
-    /// Octets of the longest line, without its end.
-    pub longest_line: usize,
-    /// Whether a multipart was never closed.
-    pub unclosed: bool,
 }
 
 /// Why a mail is refused before it is read.
@@ -71,18 +65,21 @@ impl Refusal {
 /// # Errors
 /// At the first limit that is exceeded.
 pub fn prescan(raw: &[u8], limits: &Limits) -> Result<Scan, Refusal> {
-    let mut pass = Pass { limits, scan: Scan::default(), stack: Vec::new(), block: Some(Block { top: true, ..Block::default() }) };
     let raw = without_mark(raw);
-    let mut start = 0;
-    for (line, after) in lines(raw) {
-        pass.line_end(line, raw, after);
+    let scan = Scan { nul: memchr(0, raw).is_some(), ..Scan::default() };
+    let mut pass = Pass { limits, scan, stack: Vec::new(), block: Some(Block { top: true, ..Block::default() }) };
+    let mut walk = lines(raw);
+    loop {
+        if pass.block.is_none() {
+            walk.skip_to_dashes();
+        }
+        let start = walk.at();
+        let Some((line, after)) = walk.next() else { break };
         pass.line(line, start, after)?;
-        start = after;
     }
     if let Some(block) = pass.block.take() {
         pass.header_end(block, raw.len())?;
     }
-    pass.scan.unclosed = pass.stack.iter().any(|level| level.boundary.is_some());
     Ok(pass.scan)
 }
 
@@ -113,18 +110,6 @@ struct Pass<'a> {
 }
 
 impl Pass<'_> {
-    fn line_end(&mut self, line: &[u8], raw: &[u8], after: usize) {
-        self.scan.longest_line = self.scan.longest_line.max(line.len());
-        let crlf = after.checked_sub(2).and_then(|n| raw.get(n)) == Some(&b'\r');
-        let lf = after.checked_sub(1).and_then(|n| raw.get(n)) == Some(&b'\n');
-        for at in memchr2_iter(0, b'\r', line) {
-            let nul = line.get(at) == Some(&0);
-            self.scan.nul |= nul;
-            self.scan.bare_line_end |= !nul;
-        }
-        self.scan.bare_line_end |= lf && !crlf;
-    }
-
     fn line(&mut self, line: &[u8], start: usize, after: usize) -> Result<(), Refusal> {
         if line.starts_with(b"--") && self.boundary(line, start, after)? {
             return Ok(());

@@ -8,7 +8,7 @@ use super::headers::lines;
 use super::words::{b64_decode, hex_pair};
 
 /// Octets of a body that show whether it is base64 at all.
-const SAMPLE: usize = 4 << 10;
+const SAMPLE: usize = 1 << 10;
 
 /// The octets behind a transfer encoding; an unknown one is taken as none.
 pub fn decode<'a>(body: &'a [u8], encoding: &str) -> Cow<'a, [u8]> {

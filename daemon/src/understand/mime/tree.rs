@@ -122,13 +122,14 @@ fn with_boundary<'a>(raw: &'a [u8], limits: &Limits, shown: Option<&[u8]>) -> Tr
         builder.warn("the boundary of the multipart was wrong; the one that its lines show counts");
     }
     let mut header: Option<usize> = None;
-    let mut start = body;
-    for (line, used) in lines(raw.get(body..).unwrap_or_default()) {
-        let (begin, after) = (start, body + used);
-        start = after;
-        if builder.stack.is_empty() {
-            break;
+    let mut walk = lines(raw.get(body..).unwrap_or_default());
+    while !builder.stack.is_empty() {
+        if header.is_none() {
+            walk.skip_to_dashes();
         }
+        let begin = body + walk.at();
+        let Some((line, used)) = walk.next() else { break };
+        let after = body + used;
         if line.starts_with(b"--")
             && let Some((level, closes)) = builder.boundary(line)
         {

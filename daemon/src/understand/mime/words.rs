@@ -14,6 +14,11 @@ pub fn text(value: &[u8], max: usize) -> String {
 /// character set are joined as octets first, because senders split them inside a character.
 pub fn decode(value: &[u8]) -> String {
     let flat: Vec<u8> = value.iter().copied().filter(|b| *b != b'\r' && *b != b'\n').collect();
+    // Most are plain.
+    let flat = match memmem::find(&flat, b"=?") {
+        None if charset::is_plain(&flat) => return String::from_utf8(flat).unwrap_or_default(),
+        _ => flat,
+    };
     let mut out = String::with_capacity(flat.len());
     let mut run = Run::default();
     let mut at = 0;
@@ -124,23 +129,19 @@ pub fn hex_pair(two: &[u8]) -> Option<u8> {
 pub fn b64_decode(data: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len() / 4 * 3 + 3);
     let (mut bits, mut held, mut rest) = (0u32, 0u32, data);
-    while let Some((b, more)) = rest.split_first() {
+    let [.., last] = &VALUES;
+    loop {
         // Nearly all stand in whole groups.
-        if held == 0
-            && let Some((four, behind)) = rest.split_first_chunk::<4>()
-            && let [a, b, c, d] = four.map(b64_value)
-            && (a | b | c | d) < PADDING
-        {
-            out.extend([(a << 2) | (b >> 4), (b << 4) | (c >> 2), (c << 6) | d]);
-            rest = behind;
-            continue;
+        if held == 0 {
+            rest = groups(rest, &mut out);
         }
+        let Some((b, more)) = rest.split_first() else { return out };
         rest = more;
-        match b64_value(*b) {
+        match value(last, *b) {
             NOTHING => {}
             PADDING => (bits, held) = (0, 0),
             value => {
-                bits = (bits << 6) | u32::from(value);
+                bits = (bits << 6) | value;
                 held += 6;
                 if held >= 8 {
                     held -= 8;
@@ -150,38 +151,75 @@ pub fn b64_decode(data: &[u8]) -> Vec<u8> {
             }
         }
     }
-    out
 }
 
-const PADDING: u8 = 64;
-const NOTHING: u8 = 128;
+/// Decodes groups of four letters as long as nothing else stands between them; what follows is returned.
+fn groups<'a>(data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let (fours, _) = data.as_chunks::<4>();
+    let bits = |four: &[u8; 4]| four.iter().zip(&VALUES).fold(0, |bits, (letter, values)| bits | value(values, *letter));
+    let mut used = 0;
+    for bits in fours.iter().map(bits).take_while(|bits| *bits < NOTHING) {
+        let [_, octets @ ..] = bits.to_be_bytes();
+        out.extend_from_slice(&octets);
+        used += 4;
+    }
+    data.get(used..).unwrap_or_default()
+}
 
-/// What a letter of base64 stands for.
-fn b64_value(b: u8) -> u8 {
-    const VALUES: [u8; 256] = {
-        let (mut values, mut b) = ([NOTHING; 256], 0u8);
-        loop {
-            values[b as usize] = match b {
-                b'A'..=b'Z' => b - b'A',
-                b'a'..=b'z' => b - b'a' + 26,
-                b'0'..=b'9' => b - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                b'=' => PADDING,
-                _ => NOTHING,
-            };
-            if b == u8::MAX {
-                break values;
-            }
-            b += 1;
+fn value(values: &[u32; 256], letter: u8) -> u32 {
+    values.get(usize::from(letter)).copied().unwrap_or(NOTHING)
+}
+
+/// Neither a letter of base64 nor padding; more than four letters can say.
+const NOTHING: u32 = 1 << 24;
+const PADDING: u32 = NOTHING | 1;
+
+/// What letters of base64 stand for in each of the four places of a group.
+static VALUES: [[u32; 256]; 4] = [values(18), values(12), values(6), values(0)];
+
+const fn values(shift: u32) -> [u32; 256] {
+    let (mut values, mut b) = ([NOTHING; 256], 0u8);
+    loop {
+        values[b as usize] = match b {
+            b'A'..=b'Z' => ((b - b'A') as u32) << shift,
+            b'a'..=b'z' => ((b - b'a') as u32 + 26) << shift,
+            b'0'..=b'9' => ((b - b'0') as u32 + 52) << shift,
+            b'+' => 62 << shift,
+            b'/' => 63 << shift,
+            b'=' => PADDING,
+            _ => NOTHING,
+        };
+        if b == u8::MAX {
+            return values;
         }
-    };
-    VALUES.get(usize::from(b)).copied().unwrap_or(NOTHING)
+        b += 1;
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    /// Letter by letter, as RFC 2045 §6.8 tells it; behind padding the next one begins anew.
+    fn by_letter(data: &[u8]) -> Vec<u8> {
+        const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut out = Vec::new();
+        for run in data.split(|b| *b == b'=') {
+            let bits = run.iter().filter_map(|b| LETTERS.iter().position(|letter| letter == b));
+            let bits: Vec<bool> = bits.flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1 == 1)).collect();
+            out.extend(bits.chunks_exact(8).map(|octet| octet.iter().fold(0, |all, bit| all << 1 | u8::from(*bit))));
+        }
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn groups_are_what_their_letters_are(lines in prop::collection::vec("[A-Za-z0-9+/]{0,90}[=!é\r\n]{0,3}", 0..6)) {
+            let data = lines.concat();
+            prop_assert_eq!(b64_decode(data.as_bytes()), by_letter(data.as_bytes()));
+        }
+    }
 
     #[test]
     fn words_split_inside_a_character_are_joined() {

@@ -14,6 +14,7 @@ const WRAPPED: usize = 5;
 /// marked as a quote.
 pub fn find(lines: &[TextLine], quoted: &[bool]) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
+    let quoted = if quoted.contains(&true) { quoted } else { &[] };
     for end in 0..lines.len() {
         let from = out.last().map_or(0, |(_, behind)| *behind);
         if let Some(start) = ending_at(lines, quoted, from, end) {
@@ -72,8 +73,8 @@ fn ending_at(lines: &[TextLine], quoted: &[bool], from: usize, end: usize) -> Op
     if last.hint == Hint::Attribution {
         return (from..=end).rev().take_while(|&i| lines.get(i).is_some_and(|l| l.hint == Hint::Attribution)).last();
     }
-    let next = lines.iter().enumerate().skip(end + 1).find(|(_, l)| !l.text.trim().is_empty());
-    let quoted_next = next.is_some_and(|(i, _)| is_quoted(i));
+    let next = || lines.iter().enumerate().skip(end + 1).find(|(_, l)| !l.text.trim().is_empty());
+    let quoted_next = !quoted.is_empty() && next().is_some_and(|(i, _)| is_quoted(i));
     if !ends_like_one(text, quoted_next) {
         return None;
     }

@@ -190,29 +190,37 @@ pub fn separator(line: &str) -> Option<Separator> {
     if line.len() > 200 || line.len() < 8 || !has_mark(line) {
         return None;
     }
-    let lower = line.trim_matches(|c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')).to_lowercase();
+    let lower = line.trim_matches(is_direction).to_lowercase();
     if BEGIN_FORWARDED.iter().any(|b| lower.starts_with(b)) {
         return Some(Separator::Forward);
     }
     // Some programs draw with other dashes than the keyboard has.
-    let lower: String = lower.chars().map(|c| if is_other_dash(c) { '-' } else { c }).collect();
-    let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace());
+    let lower = if lower.is_ascii() { lower } else { lower.chars().map(|c| if is_other_dash(c) { '-' } else { c }).collect() };
     let dashed = lower.trim_start_matches('*').starts_with("--") || lower.starts_with("__") || lower.starts_with("==");
-    let core = core.trim_end_matches(':');
+    if !dashed && !lower.ends_with("--") {
+        return None;
+    }
+    let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace()).trim_end_matches(':');
+    let is_original = |words: &&str| core.strip_prefix(*words).is_some_and(|rest| rest.is_empty() || rest.starts_with(" -"));
     match () {
-        () if !dashed && !lower.ends_with("--") => None,
-        () if ORIGINAL.iter().any(|o| core == *o || core.starts_with(&format!("{o} -"))) => Some(Separator::Original),
-        () if FORWARDED.iter().any(|f| core.starts_with(f)) => Some(Separator::Forward),
+        () if ORIGINAL.iter().any(|words| is_original(&words)) => Some(Separator::Original),
+        () if FORWARDED.iter().any(|words| core.starts_with(words)) => Some(Separator::Forward),
         () => None,
     }
 }
 
-/// Whether a line has two dashes or their like in a row, or a colon.
+/// Whether a line has a colon, or is drawn at one of its ends: with two dashes or their like in a row.
 fn has_mark(line: &str) -> bool {
     let octets = line.as_bytes();
+    let drawn = |c: Option<char>| c.is_some_and(|c| matches!(c, '*' | '-' | '_' | '=') || is_other_dash(c) || is_direction(c));
+    let in_row = || memchr3_iter(b'-', b'_', b'=', octets).any(|at| octets.get(at) == octets.get(at + 1));
     memchr(b':', octets).is_some()
-        || memchr3_iter(b'-', b'_', b'=', octets).any(|at| octets.get(at) == octets.get(at + 1))
-        || !line.is_ascii() && line.contains(|c| c == '：' || is_other_dash(c))
+        || !line.is_ascii() && line.contains('：')
+        || (drawn(line.chars().next()) || drawn(line.chars().next_back())) && (in_row() || !line.is_ascii() && line.contains(is_other_dash))
+}
+
+fn is_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
 }
 
 fn is_other_dash(c: char) -> bool {

@@ -140,6 +140,9 @@ fn parted(lines: &[TextLine], attributions: &[(usize, usize)]) -> Option<Vec<Tex
         Some((*start, line.text.split_at_checked(attribution::begins_within(&line.text)?)?))
     };
     let found: Vec<_> = attributions.iter().filter_map(within).collect();
+    if found.is_empty() {
+        return None;
+    }
     let mut out = Vec::with_capacity(lines.len() + found.len());
     let mut from = 0;
     for (at, (own, rest)) in &found {
@@ -150,7 +153,7 @@ fn parted(lines: &[TextLine], attributions: &[(usize, usize)]) -> Option<Vec<Tex
         from = at + 1;
     }
     out.extend_from_slice(lines.get(from..)?);
-    (!found.is_empty()).then_some(out)
+    Some(out)
 }
 
 fn fill(kinds: &mut [LineKind], from: usize, to: usize, kind: LineKind) {

@@ -56,10 +56,12 @@ pub fn undoubled(text: String) -> String {
 }
 
 fn once(text: &str) -> Option<String> {
-    // One of U+00C2 to U+00F4, which are 0xC3 and another octet in UTF-8, before one that is not ASCII either.
+    // One of U+00C2 to U+00F4, which are 0xC3 and another octet in UTF-8, before what 0x80 to 0xBF are in windows-1252.
     let octets = text.as_bytes();
-    let lead =
-        |at: usize| octets.get(at + 1).is_some_and(|b| (0x82..=0xb4).contains(b)) && octets.get(at + 2).is_some_and(|b| !b.is_ascii());
+    let lead = |at: usize| {
+        octets.get(at + 1).is_some_and(|b| (0x82..=0xb4).contains(b))
+            && octets.get(at + 2).is_some_and(|b| matches!(b, 0xc2 | 0xc5 | 0xc6 | 0xcb | 0xe2))
+    };
     if !memchr_iter(0xc3, octets).any(lead) {
         return None;
     }
@@ -89,6 +91,14 @@ mod tests {
         assert_eq!(undoubled("schÃƒÂ¶n".to_owned()), "schön");
         for fine in ["schön", "São Ã¶ 中", "Ã¶ und é", "ÃÃ", "GARÇÃO"] {
             assert_eq!(undoubled(fine.to_owned()), fine);
+        }
+    }
+
+    #[test]
+    fn every_pair_of_octets_is_known_again() {
+        for c in ('\u{80}'..='\u{7ff}').chain(['€', '„', '‘', 'ｱ', '中', '😀']) {
+            let twice = WINDOWS_1252.decode_without_bom_handling(c.encode_utf8(&mut [0; 4]).as_bytes()).0.into_owned();
+            assert_eq!(undoubled(twice), c.to_string());
         }
     }
 

@@ -10,12 +10,20 @@ const CP437: &str =
 const CP850: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜø£Ø×ƒáíóúñÑªº¿®¬½¼¡«»░▒▓│┤ÁÂÀ©╣║╗╝¢¥┐└┴┬├─┼ãÃ╚╔╩╦╠═╬¤ðÐÊËÈıÍÎÏ┘┌█▄¦Ì▀ÓßÔÒõÕµþÞÚÛÙýÝ¯´\u{ad}±‗¾¶§÷¸°¨·¹³²■\u{a0}";
 const CP852: &str = "ÇüéâäůćçłëŐőîŹÄĆÉĹĺôöĽľŚśÖÜŤťŁ×čáíóúĄąŽžĘę¬źČş«»░▒▓│┤ÁÂĚŞ╣║╗╝Żż┐└┴┬├─┼Ăă╚╔╩╦╠═╬¤đĐĎËďŇÍÎě┘┌█▄ŢŮ▀ÓßÔŃńňŠšŔÚŕŰýÝţ´\u{ad}˝˛ˇ˘§÷¸°¨˙űŘř■\u{a0}";
 
+const UTF_7: [&str; 5] = ["utf-7", "utf7", "unicode-1-1-utf-7", "x-unicode-1-1-utf-7", "csunicode11utf7"];
+const HZ: [&str; 3] = ["hz-gb-2312", "hz", "x-hz"];
+
+/// Whether printable ASCII may stand for other characters in the set of that label (lower case).
+pub fn is_one(label: &str) -> bool {
+    UTF_7.contains(&label) || HZ.contains(&label)
+}
+
 /// Text in the set of that label (lower case); `None` where it is none of these sets.
 pub fn decode(bytes: &[u8], label: &str) -> Option<String> {
     let number = label.trim_start_matches("ibm").trim_start_matches("cp").trim_start_matches('-');
     match label {
-        "utf-7" | "utf7" | "unicode-1-1-utf-7" | "x-unicode-1-1-utf-7" | "csunicode11utf7" => return Some(utf7(bytes)),
-        "hz-gb-2312" | "hz" | "x-hz" => return Some(lifted(bytes, (b"~{", b"~}"), GB18030)),
+        _ if UTF_7.contains(&label) => return Some(utf7(bytes)),
+        _ if HZ.contains(&label) => return Some(lifted(bytes, (b"~{", b"~}"), GB18030)),
         "iso-2022-kr" | "csiso2022kr" => return Some(lifted(bytes, (b"\x0e", b"\x0f"), EUC_KR)),
         _ if number == label => return None,
         _ => {}

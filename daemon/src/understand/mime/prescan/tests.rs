@@ -52,10 +52,16 @@ fn froms_of_the_top_header_are_counted() {
 
 #[test]
 fn odd_octets_are_seen() {
-    assert_eq!(scan(b"A: b\r\n\r\nx\0y\r\n").map(|s| (s.nul, s.bare_line_end, s.longest_line)), Ok((true, false, 4)));
-    assert!(scan(b"A: b\n\nx").unwrap().bare_line_end);
-    assert!(scan(b"A: b\r\n\r\nx\ry").unwrap().bare_line_end);
-    assert!(scan(b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx").unwrap().unclosed);
+    assert!(scan(b"A: b\r\n\r\nx\0y\r\n").unwrap().nul && scan(b"A: \0\r\n\r\nx").unwrap().nul);
+    assert!(!scan(b"A: b\r\n\r\nx\ry").unwrap().nul);
+}
+
+#[test]
+fn parts_are_counted_between_other_dashes() {
+    let body = "--\r\n--a\r\n--b\r\nC: d\r\n\r\n--\r\n-- b\r\n --b\r\n--b\r\n\r\nx --b\n--b--\n--b\nmore\n";
+    assert_eq!(scan(format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{body}").as_bytes()).unwrap().parts, 2);
+    assert_eq!(scan(format!("Content-Type: multipart/mixed; boundary=b\r\n\r\n{body}--b").as_bytes()).unwrap().parts, 2);
+    assert_eq!(scan("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\n\n--b".as_bytes()).unwrap().parts, 2);
 }
 
 #[test]
