@@ -30,7 +30,8 @@ pub fn is_letter(c: char) -> bool {
 /// One line for a header or a label: controls become spaces, white space is folded, at most `max` characters.
 pub fn one_line(s: &str, max: usize) -> String {
     // Most are one already.
-    if s.len() <= max && s.bytes().all(|b| matches!(b, b' '..=b'~')) && !s.starts_with(' ') && !s.ends_with(' ') && !s.contains("  ") {
+    let stays = |c| matches!(c, ' '..='~') || !c.is_whitespace() && !c.is_control() && !is_deceptive(c);
+    if s.len() <= max && s.chars().all(stays) && !s.starts_with(' ') && !s.ends_with(' ') && !s.contains("  ") {
         return s.to_owned();
     }
     let spaced: String = s.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();

@@ -36,7 +36,8 @@ pub fn mixes_scripts(name: &str) -> bool {
 
 /// Whether a host mixes scripts in a word once its labels are read as people see them (RFC 5890 §2.3.2.1).
 pub fn is_odd_host(host: &str) -> bool {
-    host.len() <= 253 && mixes_scripts(&letters(host))
+    let shown = letters(host);
+    host.len() <= 253 && !shown.is_ascii() && mixes_scripts(&shown)
 }
 
 /// A host as people see it.

@@ -1,6 +1,6 @@
 //! One number for all copies of a mail.
 
-use memchr::memchr_iter;
+use memchr::{memchr, memchr_iter};
 use sha2::{Digest, Sha256};
 
 /// SHA-256 over the fields that say which mail this is, the text without what relays change (line ends, trailing white
@@ -28,9 +28,10 @@ pub fn fingerprint(fields: [&str; 4], text: &str, attachments: &[String]) -> [u8
 }
 
 /// What tells an attached file from others: its SHA-256, which is `sha256`, but for line ends. A file that is not in base64
-/// has those of the way on which the mail came: CRLF on the wire, LF from a pipe.
+/// has those of the way on which the mail came: CRLF on the wire, LF from a pipe. One with a NUL has no lines, and no way
+/// takes it but in code.
 pub fn file(bytes: &[u8], sha256: &str) -> String {
-    let Some(first) = line_end(bytes) else { return sha256.to_owned() };
+    let Some(first) = line_end(bytes).filter(|_| memchr(0, bytes).is_none()) else { return sha256.to_owned() };
     let (mut hash, mut rest, mut end) = (Sha256::new(), bytes, Some(first));
     while let Some(at) = end {
         hash.update(rest.get(..at).unwrap_or_default());
@@ -61,6 +62,7 @@ mod tests {
         assert_eq!(of(b"a\r\nb\r\n"), of(b"a\nb\n"));
         assert_eq!(of(b"a\r\n\r\n"), sha256_hex(b"a\n\n"));
         assert_eq!(of(b"a\r\r\n"), sha256_hex(b"a\r\n"));
+        assert_eq!(of(b"PK\0\r\n"), sha256_hex(b"PK\0\r\n"));
         assert_ne!(of(b"a\rb"), of(b"ab"));
         assert_ne!(of(b"a\nb"), of(b"ab"));
     }

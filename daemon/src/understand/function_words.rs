@@ -4,6 +4,8 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
+
 use crate::model::text::is_letter;
 
 /// ISO 639-1 code and words; a word may stand in several lists.
@@ -136,8 +138,8 @@ const LISTS: [(&str, &str); 29] = [
 ];
 
 /// The lists that a word stands in, a bit each.
-static WORDS: LazyLock<HashMap<&str, u32>> = LazyLock::new(|| {
-    let mut words = HashMap::new();
+static WORDS: LazyLock<HashMap<&str, u32, FixedState>> = LazyLock::new(|| {
+    let mut words = HashMap::with_hasher(FixedState::default());
     for (n, (_, list)) in LISTS.iter().enumerate() {
         for word in list.split_whitespace() {
             *words.entry(word).or_default() |= 1 << n;

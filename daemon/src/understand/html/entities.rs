@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use foldhash::fast::FixedState;
 use memchr::memchr;
 
 /// Names and their code points, in hexadecimal.
@@ -31,7 +32,7 @@ const NAMES: &str = "\
     upsih=3d2 upsilon=3c5 uuml=fc weierp=2118 xi=3be yacute=fd yen=a5 yuml=ff zeta=3b6 zwj=200d zwnj=200c";
 
 /// The characters by name.
-pub static CHARACTERS: LazyLock<HashMap<&str, char>> = LazyLock::new(|| {
+pub static CHARACTERS: LazyLock<HashMap<&str, char, FixedState>> = LazyLock::new(|| {
     let entries = NAMES.split_whitespace().filter_map(|entry| entry.split_once('='));
     entries.filter_map(|(name, value)| Some((name, code_point(u32::from_str_radix(value, 16).ok()?)))).collect()
 });

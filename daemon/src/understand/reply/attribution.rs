@@ -65,6 +65,11 @@ fn behind_words(line: &str) -> Option<usize> {
 /// Where the attribution begins whose last line is `end`, if there is one.
 fn ending_at(lines: &[TextLine], quoted: &[bool], from: usize, end: usize) -> Option<usize> {
     let last = lines.get(end)?;
+    // Most lines are told by their last letter.
+    let told = last.text.ends_with(|c: char| c.is_ascii_alphanumeric() && c != 'e' || matches!(c, '.' | ','));
+    if told && quoted.is_empty() && last.hint != Hint::Attribution {
+        return None;
+    }
     let text = bare(&last.text);
     let is_quoted = |i: usize| quoted.get(i).copied().unwrap_or(false);
     if text.is_empty() || is_quoted(end) {
