@@ -203,7 +203,7 @@ pub fn separator(line: &str) -> Option<Separator> {
     let core = lower.trim_matches(|c: char| "-_*=+~|> ".contains(c) || c.is_whitespace()).trim_end_matches(':');
     let is_original = |words: &&str| core.strip_prefix(*words).is_some_and(|rest| rest.is_empty() || rest.starts_with(" -"));
     match () {
-        () if ORIGINAL.iter().any(|words| is_original(&words)) => Some(Separator::Original),
+        () if ORIGINAL.iter().any(is_original) => Some(Separator::Original),
         () if FORWARDED.iter().any(|words| core.starts_with(words)) => Some(Separator::Forward),
         () => None,
     }
