@@ -31,13 +31,12 @@ pub fn of_body(text: &str, link: Option<FalseLink>, host: Option<String>, html_t
 pub fn mixes_scripts(name: &str) -> bool {
     let latin = |c: char| c.is_ascii_alphabetic() || matches!(c, '\u{c0}'..='\u{24f}');
     let alike = |c: char| matches!(c, '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{52f}' | '\u{531}'..='\u{587}' | '\u{13a0}'..='\u{13ff}');
-    name.split(|c: char| !c.is_alphabetic()).any(|word| word.contains(latin) && word.contains(alike))
+    !name.is_ascii() && name.split(|c: char| !c.is_alphabetic()).any(|word| word.contains(latin) && word.contains(alike))
 }
 
 /// Whether a host mixes scripts in a word once its labels are read as people see them (RFC 5890 §2.3.2.1).
 pub fn is_odd_host(host: &str) -> bool {
-    let shown = letters(host);
-    host.len() <= 253 && !shown.is_ascii() && mixes_scripts(&shown)
+    host.len() <= 253 && mixes_scripts(&letters(host))
 }
 
 /// A host as people see it.

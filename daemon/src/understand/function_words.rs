@@ -161,13 +161,8 @@ pub fn language(sample: &str) -> Option<&'static str> {
             true => WORDS.get(word.to_lowercase().as_str()),
             false => WORDS.get(word),
         };
-        let mut lists = lists.copied().unwrap_or_default();
-        while lists > 0 {
-            if let Some(count) = counts.get_mut(lists.trailing_zeros() as usize) {
-                *count += 1;
-            }
-            lists &= lists - 1;
-        }
+        let Some(lists) = lists else { continue };
+        counts.iter_mut().enumerate().filter(|(n, _)| lists >> n & 1 == 1).for_each(|(_, count)| *count += 1);
     }
     let (best, most) = counts.iter().enumerate().max_by_key(|(_, count)| **count)?;
     let second = counts.iter().enumerate().filter(|(n, _)| *n != best).map(|(_, count)| *count).max()?;

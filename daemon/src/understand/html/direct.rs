@@ -9,11 +9,13 @@ use memchr::{memchr, memchr2};
 
 use super::entities;
 use super::safe::{GENERIC, OF_TAG, REL, TAGS, filter, leads_out};
-use super::stable::{fits, is_table_part, is_void};
+use super::stable::{TABLE_PARTS, VOID, fits};
 use super::tokens::{Token, tokens};
 
 /// Elements of which only the tags go, and which nest like any inline element.
 const INLINE: [&str; 4] = ["big", "font", "o:p", "tt"];
+/// Tags that a fragment does not have: parsers drop them.
+const FRAME: [&str; 3] = ["html", "head", "body"];
 
 /// What the sanitizer would make of `html`; `None` where that takes a parser to tell, or more than `depth` elements nest.
 pub fn clean(html: &str, depth: usize) -> Option<String> {
@@ -42,7 +44,7 @@ pub fn clean(html: &str, depth: usize) -> Option<String> {
                     if name == "pre" {
                         behind_pre = Some(out.len());
                     }
-                    if !is_void(name) {
+                    if !VOID.contains(&name) {
                         open.push(name);
                         written.push(name);
                     }
@@ -51,17 +53,16 @@ pub fn clean(html: &str, depth: usize) -> Option<String> {
                     for attribute in attributes(raw) {
                         attribute?;
                     }
-                    // A fragment has no tags of the page: parsers drop them.
                     match name.as_ref() {
                         "style" | "title" if !in_table(&open) => hidden = true,
                         "meta" | "link" if !in_table(&open) => {}
-                        "html" | "head" | "body" if open.is_empty() => {}
+                        name if open.is_empty() && FRAME.contains(&name) => {}
                         name => open.push(known(&INLINE, name).filter(|_| !in_table(&open))?),
                     }
                 }
             },
             Token::Close(name) if hidden && matches!(name.as_ref(), "style" | "title") => hidden = false,
-            Token::Close(name) if open.is_empty() && matches!(name.as_ref(), "html" | "head" | "body") => {}
+            Token::Close(name) if open.is_empty() && FRAME.contains(&name.as_ref()) => {}
             Token::Close(name) => {
                 let mut last = open.pop()?;
                 if name == "table" && last == "tbody" {
@@ -72,7 +73,7 @@ pub fn clean(html: &str, depth: usize) -> Option<String> {
                 if last != name {
                     return None;
                 }
-                if known(&INLINE, last).is_none() {
+                if !INLINE.contains(&last) {
                     written.pop();
                     out.extend(["</", last, ">"]);
                 }
@@ -106,7 +107,7 @@ fn known(names: &[&'static str], name: &str) -> Option<&'static str> {
 }
 
 fn in_table(open: &[&str]) -> bool {
-    open.last().is_some_and(|parent| is_table_part(parent))
+    open.last().is_some_and(|parent| TABLE_PARTS.contains(parent))
 }
 
 /// Writes a start tag with those of its attributes that may stay.

@@ -1,7 +1,5 @@
 //! The marks that mail programs, and we ourselves, leave in HTML around quotes and signatures.
 
-use memchr::memchr2_iter;
-
 use super::tokens::{attributes, lower};
 
 /// The attribute of the element around our own notifications: some programs rename ids and classes.
@@ -32,7 +30,7 @@ pub fn hint(name: &str, raw: &str) -> Option<Hint> {
             "class" | "id" => value.split_whitespace().find_map(|word| of_word(lower(word).trim_start_matches("x_"))),
             "data-smartmail" if value.eq_ignore_ascii_case("gmail_signature") => Some(Hint::Signature),
             OUR_ATTRIBUTE => Some(Hint::Cut),
-            "style" => outlook_rule(value).then_some(Hint::Cut),
+            "style" => outlook_rule(&lower(value)).then_some(Hint::Cut),
             _ => None,
         });
     }
@@ -75,12 +73,10 @@ const RULES: [&str; 6] = [
 
 /// The line that Outlook draws above the header block of what it quotes.
 fn outlook_rule(style: &str) -> bool {
-    let octets = style.as_bytes();
-    let border = |at: usize| octets.get(at..at + 10).is_some_and(|name| name.eq_ignore_ascii_case(b"border-top"));
-    if !memchr2_iter(b'b', b'B', octets).any(border) {
+    if !style.contains("border-top") {
         return false;
     }
-    let squeezed: String = style.chars().filter(|c| !c.is_whitespace()).map(|c| c.to_ascii_lowercase()).collect();
+    let squeezed: String = style.chars().filter(|c| !c.is_whitespace()).collect();
     squeezed.contains("border:none") && RULES.iter().any(|rule| squeezed.contains(rule))
 }
 

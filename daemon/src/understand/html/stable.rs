@@ -7,30 +7,18 @@ use memchr::memchr2;
 
 use super::tokens::{Token, tokens};
 
-/// Whether an element has no end tag.
-pub fn is_void(name: &str) -> bool {
-    matches!(name, "br" | "col" | "hr" | "img")
-}
-
-/// Whether it closes an open paragraph (WHATWG HTML §13.2.6.4.7).
-fn closes_p(name: &str) -> bool {
-    is_heading(name)
-        || matches!(name, "blockquote" | "center" | "dd" | "div" | "dl" | "dt" | "hr" | "li" | "ol" | "p" | "pre" | "table" | "ul")
-}
-
-fn is_heading(name: &str) -> bool {
-    matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6")
-}
-
-/// Whether only certain elements and white space may stand within it.
-pub fn is_table_part(name: &str) -> bool {
-    matches!(name, "table" | "colgroup" | "thead" | "tbody" | "tfoot" | "tr")
-}
-
-/// Whether a paragraph outside of it stays open.
-fn is_cell(name: &str) -> bool {
-    matches!(name, "caption" | "table" | "td" | "th")
-}
+/// Elements without an end tag.
+pub const VOID: [&str; 4] = ["br", "col", "hr", "img"];
+/// What closes an open paragraph (WHATWG HTML §13.2.6.4.7).
+const CLOSES_P: [&str; 19] =
+    ["blockquote", "center", "dd", "div", "dl", "dt", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "li", "ol", "p", "pre", "table", "ul"];
+const HEADINGS: [&str; 6] = ["h1", "h2", "h3", "h4", "h5", "h6"];
+/// Within them only certain elements and white space may stand.
+pub const TABLE_PARTS: [&str; 6] = ["table", "colgroup", "thead", "tbody", "tfoot", "tr"];
+/// A paragraph outside of one of these stays open.
+const CELLS: [&str; 4] = ["caption", "table", "td", "th"];
+/// Between an item and the list it belongs to: only these, or what is no block.
+const LOOSE: [&str; 2] = ["div", "p"];
 
 /// Whether a parser makes of `html`, which a serializer has written, just what was written; and nests at most `depth` deep.
 pub fn is_stable(html: &str, depth: usize) -> bool {
@@ -45,7 +33,7 @@ pub fn is_stable(html: &str, depth: usize) -> bool {
             Token::Open(Cow::Borrowed(name), _) => {
                 behind_pre = name == "pre";
                 let stays = fits(name, &open);
-                if !is_void(name) {
+                if !VOID.contains(&name) {
                     open.push(name);
                 }
                 stays && open.len() <= depth
@@ -54,7 +42,7 @@ pub fn is_stable(html: &str, depth: usize) -> bool {
             // The parser drops a line feed at the beginning of `<pre>`.
             Token::Text(text) => {
                 !(begins_pre && text.starts_with('\n'))
-                    && (text.trim_ascii().is_empty() || !open.last().is_some_and(|inner| is_table_part(inner)))
+                    && (text.trim_ascii().is_empty() || !open.last().is_some_and(|inner| TABLE_PARTS.contains(inner)))
             }
             Token::Comment(_) | Token::Open(..) => false,
         };
@@ -75,10 +63,10 @@ pub fn fits(name: &str, open: &[&str]) -> bool {
         "tr" => matches!(name, "td" | "th"),
         _ => !matches!(name, "caption" | "colgroup" | "thead" | "tbody" | "tfoot" | "col" | "tr" | "td" | "th"),
     };
-    let in_p = || open.iter().rev().take_while(|inner| !is_cell(inner)).any(|inner| *inner == "p");
+    let in_p = || open.iter().rev().take_while(|inner| !CELLS.contains(inner)).any(|inner| *inner == "p");
     allowed
-        && !(closes_p(name) && in_p())
-        && !(is_heading(name) && is_heading(parent))
+        && !(CLOSES_P.contains(&name) && in_p())
+        && !(HEADINGS.contains(&name) && HEADINGS.contains(&parent))
         && !(name == "a" && open.contains(&"a"))
         && match name {
             "li" => !closes(&["li"], open),
@@ -87,9 +75,9 @@ pub fn fits(name: &str, open: &[&str]) -> bool {
         }
 }
 
-/// Whether a new item ends one of these: none of the blocks that part items is between. `<div>` and `<p>` part none.
+/// Whether a new item ends one of these: none of the blocks that part items is between.
 fn closes(items: &[&str], open: &[&str]) -> bool {
-    let block = |name: &str| !matches!(name, "div" | "p") && (closes_p(name) || is_cell(name) || is_table_part(name));
+    let block = |name: &str| !LOOSE.contains(&name) && (CLOSES_P.contains(&name) || CELLS.contains(&name) || TABLE_PARTS.contains(&name));
     open.iter().rev().find(|inner| items.contains(inner) || block(inner)).is_some_and(|inner| items.contains(inner))
 }
 

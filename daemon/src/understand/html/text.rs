@@ -388,14 +388,9 @@ impl<'a> Walker<'a> {
 /// Whether the words of a link are its target, without what nobody types.
 fn says(words: &str, target: &str) -> bool {
     let bare = |text: &str| {
-        let mut lower = text.to_lowercase();
-        for start in ["https://", "http://", "www."] {
-            if lower.starts_with(start) {
-                lower.drain(..start.len());
-            }
-        }
-        lower.truncate(lower.trim_end_matches(['/', '.']).len());
-        lower
+        let lower = text.to_lowercase();
+        let host = lower.trim_start_matches("https://").trim_start_matches("http://").trim_start_matches("www.");
+        host.trim_end_matches(['/', '.']).to_owned()
     };
     let target = bare(target);
     if target.contains('.') && !words.contains('.') {

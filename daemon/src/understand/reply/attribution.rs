@@ -1,6 +1,7 @@
 //! Lines that introduce a quote: "On … wrote:" in the languages people write it in.
 
 use self::words::{CAPITALS, OPENERS, VERBS, WEEKDAYS};
+use super::separator;
 use crate::understand::html::text::{Hint, TextLine};
 
 mod words;
@@ -14,7 +15,6 @@ const WRAPPED: usize = 5;
 /// marked as a quote.
 pub fn find(lines: &[TextLine], quoted: &[bool]) -> Vec<(usize, usize)> {
     let mut out: Vec<(usize, usize)> = Vec::new();
-    let quoted = if quoted.contains(&true) { quoted } else { &[] };
     for end in 0..lines.len() {
         let from = out.last().map_or(0, |(_, behind)| *behind);
         if let Some(start) = ending_at(lines, quoted, from, end) {
@@ -65,11 +65,6 @@ fn behind_words(line: &str) -> Option<usize> {
 /// Where the attribution begins whose last line is `end`, if there is one.
 fn ending_at(lines: &[TextLine], quoted: &[bool], from: usize, end: usize) -> Option<usize> {
     let last = lines.get(end)?;
-    // Most lines are told by their last letter.
-    let told = last.text.ends_with(|c: char| c.is_ascii_alphanumeric() && c != 'e' || matches!(c, '.' | ','));
-    if told && quoted.is_empty() && last.hint != Hint::Attribution {
-        return None;
-    }
     let text = bare(&last.text);
     let is_quoted = |i: usize| quoted.get(i).copied().unwrap_or(false);
     if text.is_empty() || is_quoted(end) {
@@ -78,8 +73,8 @@ fn ending_at(lines: &[TextLine], quoted: &[bool], from: usize, end: usize) -> Op
     if last.hint == Hint::Attribution {
         return (from..=end).rev().take_while(|&i| lines.get(i).is_some_and(|l| l.hint == Hint::Attribution)).last();
     }
-    let next = || lines.iter().enumerate().skip(end + 1).find(|(_, l)| !l.text.trim().is_empty());
-    let quoted_next = !quoted.is_empty() && next().is_some_and(|(i, _)| is_quoted(i));
+    let next = lines.iter().enumerate().skip(end + 1).find(|(_, l)| !l.text.trim().is_empty());
+    let quoted_next = next.is_some_and(|(i, _)| is_quoted(i));
     if !ends_like_one(text, quoted_next) {
         return None;
     }
@@ -109,8 +104,9 @@ fn bare(line: &str) -> &str {
     line.trim_matches(|c: char| c.is_whitespace() || is_direction(c))
 }
 
+/// Isolates, too: they stand around names.
 fn is_direction(c: char) -> bool {
-    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    separator::is_direction(c) || matches!(c, '\u{2066}'..='\u{2069}')
 }
 
 /// In lower case, on one line, with plain blanks and European digits.

@@ -219,7 +219,8 @@ fn has_mark(line: &str) -> bool {
         || (drawn(line.chars().next()) || drawn(line.chars().next_back())) && (in_row() || !line.is_ascii() && line.contains(is_other_dash))
 }
 
-fn is_direction(c: char) -> bool {
+/// Whether a character is one of the marks of writing direction that programs put around lines; isolates are none.
+pub fn is_direction(c: char) -> bool {
     matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}')
 }
 
