@@ -1,5 +1,7 @@
 //! Cleaning of text that strangers wrote before it is shown, compared or put into a header.
 
+use memchr::memchr_iter;
+
 /// Removes what can deceive a reader or break a header: C0 and C1 controls (tab and line feed stay where `lines`),
 /// bidirectional controls and invisible characters (CVE-2021-42574).
 pub fn clean(s: &str, lines: bool) -> String {
@@ -37,6 +39,13 @@ pub fn one_line(s: &str, max: usize) -> String {
     let spaced: String = s.chars().map(|c| if c.is_control() || c == '\u{2028}' || c == '\u{2029}' { ' ' } else { c }).collect();
     let folded = clean(&spaced, false).split_whitespace().collect::<Vec<_>>().join(" ");
     shorten(&folded, max)
+}
+
+/// The lines of a text and what stands behind the last line end, as `split('\n')` parts them; many are quicker found so.
+pub fn split_lines(text: &str) -> impl Iterator<Item = &str> {
+    let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
+    let mut from = 0;
+    ends.map(move |end| text.get(std::mem::replace(&mut from, end + 1)..end).unwrap_or_default())
 }
 
 /// At most `max` characters, with an ellipsis where something was cut.
@@ -143,6 +152,11 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn lines_are_what_stands_between_line_ends(s in "[a\\nä\\r]{0,12}") {
+            prop_assert!(split_lines(&s).eq(s.split('\n')));
+        }
+
         #[test]
         fn one_line_is_its_words(s in "[ -~\\t\\u{a0}é]{0,12}", max in 1..14usize) {
             let words: Vec<&str> = s.split_whitespace().collect();

@@ -1,7 +1,5 @@
 //! Which parts are the body, and its text.
 
-use memchr::memchr_iter;
-
 use super::calendar;
 use super::doubts::FalseLink;
 use super::html;
@@ -10,6 +8,7 @@ use super::limits::Limits;
 use super::mime::charset;
 use super::mime::uuencode;
 use super::mime::{Part, Tree};
+use crate::model::text::split_lines;
 
 /// Most lines of text that are kept.
 const LINES: usize = 50_000;
@@ -137,14 +136,7 @@ pub fn replace(body: &mut Body, text: Option<String>, html: Option<String>, limi
 }
 
 fn to_lines(text: &str) -> Vec<TextLine> {
-    split_lines(text).map(|l| TextLine { text: l.trim_end().to_owned(), ..TextLine::default() }).collect()
-}
-
-/// The lines of a text, and what stands behind the last line end; never many more than are kept.
-fn split_lines(text: &str) -> impl Iterator<Item = &str> {
-    let ends = memchr_iter(b'\n', text.as_bytes()).chain([text.len()]);
-    let mut from = 0;
-    ends.take(LINES + 1).map(move |end| text.get(std::mem::replace(&mut from, end + 1)..end).unwrap_or_default())
+    split_lines(text).take(LINES + 1).map(|l| TextLine { text: l.trim_end().to_owned(), ..TextLine::default() }).collect()
 }
 
 fn escaped(lines: &[TextLine]) -> String {
@@ -290,7 +282,7 @@ fn plain_lines(part: &Part, files: &mut Vec<(String, Vec<u8>)>) -> Vec<TextLine>
 fn unflow(text: &str, delete_space: bool) -> Vec<TextLine> {
     let mut out: Vec<TextLine> = Vec::new();
     let mut open: Option<usize> = None;
-    for line in split_lines(text) {
+    for line in split_lines(text).take(LINES + 1) {
         let depth = line.bytes().take_while(|b| *b == b'>').count();
         let content = line.get(depth..).unwrap_or_default();
         let content = content.strip_prefix(' ').unwrap_or(content);

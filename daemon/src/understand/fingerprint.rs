@@ -3,6 +3,8 @@
 use memchr::{memchr, memchr_iter};
 use sha2::{Digest, Sha256};
 
+use crate::model::text::split_lines;
+
 /// SHA-256 over the fields that say which mail this is, the text without what relays change (line ends, trailing white
 /// space) and the hashes of the attachments.
 pub fn fingerprint(fields: [&str; 4], text: &str, attachments: &[String]) -> [u8; 32] {
@@ -15,10 +17,8 @@ pub fn fingerprint(fields: [&str; 4], text: &str, attachments: &[String]) -> [u8
         add(field.split_whitespace().collect::<Vec<_>>().join(" ").as_bytes());
     }
     let mut bare = String::with_capacity(text.len() + 1);
-    let mut from = 0;
-    for end in memchr_iter(b'\n', text.as_bytes()).chain([text.len()]) {
-        bare.extend([text.get(from..end).unwrap_or_default().trim_end(), "\n"]);
-        from = end + 1;
+    for line in split_lines(text) {
+        bare.extend([line.trim_end(), "\n"]);
     }
     add(bare.trim().as_bytes());
     for attachment in attachments {

@@ -155,7 +155,7 @@ fn warn(out: &mut Understood, headers: &Headers) {
     add(headers.junk > 0, "the header holds lines that are no fields");
     for name in ["subject", "message-id", "date", "to", "reply-to", "content-type", "in-reply-to", "references"] {
         if headers.all(name).nth(1).is_some() {
-            add(true, &format!("there are several {name} fields"));
+            out.warnings.push(format!("there are several {name} fields"));
         }
     }
     if let Some(problem) = &out.facts.from_problem {

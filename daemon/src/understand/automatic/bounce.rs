@@ -16,13 +16,13 @@ use crate::understand::mime::{self, Tree};
 
 mod phrases;
 
-/// [`SUBJECTS`], ready to be looked for: every mail is asked for them.
-static IN_SUBJECT: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| SUBJECTS.iter().map(Finder::new).collect());
-
 use phrases::{QUOTES, SENTENCES, SUBJECTS};
 
 /// Most recipients that are told.
 const MOST: usize = 100;
+
+/// [`SUBJECTS`], ready to be looked for: every mail is asked for them.
+static IN_SUBJECT: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| SUBJECTS.iter().map(Finder::new).collect());
 
 /// What is looked at.
 pub struct Evidence<'a> {

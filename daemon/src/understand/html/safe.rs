@@ -162,7 +162,8 @@ impl SafeHtml {
         if !is_simple(html, limits) {
             return None;
         }
-        let mut clean = unmarked(BUILDER.clean(html).to_string());
+        let pass = |html: &str| unmarked(BUILDER.clean(html).to_string());
+        let mut clean = pass(html);
         let passes = Limits { html_size: limits.html_output, ..limits.clone() };
         // What was dropped can leave elements in each other that no parser would put there. Only what reads the same
         // again is safe for readers that we do not know.
@@ -173,7 +174,7 @@ impl SafeHtml {
             if !is_simple(&clean, &passes) {
                 return None;
             }
-            let again = unmarked(BUILDER.clean(&clean).to_string());
+            let again = pass(&clean);
             if again == clean {
                 return Some(Self(clean));
             }

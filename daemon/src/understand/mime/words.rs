@@ -15,10 +15,9 @@ pub fn text(value: &[u8], max: usize) -> String {
 pub fn decode(value: &[u8]) -> String {
     let flat: Vec<u8> = value.iter().copied().filter(|b| *b != b'\r' && *b != b'\n').collect();
     // Most are plain.
-    let flat = match memmem::find(&flat, b"=?") {
-        None if charset::is_plain(&flat) => return String::from_utf8(flat).unwrap_or_default(),
-        _ => flat,
-    };
+    if charset::is_plain(&flat) && memmem::find(&flat, b"=?").is_none() {
+        return String::from_utf8(flat).unwrap_or_default();
+    }
     let mut out = String::with_capacity(flat.len());
     let mut run = Run::default();
     let mut at = 0;

@@ -386,10 +386,10 @@ const LONE: usize = 8;
 /// A mail that is nothing but a signature: a long one, with nothing below it, is a text that began with dashes, and what
 /// looks like the line of a telephone but names none was written by hand.
 fn lone_signature(lines: &[TextLine], kinds: &mut [LineKind], whole: bool) {
-    let signed = |(kind, line): (&LineKind, &TextLine)| *kind == LineKind::Signature && !is_blank(&line.text);
-    let count = kinds.iter().zip(lines).filter(|one| signed(*one)).count();
-    let first = kinds.iter().zip(lines).find(|one| signed(*one)).map(|(_, line)| line.text.as_str()).unwrap_or_default();
-    if whole && count > LONE || signature::is_tagline(first) && !signature::names_program(first) {
+    let is_signed = |(kind, line): &(&LineKind, &TextLine)| **kind == LineKind::Signature && !is_blank(&line.text);
+    let signed: Vec<&str> = kinds.iter().zip(lines).filter(is_signed).map(|(_, line)| line.text.as_str()).collect();
+    let first = signed.first().copied().unwrap_or_default();
+    if whole && signed.len() > LONE || signature::is_tagline(first) && !signature::names_program(first) {
         for kind in kinds.iter_mut().filter(|kind| **kind == LineKind::Signature) {
             *kind = LineKind::Own;
         }

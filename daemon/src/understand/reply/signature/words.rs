@@ -120,14 +120,12 @@ pub const SENT_WITH: [&str; 9] = [
 ];
 
 /// What telephones and programs for mail are called, within a word.
-pub const PROGRAMS: [&str; 36] = [
-    "iphone",
+pub const PROGRAMS: [&str; 34] = [
     "ipad",
     "ipod",
     "android",
     "phone",
     "telefon",
-    "téléphone",
     "teléfono",
     "telefoon",
     "mobil",
